@@ -1,0 +1,80 @@
+import { Hono } from "hono";
+import { readConfig } from "./config.ts";
+import { log } from "./log.ts";
+import { renderError, UNAVAILABLE } from "./protocol/wire-error.ts";
+import { admin } from "./routes/admin.ts";
+import { approvePages } from "./routes/approve.tsx";
+import { assets } from "./routes/assets.ts";
+import type { App } from "./routes/http.ts";
+import { introspection } from "./routes/introspection.ts";
+import { proxy } from "./routes/proxy.ts";
+import { revocation } from "./routes/revocation.ts";
+import { sessions } from "./routes/sessions.ts";
+import { token } from "./routes/token.ts";
+import { wellKnown } from "./routes/well-known.ts";
+import { loadTenant } from "./tenancy.ts";
+
+/** Longer than any request line of ours; a client that sends more is told so before anything is read. */
+const MAX_URL_LENGTH = 8192;
+
+/** The worker: finds the tenant, mounts the surfaces, renders what nobody foresaw once. */
+export const app = new Hono<App>({ getPath: pathOf });
+
+app.use(async (c, next) => {
+  const config = readConfig(c.env);
+  if (!config.ok) {
+    log("config.invalid", { reason: config.error });
+    return renderError({ ...UNAVAILABLE, description: "the broker is not configured; its operator finds the reason in the log" });
+  }
+  if (c.req.path === "/healthz") return c.json({ status: "ok" }, 200, { "cache-control": "no-store" });
+  if (c.req.url.length > MAX_URL_LENGTH) return renderError({ status: 400, error: "invalid_request", description: "the URL is too long" });
+  const issuer = selectIssuer(c.req.header("host"), config.value.origins);
+  if (issuer === undefined) return renderError({ status: 404, error: "not_found", description: "no tenant is served under this host name" });
+  c.set("tenant", await loadTenant(c.env, issuer));
+  await next();
+  c.header("x-content-type-options", "nosniff");
+  c.header("referrer-policy", "no-referrer");
+  return undefined;
+});
+
+for (const surface of [wellKnown, sessions, token, introspection, revocation, proxy, approvePages, assets, admin]) app.route("/", surface);
+
+app.notFound((c) => {
+  const methods = METHODS_OF.get(c.req.path);
+  if (methods === undefined) return renderError({ status: 404, error: "not_found", description: "there is nothing at this address" });
+  return renderError({ status: 405, error: "invalid_request", description: `this address takes ${methods}`, headers: { allow: methods } });
+});
+
+/**
+ * A fault that nobody foresaw denies. It is told apart from a bug only for the caller's sake: an
+ * object that did not answer may answer the next time.
+ */
+app.onError((fault, c) => {
+  log("request.failed", { route: c.req.routePath, reason: fault.name });
+  return renderError(UNAVAILABLE);
+});
+
+const METHODS_OF: ReadonlyMap<string, string> = new Map([
+
+    ["/sessions", "POST"], ["/oauth/token", "POST"], ["/oauth/introspect", "POST"], ["/oauth/revoke", "POST"],
+    ["/approve", "GET, HEAD"], ["/approve/view", "POST"], ["/approve/review", "POST"], ["/approve/decide", "POST"],
+    ["/oauth/jwks", "GET, HEAD"], ["/.well-known/oauth-authorization-server", "GET, HEAD"],
+]);
+
+/** The tenant's issuer whose host this is. The header selects and never builds anything. */
+function selectIssuer(host: string | undefined, origins: readonly string[]): string | undefined {
+  const wanted = host?.toLowerCase();
+  return origins.find((origin) => {
+    const url = new URL(origin);
+    const defaultPort = url.protocol === "https:" ? "443" : "80";
+    return wanted === url.host || (url.port === "" && wanted === `${url.host}:${defaultPort}`);
+  });
+}
+
+/** The path as it was sent. The proxy judges it to the letter, so nothing may mend it first. */
+function pathOf(request: Request): string {
+  const start = request.url.indexOf("/", "https://".length);
+  if (start === -1) return "/";
+  const end = request.url.slice(start).search(/[?#]/);
+  return end === -1 ? request.url.slice(start) : request.url.slice(start, start + end);
+}

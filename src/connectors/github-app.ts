@@ -1,0 +1,127 @@
+import { z } from "zod";
+import { signAppJwt } from "../crypto/app-jwt.ts";
+import type { UpstreamAccess } from "../domain/access.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { Catalogue, GithubAppUpstream } from "../domain/tenant.ts";
+import type { Connector, ConnectorContext, ConnectorFault, Minted } from "./connector.ts";
+
+const DEADLINE_MS = 10_000;
+const MAX_ANSWER_BYTES = 262_144;
+/** GitHub takes at most 10 minutes; the start lies back for its clock. */
+const APP_JWT_LIFETIME_SECONDS = 120;
+const CLOCK_SKEW_SECONDS = 30;
+const STRENGTH = ["none", "read", "write", "admin"];
+
+const HEADERS = { accept: "application/vnd.github+json", "x-github-api-version": "2022-11-28", "user-agent": "stint" };
+
+const installationToken = z.object({
+  token: z.string().min(1),
+  expires_at: z.iso.datetime({ offset: true }),
+  permissions: z.record(z.string(), z.string()).optional(),
+  repositories: z.array(z.object({ full_name: z.string() })).optional(),
+});
+
+/** What GitHub's own token is narrowed to. */
+interface Narrowed {
+  readonly repositories: readonly string[];
+  readonly permissions: Readonly<Record<string, string>>;
+}
+
+/**
+ * A GitHub App: for each session an installation token of its own, narrowed by GitHub itself to the
+ * granted repositories and permissions. Minted by a plain call, never from a cache, so that two
+ * sessions cannot share one.
+ */
+export const githubApp: Connector<GithubAppUpstream> = {
+  narrowing: "upstream",
+  describe: () => "a GitHub installation token of this session's own, narrowed by GitHub and revoked at the end",
+
+  async mint(request) {
+    const { upstream, catalogue, access } = request;
+    const narrowed = narrowTo(access, catalogue);
+    const jwt = await appJwt(request);
+    if (!jwt.ok) return jwt;
+    const answer = await request.outbound.text({
+      url: `${upstream.base_url}/app/installations/${upstream.installation_id}/access_tokens`,
+      method: "POST",
+      headers: { ...HEADERS, authorization: `Bearer ${jwt.value}`, "content-type": "application/json" },
+      body: JSON.stringify({ repositories: narrowed.repositories.map((name) => name.slice(name.indexOf("/") + 1)), permissions: narrowed.permissions }),
+      deadlineMs: DEADLINE_MS,
+      maxBytes: MAX_ANSWER_BYTES,
+    });
+    if (!answer.ok) return err({ kind: "upstream_unavailable" });
+    if (answer.value.status !== 201) return err(refusal(answer.value.status));
+    const minted = readToken(answer.value.text);
+    if (minted === undefined) return err({ kind: "upstream_unavailable" });
+    if (isWithin(minted, narrowed)) return ok(toMinted(minted));
+    await this.revoke({ ...request, handle: minted.token });
+    return err({ kind: "upstream_refused", status: answer.value.status });
+  },
+
+  async revoke({ upstream, handle, outbound }) {
+    const answer = await outbound.text({
+      url: `${upstream.base_url}/installation/token`,
+      method: "DELETE",
+      headers: { ...HEADERS, authorization: `Bearer ${handle}` },
+      deadlineMs: DEADLINE_MS,
+      maxBytes: MAX_ANSWER_BYTES,
+    });
+    if (!answer.ok) return err({ kind: "upstream_unavailable" });
+    // 401: the token is dead already, which is all that is wanted.
+    return answer.value.status === 204 || answer.value.status === 401 ? ok("revoked") : err(refusal(answer.value.status));
+  },
+};
+
+/** The repositories and permissions that a grant comes to. Where operations differ, the stronger permission covers both. */
+function narrowTo(access: readonly UpstreamAccess[], catalogue: Catalogue): Narrowed {
+  const permissions: Record<string, string> = {};
+  for (const action of access.flatMap(({ actions }) => actions)) {
+    for (const [name, level] of Object.entries(catalogue.operations[action]?.permissions ?? {})) {
+      if (strengthOf(level) > strengthOf(permissions[name])) permissions[name] = level;
+    }
+  }
+  return { repositories: [...new Set(access.flatMap(({ locations }) => locations ?? []))], permissions };
+}
+
+/** Whether the token holds no more than was asked: an upstream that ignores the narrowing must not go unnoticed. */
+function isWithin({ permissions, repositories }: z.infer<typeof installationToken>, asked: Narrowed): boolean {
+  const wider = Object.entries(permissions ?? {}).some(
+    // GitHub adds `metadata: read` to every token.
+    ([name, level]) => strengthOf(level) > strengthOf(name === "metadata" ? (asked.permissions[name] ?? "read") : asked.permissions[name]),
+  );
+  const names = asked.repositories.map((name) => name.toLowerCase());
+  return !wider && (repositories ?? []).every(({ full_name }) => names.includes(full_name.toLowerCase()));
+}
+
+function strengthOf(level: string | undefined): number {
+  return level === undefined ? 0 : STRENGTH.indexOf(level) === -1 ? STRENGTH.length : STRENGTH.indexOf(level);
+}
+
+async function appJwt({ upstream, readSecret, now }: ConnectorContext<GithubAppUpstream>): Promise<Result<string, ConnectorFault>> {
+  const name = upstream.private_key.secret;
+  const pem = await readSecret(name);
+  if (pem === undefined) return err({ kind: "misconfigured", missing: name });
+  const jwt = await signAppJwt(pem, { iss: upstream.app_id, iat: now - CLOCK_SKEW_SECONDS, exp: now + APP_JWT_LIFETIME_SECONDS });
+  return jwt === undefined ? err({ kind: "misconfigured", missing: name }) : ok(jwt);
+}
+
+function readToken(text: string): z.infer<typeof installationToken> | undefined {
+  try {
+    return installationToken.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function toMinted({ token, expires_at }: z.infer<typeof installationToken>): Minted {
+  return {
+    credential: { header: "authorization", value: `Bearer ${token}` },
+    handle: token,
+    ends: "revocable",
+    expiresAt: Math.floor(Date.parse(expires_at) / 1000),
+  };
+}
+
+function refusal(status: number): ConnectorFault {
+  return status >= 500 || status === 429 ? { kind: "upstream_unavailable" } : { kind: "upstream_refused", status };
+}

@@ -1,0 +1,14 @@
+import type { Upstream } from "../domain/tenant.ts";
+import { apiKey } from "./api-key.ts";
+import type { Connector } from "./connector.ts";
+import { githubApp } from "./github-app.ts";
+
+/** The connector of an upstream. */
+export function connectorFor(upstream: Upstream): Connector<Upstream> {
+  switch (upstream.connector) {
+    case "github_app":
+      return githubApp as Connector<Upstream>;
+    case "api_key":
+      return apiKey as Connector<Upstream>;
+  }
+}

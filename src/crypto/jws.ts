@@ -1,0 +1,97 @@
+import { Buffer } from "node:buffer";
+import { compactVerify, CompactSign, type CryptoKey } from "jose";
+import type { Json } from "../domain/canonical-json.ts";
+import { parseStrictJson } from "../domain/strict-json.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+
+/** Asymmetric, deterministic in strength, and spoken by every client we know. */
+export const SIGNING_ALGORITHMS = ["ES256", "PS256", "EdDSA"] as const;
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
+
+/** Longer than any token that is sent to us for good reasons. */
+const MAX_JWS_LENGTH = 16_384;
+
+export type JsonObject = { readonly [name: string]: Json };
+
+/** A compact JWS that has been read but not believed. */
+export interface UnverifiedJws {
+  readonly token: string;
+  readonly alg: SigningAlgorithm;
+  readonly typ: string | undefined;
+  readonly kid: string | undefined;
+  /** Only where the caller allows an embedded key (a DPoP proof). */
+  readonly jwk: JsonObject | undefined;
+  readonly claims: JsonObject;
+}
+
+export type JwsFault = "malformed" | "alg_not_allowed" | "header_not_allowed";
+
+const BASE64URL_SEGMENT = /^[A-Za-z0-9_-]+$/;
+/** Members of a header that Stint knows. Anything that could point at another key is refused. */
+const KNOWN_HEADER = new Set(["alg", "typ", "kid", "jwk"]);
+
+/**
+ * Reads a compact JWS (RFC 7515 §7.1) more strictly than a library would: canonical base64url only,
+ * no duplicate members, exact algorithm names, and no header that brings or points at a key.
+ *
+ * @param allowJwk whether the header may carry `jwk`; it must for a proof and must not elsewhere
+ */
+export function readJws(token: string, allowJwk: boolean): Result<UnverifiedJws, JwsFault> {
+  if (token.length > MAX_JWS_LENGTH) return err("malformed");
+  const segments = token.split(".");
+  if (segments.length !== 3 || !segments.every(isCanonicalBase64Url)) return err("malformed");
+  const header = readObject(segments[0]!);
+  const claims = readObject(segments[1]!);
+  if (header === undefined || claims === undefined) return err("malformed");
+
+  const { alg, typ, kid, jwk } = header;
+  if (!SIGNING_ALGORITHMS.includes(alg as SigningAlgorithm)) return err("alg_not_allowed");
+  if (!Object.keys(header).every((name) => KNOWN_HEADER.has(name))) return err("header_not_allowed");
+  if (!isOptionalString(typ) || !isOptionalString(kid)) return err("header_not_allowed");
+  if (jwk !== undefined && (!allowJwk || !isObject(jwk))) return err("header_not_allowed");
+  return ok({ token, alg: alg as SigningAlgorithm, typ, kid, jwk, claims });
+}
+
+/** Whether the signature is by this key. */
+export async function isSignedBy(jws: UnverifiedJws, key: CryptoKey): Promise<boolean> {
+  try {
+    await compactVerify(jws.token, key, { algorithms: [jws.alg] });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Signs claims as a compact JWS. */
+export function signJws(claims: object, header: { alg: SigningAlgorithm; typ: string; kid: string }, key: CryptoKey): Promise<string> {
+  return new CompactSign(new TextEncoder().encode(JSON.stringify(claims))).setProtectedHeader(header).sign(key);
+}
+
+/** base64url without padding whose unused last bits are zero, so that a value has one spelling. */
+function isCanonicalBase64Url(segment: string): boolean {
+  if (!BASE64URL_SEGMENT.test(segment) || segment.length % 4 === 1) return false;
+  const last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".indexOf(segment.at(-1)!);
+  if (segment.length % 4 === 2) return last % 16 === 0;
+  return segment.length % 4 !== 3 || last % 4 === 0;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function readObject(segment: string): JsonObject | undefined {
+  let text: string;
+  try {
+    text = utf8.decode(Buffer.from(segment, "base64url"));
+  } catch {
+    return undefined;
+  }
+  const parsed = parseStrictJson(text);
+  return parsed.ok && isObject(parsed.value) ? parsed.value : undefined;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isOptionalString(value: Json | undefined): value is string | undefined {
+  return value === undefined || typeof value === "string";
+}

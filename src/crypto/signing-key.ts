@@ -1,0 +1,84 @@
+import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from "jose";
+import type { PublicJwk } from "../domain/tenant.ts";
+import { newId } from "./random.ts";
+import { isSignedBy, readJws, signJws, type JsonObject } from "./jws.ts";
+import { seal, unseal } from "./seal.ts";
+
+/**
+ * What a key signs. Each kind of token has a key of its own, so that none can stand in for another
+ * even where somebody forgets to look at `typ`.
+ */
+export const KEY_USES = ["access_token", "approval_link", "receipt", "checkpoint"] as const;
+export type KeyUse = (typeof KEY_USES)[number];
+
+/** The `typ` of what each key signs. */
+export const TOKEN_TYPES: Readonly<Record<KeyUse, string>> = {
+  access_token: "at+jwt",
+  approval_link: "stint-approval+jwt",
+  receipt: "stint-receipt+jwt",
+  checkpoint: "stint-checkpoint+jwt",
+};
+
+/** A signing key as the tenant's object stores it. */
+export interface SealedSigningKey {
+  readonly kid: string;
+  readonly use: KeyUse;
+  readonly public_jwk: PublicJwk;
+  readonly sealed_private_jwk: string;
+}
+
+/** A signing key in use, in the memory of one isolate. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly use: KeyUse;
+  readonly publicJwk: PublicJwk;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+}
+
+/** Makes the keys that a new tenant needs, sealed. */
+export function generateSigningKeys(root: Uint8Array, issuer: string): Promise<SealedSigningKey[]> {
+  return Promise.all(KEY_USES.map((use) => generateSigningKey(root, issuer, use)));
+}
+
+async function generateSigningKey(root: Uint8Array, issuer: string, use: KeyUse): Promise<SealedSigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+  const kid = newId("key_");
+  const context = { issuer, kind: "signing_key", name: `${use} ${kid}` };
+  return {
+    kid,
+    use,
+    public_jwk: { ...((await exportJWK(publicKey)) as PublicJwk), kid, alg: "ES256", use: "sig" },
+    sealed_private_jwk: await seal(root, context, JSON.stringify(await exportJWK(privateKey))),
+  };
+}
+
+/** Opens a stored key. Throws when the root key is not the one it was sealed under. */
+export async function openSigningKey(root: Uint8Array, issuer: string, key: SealedSigningKey): Promise<SigningKey> {
+  const opened = await unseal(root, { issuer, kind: "signing_key", name: `${key.use} ${key.kid}` }, key.sealed_private_jwk);
+  if (opened === undefined) throw new Error(`signing key ${key.kid} does not open: is STINT_KEK the right one?`);
+  return {
+    kid: key.kid,
+    use: key.use,
+    publicJwk: key.public_jwk,
+    privateKey: (await importJWK(JSON.parse(opened), "ES256")) as CryptoKey,
+    publicKey: (await importJWK(key.public_jwk as JWK, "ES256")) as CryptoKey,
+  };
+}
+
+/** Signs claims as the kind of token that this key is for. */
+export function signToken(key: SigningKey, claims: object): Promise<string> {
+  return signJws(claims, { alg: "ES256", typ: TOKEN_TYPES[key.use], kid: key.kid }, key.privateKey);
+}
+
+/**
+ * Verifies a token that one of our own keys of this use must have signed, and returns its claims.
+ * Issuer and time are the caller's to judge.
+ */
+export async function verifyOwnToken(token: string, use: KeyUse, keys: readonly SigningKey[]): Promise<JsonObject | undefined> {
+  const jws = readJws(token, false);
+  if (!jws.ok || jws.value.alg !== "ES256" || jws.value.typ !== TOKEN_TYPES[use]) return undefined;
+  const key = keys.find((candidate) => candidate.use === use && candidate.kid === jws.value.kid);
+  if (key === undefined || !(await isSignedBy(jws.value, key.publicKey))) return undefined;
+  return jws.value.claims;
+}

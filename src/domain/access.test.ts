@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { intersect, isWithin, narrow, unitsOf, type AccessDetail } from "./access.ts";
+
+const word = fc.constantFrom("a", "b", "c", "d");
+const words = fc.uniqueArray(word, { minLength: 1 });
+const detail: fc.Arbitrary<AccessDetail> = fc.oneof(
+  fc.record({ type: fc.constant("upstream_access" as const), upstream: word, actions: words, locations: words }),
+  fc.record({ type: fc.constant("upstream_access" as const), upstream: word, actions: words }),
+  fc.record({ type: fc.constant("mcp_tools" as const), server: word, actions: words }),
+);
+const details = fc.array(detail, { maxLength: 4 });
+const unitSet = (list: readonly AccessDetail[]) => new Set(list.flatMap(unitsOf));
+
+describe("access", () => {
+  it("narrow keeps exactly the units it is told to keep, whatever their shape", () => {
+    fc.assert(fc.property(details, fc.func(fc.boolean()), (list, keep) => {
+      const expected = new Set([...unitSet(list)].filter((unit) => keep(unit)));
+      expect(unitSet(narrow(list, (unit) => keep(unit)))).toEqual(expected);
+    }));
+  });
+
+  it("an intersection is within both sides", () => {
+    fc.assert(fc.property(details, details, (left, right) => {
+      const both = intersect(left, right);
+      expect(isWithin(both, left)).toBe(true);
+      expect(isWithin(both, right)).toBe(true);
+    }));
+  });
+
+  it("is not within when one action, location, upstream or type differs", () => {
+    const granted: AccessDetail[] = [{ type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api"] }];
+    const wider: AccessDetail[][] = [
+      [{ type: "upstream_access", upstream: "github", actions: ["issues:write"], locations: ["acme/api"] }],
+      [{ type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/web"] }],
+      [{ type: "upstream_access", upstream: "github", actions: ["issues:read"] }],
+      [{ type: "upstream_access", upstream: "gitlab", actions: ["issues:read"], locations: ["acme/api"] }],
+      [{ type: "mcp_tools", server: "github", actions: ["issues:read"] }],
+    ];
+    for (const details of wider) expect(isWithin(details, granted)).toBe(false);
+  });
+});

@@ -1,0 +1,98 @@
+import { canonicalJson } from "./canonical-json.ts";
+
+/** Access to operations of one upstream, at named locations. RFC 9396 type `upstream_access`. */
+export interface UpstreamAccess {
+  readonly type: "upstream_access";
+  readonly upstream: string;
+  /** Operation names of the upstream's catalogue. */
+  readonly actions: readonly string[];
+  /** Concrete locations, such as repositories; absent for operations that know none. */
+  readonly locations?: readonly string[] | undefined;
+}
+
+/** Access to tools of one registered MCP server. RFC 9396 type `mcp_tools`. */
+export interface McpTools {
+  readonly type: "mcp_tools";
+  readonly server: string;
+  /** Tool names. */
+  readonly actions: readonly string[];
+}
+
+/** One entry of `authorization_details`, RFC 9396 §2. */
+export type AccessDetail = UpstreamAccess | McpTools;
+
+/**
+ * The smallest thing that can be granted: one operation at one location (or at none), or one tool.
+ * Written `upstream:operation@location` or `mcp:server:tool`; two accesses are the same when these
+ * strings are equal, so a set of accesses is a set of strings.
+ */
+export type AccessUnit = string;
+
+/** The units that an entry is made of. */
+export function unitsOf(detail: AccessDetail): AccessUnit[] {
+  switch (detail.type) {
+    case "mcp_tools":
+      return detail.actions.map((tool) => toolUnit(detail.server, tool));
+    case "upstream_access":
+      return detail.actions.flatMap((action) =>
+        detail.locations === undefined
+          ? [operationUnit(detail.upstream, action)]
+          : detail.locations.map((location) => operationUnit(detail.upstream, action, location)),
+      );
+  }
+}
+
+export function operationUnit(upstream: string, operation: string, location?: string): AccessUnit {
+  return location === undefined ? `${upstream}:${operation}` : `${upstream}:${operation}@${location}`;
+}
+
+export function toolUnit(server: string, tool: string): AccessUnit {
+  return `mcp:${server}:${tool}`;
+}
+
+/** Whether every unit of `inner` is a unit of `outer`: the one meaning of "narrower or equal". */
+export function isWithin(inner: readonly AccessDetail[], outer: readonly AccessDetail[]): boolean {
+  const allowed = new Set(outer.flatMap(unitsOf));
+  return inner.flatMap(unitsOf).every((unit) => allowed.has(unit));
+}
+
+/** The entries with only those units that `keep` accepts; entries left without any are dropped. */
+export function narrow(
+  details: readonly AccessDetail[],
+  keep: (unit: AccessUnit, detail: AccessDetail) => boolean,
+): AccessDetail[] {
+  return details.flatMap((detail) => narrowOne(detail, (unit) => keep(unit, detail)));
+}
+
+function narrowOne(detail: AccessDetail, keep: (unit: AccessUnit) => boolean): AccessDetail[] {
+  if (detail.type === "mcp_tools") {
+    const actions = detail.actions.filter((tool) => keep(toolUnit(detail.server, tool)));
+    return actions.length === 0 ? [] : [{ ...detail, actions }];
+  }
+  const { upstream, locations } = detail;
+  if (locations === undefined) {
+    const actions = detail.actions.filter((action) => keep(operationUnit(upstream, action)));
+    return actions.length === 0 ? [] : [{ ...detail, actions }];
+  }
+  // What is left of an entry need not be a full rectangle of actions and locations, so actions that
+  // keep the same locations share an entry.
+  const byLocations = new Map<string, { actions: string[]; locations: string[] }>();
+  for (const action of detail.actions) {
+    const kept = locations.filter((location) => keep(operationUnit(upstream, action, location)));
+    if (kept.length === 0) continue;
+    const key = canonicalJson(kept);
+    const group = byLocations.get(key);
+    if (group === undefined) byLocations.set(key, { actions: [action], locations: kept });
+    else group.actions.push(action);
+  }
+  return [...byLocations.values()].map((group) => ({ ...detail, ...group }));
+}
+
+/** The units of `details` that `allowed` has too, as entries. */
+export function intersect(
+  details: readonly AccessDetail[],
+  allowed: readonly AccessDetail[],
+): AccessDetail[] {
+  const units = new Set(allowed.flatMap(unitsOf));
+  return narrow(details, (unit) => units.has(unit));
+}

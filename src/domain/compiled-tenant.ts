@@ -1,0 +1,156 @@
+import { compileCatalogue, type CallResolver } from "./operations.ts";
+import { compilePattern, type Matcher } from "./pattern.ts";
+import { parseDuration } from "./duration.ts";
+import type { AccessUnit } from "./access.ts";
+import type {
+  AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream,
+} from "./tenant.ts";
+
+/** A tenant's document, ready to be asked: looked up by id, patterns and catalogues compiled. */
+export interface CompiledTenant {
+  readonly document: TenantDocument;
+  readonly agents: ReadonlyMap<string, AgentRegistration>;
+  readonly people: ReadonlyMap<string, Person>;
+  readonly upstreams: ReadonlyMap<string, CompiledUpstream>;
+  readonly servers: ReadonlyMap<string, Server>;
+  readonly policies: readonly CompiledPolicy[];
+}
+
+export interface CompiledUpstream {
+  readonly upstream: Upstream;
+  readonly catalogue: Catalogue;
+  readonly resolve: CallResolver;
+}
+
+export interface CompiledPolicy {
+  readonly policy: TrustPolicy;
+  readonly maxDurationSeconds: number;
+  readonly allows: (unit: AccessUnit) => boolean;
+}
+
+/** Finds a catalogue that ships with Stint. */
+export type ShippedCatalogues = (name: string) => Catalogue | undefined;
+
+/** Something in a document that passes its schema and still makes no sense. */
+export interface DocumentProblem {
+  /** A JSON pointer, RFC 6901. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface Compilation {
+  readonly tenant: CompiledTenant;
+  /** What must be mended before the document can be applied. */
+  readonly problems: readonly DocumentProblem[];
+}
+
+/**
+ * Compiles a document and checks what a schema cannot: that references lead somewhere, ids are
+ * unique, catalogues compile. Parts with a problem are left out of the result, so that a broken
+ * document can never allow more than its sound part does.
+ */
+export function compileTenant(document: TenantDocument, shipped: ShippedCatalogues): Compilation {
+  const problems: DocumentProblem[] = [];
+  const report = (path: string, message: string): void => void problems.push({ path, message });
+
+  const people = index("people", document.people, (person) => person.id, report);
+  const agents = index("agents", document.agents, (agent) => agent.client_id, report);
+  const servers = index("servers", document.servers, (server) => server.id, report);
+  const upstreams = compileUpstreams(document.upstreams, shipped, report);
+  checkOwners(document, people, report);
+  checkServers(document, agents, upstreams, report);
+  const policies = document.policies.flatMap((policy, at) => compilePolicy(policy, `/policies/${at}`, document, report));
+  index("policies", document.policies, (policy) => policy.id, report);
+
+  return { tenant: { document, agents, people, upstreams, servers, policies }, problems };
+}
+
+type Report = (path: string, message: string) => void;
+
+function index<T>(name: string, items: readonly T[], idOf: (item: T) => string, report: Report): Map<string, T> {
+  const found = new Map<string, T>();
+  for (const [at, item] of items.entries()) {
+    const id = idOf(item);
+    if (found.has(id)) report(`/${name}/${at}`, `"${id}" stands twice in ${name}`);
+    else found.set(id, item);
+  }
+  return found;
+}
+
+function compileUpstreams(
+  upstreams: readonly Upstream[],
+  shipped: ShippedCatalogues,
+  report: Report,
+): Map<string, CompiledUpstream> {
+  index("upstreams", upstreams, (upstream) => upstream.id, report);
+  const compiled = new Map<string, CompiledUpstream>();
+  for (const [at, upstream] of upstreams.entries()) {
+    const path = `/upstreams/${at}/catalogue`;
+    const catalogue = typeof upstream.catalogue === "string" ? shipped(upstream.catalogue) : upstream.catalogue;
+    if (catalogue === undefined) {
+      report(path, `no catalogue named "${String(upstream.catalogue)}" ships with Stint`);
+      continue;
+    }
+    const resolver = compileCatalogue(catalogue);
+    if (!resolver.ok) report(`${path}/operations/${resolver.error.operation}`, resolver.error.message);
+    else if (!compiled.has(upstream.id)) compiled.set(upstream.id, { upstream, catalogue, resolve: resolver.value });
+  }
+  return compiled;
+}
+
+function checkOwners(document: TenantDocument, people: ReadonlyMap<string, Person>, report: Report): void {
+  for (const [kind, items] of [["agents", document.agents], ["servers", document.servers]] as const) {
+    for (const [at, { owner }] of items.entries()) {
+      if (!people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
+    }
+  }
+}
+
+function checkServers(
+  document: TenantDocument,
+  agents: ReadonlyMap<string, AgentRegistration>,
+  upstreams: ReadonlyMap<string, CompiledUpstream>,
+  report: Report,
+): void {
+  index("servers", document.servers, (server) => server.resource, (path, message) => report(`${path}/resource`, message));
+  for (const [at, server] of document.servers.entries()) {
+    // Agents and servers authenticate at the same endpoint, so their ids share one namespace.
+    if (agents.has(server.id)) report(`/servers/${at}/id`, `"${server.id}" is an agent's client_id already`);
+    if (server.resource === document.issuer || server.resource.startsWith(`${document.issuer}/`)) {
+      report(`/servers/${at}/resource`, "a server's resource cannot lie under the issuer itself");
+    }
+    for (const [name, tool] of Object.entries(server.tools)) {
+      for (const reference of tool.operations) {
+        if (!operationExists(reference, upstreams)) {
+          report(`/servers/${at}/tools/${name}/operations`, `"${reference}" is no operation of a configured upstream`);
+        }
+      }
+    }
+  }
+}
+
+function operationExists(reference: string, upstreams: ReadonlyMap<string, CompiledUpstream>): boolean {
+  const colon = reference.indexOf(":");
+  const catalogue = upstreams.get(reference.slice(0, colon))?.catalogue;
+  return catalogue !== undefined && Object.hasOwn(catalogue.operations, reference.slice(colon + 1));
+}
+
+function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocument, report: Report): CompiledPolicy[] {
+  const maxDurationSeconds = parseDuration(policy.max_duration);
+  for (const [at, clientId] of policy.agents.entries()) {
+    if (!document.agents.some((agent) => agent.client_id === clientId)) {
+      report(`${path}/agents/${at}`, `"${clientId}" is not one of agents`);
+    }
+  }
+  for (const [at, approver] of policy.approvers.entries()) {
+    if (!approver.startsWith("group:") && !document.people.some((person) => person.id === approver)) {
+      report(`${path}/approvers/${at}`, `"${approver}" is neither one of people nor group:NAME`);
+    }
+  }
+  if (maxDurationSeconds === undefined) {
+    report(`${path}/max_duration`, `"${policy.max_duration}" is not a duration such as 30m`);
+    return [];
+  }
+  const matchers: Matcher[] = policy.allow.map(compilePattern);
+  return [{ policy, maxDurationSeconds, allows: (unit) => matchers.some((matches) => matches(unit)) }];
+}

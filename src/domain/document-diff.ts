@@ -1,0 +1,33 @@
+import { canonicalJson, type Json } from "./canonical-json.ts";
+
+/** One difference between two documents, at a JSON pointer (RFC 6901). */
+export type Change =
+  | { readonly path: string; readonly op: "add"; readonly after: Json }
+  | { readonly path: string; readonly op: "remove"; readonly before: Json }
+  | { readonly path: string; readonly op: "replace"; readonly before: Json; readonly after: Json };
+
+/** What turns `before` into `after`, in document order, each difference as deep as it goes. */
+export function diffDocuments(before: Json, after: Json, path = ""): Change[] {
+  if (isContainer(before) && isContainer(after) && Array.isArray(before) === Array.isArray(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...names].flatMap((name) => diffMember(before, after, name, `${path}/${escapePointer(name)}`));
+  }
+  return canonicalJson(before) === canonicalJson(after) ? [] : [{ path, op: "replace", before, after }];
+}
+
+type Container = { readonly [name: string]: Json };
+
+function isContainer(value: Json): value is Container {
+  return typeof value === "object" && value !== null;
+}
+
+function diffMember(before: Container, after: Container, name: string, path: string): Change[] {
+  const [old, fresh] = [before[name], after[name]];
+  if (old === undefined) return fresh === undefined ? [] : [{ path, op: "add", after: fresh }];
+  if (fresh === undefined) return [{ path, op: "remove", before: old }];
+  return diffDocuments(old, fresh, path);
+}
+
+function escapePointer(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}

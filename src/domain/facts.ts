@@ -1,0 +1,91 @@
+import { unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { formatDuration } from "./duration.ts";
+import type { SessionRequest } from "./request.ts";
+
+/**
+ * What Stint itself says of a request, the same on the page, in Slack and in mail. `quotes` hold the
+ * agent's words and are always shown as a quotation of the agent.
+ */
+export interface Facts {
+  readonly headline: string;
+  readonly rows: readonly { readonly label: string; readonly value: string }[];
+  readonly quotes: readonly { readonly label: string; readonly text: string }[];
+  readonly notes: readonly string[];
+}
+
+/** Who enforces a grant's entry: the upstream and Stint's proxy, the proxy alone, or the server itself. */
+export type Enforcement = "upstream" | "proxy" | "server";
+
+/** What a unit is called, captured when the request was made so that every reader sees the same. */
+export interface UnitLabel {
+  readonly access: "read" | "write";
+  readonly title: string;
+  readonly enforced_by: Enforcement;
+}
+
+/** Names captured from the tenant's document when the request was made. */
+export interface Labels {
+  readonly agent_name: string;
+  readonly owner_name: string;
+  readonly user_name?: string | undefined;
+  readonly units: { readonly [unit: AccessUnit]: UnitLabel };
+}
+
+/** States a request, or what is left of it after narrowing. */
+export function factsOf(
+  request: SessionRequest,
+  labels: Labels,
+  matchCode: string,
+  details: readonly AccessDetail[] = request.authorization_details,
+): Facts {
+  const units = details.flatMap(unitsOf);
+  return {
+    headline: `${labels.agent_name} asks for access`,
+    rows: [
+      { label: "Agent", value: `${labels.agent_name} (${request.client_id})` },
+      { label: "Owner", value: `${labels.owner_name}` },
+      { label: "Key", value: shortThumbprint(request.jkt) },
+      ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
+      { label: "May write", value: listUnits(units, labels, "write") },
+      { label: "May read", value: listUnits(units, labels, "read") },
+      { label: "For at most", value: formatDuration(request.expires_in) },
+      { label: "Match code", value: matchCode },
+    ],
+    quotes: [
+      { label: "Task", text: request.task.title },
+      ...(request.task.description === undefined ? [] : [{ label: "Description", text: request.task.description }]),
+      ...(request.task.reference === undefined ? [] : [{ label: "Reference", text: request.task.reference }]),
+    ],
+    notes: enforcementNotes(units, labels),
+  };
+}
+
+/** The first characters of a key's thumbprint, for a human to compare. */
+export function shortThumbprint(jkt: string): string {
+  return `${jkt.slice(0, 4)} ${jkt.slice(4, 8)} ${jkt.slice(8, 12)}`;
+}
+
+/** One line of a grant: `Create and change issues · acme/api`. */
+export function unitLine(unit: AccessUnit, labels: Labels): string {
+  const location = unit.includes("@") ? unit.slice(unit.indexOf("@") + 1) : undefined;
+  const title = labels.units[unit]?.title ?? unit;
+  return location === undefined ? title : `${title} · ${location}`;
+}
+
+function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" | "write"): string {
+  const lines = units.filter((unit) => (labels.units[unit]?.access ?? "write") === access);
+  return lines.length === 0 ? "nothing" : lines.map((unit) => unitLine(unit, labels)).join("\n");
+}
+
+const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {
+  upstream: "enforced by the upstream and by Stint's proxy",
+  proxy: "enforced by Stint's proxy alone: the upstream cannot narrow its credential",
+  server: "enforced by the MCP server that is given the token",
+};
+
+function enforcementNotes(units: readonly AccessUnit[], labels: Labels): string[] {
+  return (Object.keys(ENFORCEMENT_NOTES) as Enforcement[]).flatMap((enforcement) => {
+    const held = units.filter((unit) => labels.units[unit]?.enforced_by === enforcement);
+    return held.length === 0 ? [] : [`${held.map((unit) => unitLine(unit, labels)).join("; ")}: ${ENFORCEMENT_NOTES[enforcement]}.`];
+  });
+}

@@ -1,0 +1,59 @@
+import { isWithin, type AccessDetail } from "./access.ts";
+import type { SessionRequest, Task } from "./request.ts";
+import { err, ok, type Result } from "./result.ts";
+
+/**
+ * What the approver signs: the canonical document (RFC 8785) from which everything later follows.
+ * Its SHA-256 stands in every token, in the audit log and in the receipt.
+ */
+export interface Grant {
+  readonly issuer: string;
+  readonly session_id: string;
+  readonly request_digest: string;
+  readonly client_id: string;
+  readonly jkt: string;
+  readonly sub: string;
+  readonly task: Task;
+  readonly authorization_details: readonly AccessDetail[];
+  /** The end of the session, epoch seconds. It never moves later. */
+  readonly expires_at: number;
+}
+
+/** How an approver may make a request smaller. */
+export interface Narrowing {
+  readonly authorization_details: readonly AccessDetail[];
+  readonly expires_at: number;
+}
+
+export type GrantFault = "nothing_granted" | "wider_than_requested" | "ends_too_late" | "ends_too_early";
+
+/** A session shorter than this ends before an agent can use it. */
+export const MIN_SESSION_SECONDS = 60;
+
+/**
+ * Builds the grant for a narrowing, or says why it is none.
+ *
+ * @param now epoch seconds
+ */
+export function makeGrant(
+  request: SessionRequest,
+  requestDigest: string,
+  narrowing: Narrowing,
+  now: number,
+): Result<Grant, GrantFault> {
+  if (narrowing.authorization_details.length === 0) return err("nothing_granted");
+  if (!isWithin(narrowing.authorization_details, request.authorization_details)) return err("wider_than_requested");
+  if (narrowing.expires_at > now + request.expires_in) return err("ends_too_late");
+  if (narrowing.expires_at <= now) return err("ends_too_early");
+  return ok({
+    issuer: request.issuer,
+    session_id: request.session_id,
+    request_digest: requestDigest,
+    client_id: request.client_id,
+    jkt: request.jkt,
+    sub: request.user ?? request.client_id,
+    task: request.task,
+    authorization_details: narrowing.authorization_details,
+    expires_at: narrowing.expires_at,
+  });
+}

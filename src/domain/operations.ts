@@ -1,0 +1,91 @@
+import { err, ok, type Result } from "./result.ts";
+import type { Catalogue, Operation } from "./tenant.ts";
+
+/** A call of an upstream, named: which operation it is, and where. */
+export interface ResolvedCall {
+  readonly operation: string;
+  readonly access: "read" | "write";
+  readonly location?: string | undefined;
+}
+
+/** Names the operations that a call could be. A path may belong to several. */
+export type CallResolver = (method: string, path: string) => ResolvedCall[];
+
+interface CompiledRoute {
+  readonly pattern: URLPattern;
+  readonly operation: string;
+  readonly access: "read" | "write";
+  readonly location: string | undefined;
+}
+
+/** The part of `Route` errors that an operator can mend. */
+export type CatalogueFault = { readonly operation: string; readonly message: string };
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+
+/**
+ * Compiles a catalogue once, so that naming a call costs one look at the routes of its method.
+ * Fails with the first operation that cannot be compiled.
+ */
+export function compileCatalogue(catalogue: Catalogue): Result<CallResolver, CatalogueFault> {
+  const routesByMethod = new Map<string, CompiledRoute[]>();
+  for (const [name, operation] of Object.entries(catalogue.operations)) {
+    for (const line of operation.routes) {
+      const compiled = compileRoute(name, operation, line);
+      if (!compiled.ok) return compiled;
+      const { method, route } = compiled.value;
+      const routes = routesByMethod.get(method) ?? [];
+      routes.push(route);
+      routesByMethod.set(method, routes);
+    }
+  }
+  return ok((method, path) => {
+    const calls: ResolvedCall[] = [];
+    for (const route of routesByMethod.get(method) ?? []) {
+      const match = route.pattern.exec({ pathname: path });
+      if (match === null) continue;
+      const { operation, access } = route;
+      const location =
+        route.location === undefined ? undefined : fill(route.location, match.pathname.groups);
+      calls.push(location === undefined ? { operation, access } : { operation, access, location });
+    }
+    return calls;
+  });
+}
+
+function compileRoute(
+  name: string,
+  operation: Operation,
+  line: string,
+): Result<{ method: string; route: CompiledRoute }, CatalogueFault> {
+  const [method, path, ...rest] = line.split(" ");
+  if (method === undefined || path === undefined || rest.length > 0 || !METHODS.has(method)) {
+    return err({ operation: name, message: `"${line}" is not a METHOD and a path` });
+  }
+  if (!path.startsWith("/")) {
+    return err({ operation: name, message: `"${path}" does not start with /` });
+  }
+  if (operation.access === "read" && method !== "GET" && method !== "HEAD") {
+    return err({ operation: name, message: `${method} is not a read; mark the operation write` });
+  }
+  let pattern: URLPattern;
+  try {
+    pattern = new URLPattern({ pathname: path });
+  } catch {
+    return err({ operation: name, message: `"${path}" is not a URLPattern pathname` });
+  }
+  const { location } = operation;
+  for (const [, parameter] of location?.matchAll(PARAMETER) ?? []) {
+    if (!new RegExp(`:${parameter}(?![A-Za-z0-9_])`).test(path)) {
+      return err({ operation: name, message: `"${path}" has no :${parameter} for the location` });
+    }
+  }
+  return ok({ method, route: { pattern, operation: name, access: operation.access, location } });
+}
+
+const PARAMETER = /:([A-Za-z_][A-Za-z0-9_]*)/g;
+
+/** Fills `:owner/:repo` from a path's parameters. */
+function fill(template: string, groups: Record<string, string | undefined>): string {
+  return template.replaceAll(PARAMETER, (_, name: string) => groups[name] ?? "");
+}

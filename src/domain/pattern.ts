@@ -1,0 +1,26 @@
+/** A compiled `allow` pattern: whether a unit is covered by it. */
+export type Matcher = (unit: string) => boolean;
+
+/**
+ * Compiles a policy's pattern, in which `*` stands for any run of characters without `/`.
+ * Matching walks the text once per `*` and never backtracks further, so no pattern is slow.
+ */
+export function compilePattern(pattern: string): Matcher {
+  const parts = pattern.split("*");
+  if (parts.length === 1) return (unit) => unit === pattern;
+  const first = parts[0] ?? "";
+  const last = parts.at(-1) ?? "";
+  const middle = parts.slice(1, -1);
+  return (unit) => {
+    if (unit.length < first.length + last.length) return false;
+    if (!unit.startsWith(first) || !unit.endsWith(last)) return false;
+    const end = unit.length - last.length;
+    let at = first.length;
+    for (const part of middle) {
+      const found = unit.indexOf(part, at);
+      if (found === -1 || found + part.length > end || unit.slice(at, found).includes("/")) return false;
+      at = found + part.length;
+    }
+    return !unit.slice(at, end).includes("/");
+  };
+}

@@ -1,0 +1,121 @@
+import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
+import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
+import { err, ok, type Result } from "./result.ts";
+import { ASSURANCE_LEVELS, type Assurance, type Person } from "./tenant.ts";
+
+/** The highest assurance at which this release knows an approver. */
+export const OFFERED_ASSURANCE: Assurance = "link";
+
+/** What an agent asks for, as far as the trust policy judges it. */
+export interface Ask {
+  readonly clientId: string;
+  readonly details: readonly AccessDetail[];
+  readonly expiresInSeconds: number;
+  /** The person for whom the agent says it works. */
+  readonly user?: string | undefined;
+}
+
+/** Who decides an ask, and how well they must be known. */
+export interface ApprovalPlan {
+  readonly policy_id: string;
+  readonly approvers: readonly string[];
+  readonly assurance: Assurance;
+}
+
+export type AskFault =
+  | { readonly reason: "unknown_access"; readonly detail: string }
+  | { readonly reason: "unknown_user" }
+  | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
+  | { readonly reason: "too_long"; readonly maxSeconds: number }
+  | { readonly reason: "no_approver"; readonly policy: string }
+  | { readonly reason: "assurance_not_offered"; readonly policy: string; readonly assurance: Assurance };
+
+/**
+ * Judges an ask by the trust policy in force: every unit must exist in a catalogue, and one policy
+ * (the first in the document's order) must cover all of it, so that there is one answer to who
+ * decides. A tenant without a fitting policy refuses everything.
+ */
+export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<ApprovalPlan, AskFault> {
+  for (const detail of ask.details) {
+    const fault = unknownPart(tenant, detail);
+    if (fault !== undefined) return err({ reason: "unknown_access", detail: fault });
+  }
+  if (ask.user !== undefined && !tenant.people.has(ask.user)) return err({ reason: "unknown_user" });
+
+  const units = ask.details.flatMap(unitsOf);
+  const covering = policiesOf(tenant, ask.clientId).filter(({ allows }) => units.every(allows));
+  if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.clientId, units) });
+  const fitting = covering.find((policy) => ask.expiresInSeconds <= policy.maxDurationSeconds);
+  if (fitting === undefined) {
+    return err({ reason: "too_long", maxSeconds: Math.max(...covering.map((policy) => policy.maxDurationSeconds)) });
+  }
+  return planApproval(tenant, fitting, ask);
+}
+
+function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
+  if (!meets(OFFERED_ASSURANCE, policy.assurance)) {
+    return err({ reason: "assurance_not_offered", policy: policy.id, assurance: policy.assurance });
+  }
+  const requesters = policy.solo ? [] : [tenant.agents.get(ask.clientId)?.owner, ask.user];
+  const approvers = [...tenant.people.values()]
+    .filter((person) => isApprover(person, policy.approvers) && !requesters.includes(person.id))
+    .map((person) => person.id);
+  if (approvers.length === 0) return err({ reason: "no_approver", policy: policy.id });
+  return ok({ policy_id: policy.id, approvers, assurance: policy.assurance });
+}
+
+function isApprover(person: Person, approvers: readonly string[]): boolean {
+  if (!person.roles.includes("approver")) return false;
+  return approvers.includes(person.id) || person.groups.some((group) => approvers.includes(`group:${group}`));
+}
+
+/** Whether somebody known at `offered` may decide what demands `demanded`. */
+export function meets(offered: Assurance, demanded: Assurance): boolean {
+  return ASSURANCE_LEVELS.indexOf(offered) >= ASSURANCE_LEVELS.indexOf(demanded);
+}
+
+/** Whether the policy in force still lets this agent have a unit. Asked at every use. */
+export function allowsNow(tenant: CompiledTenant, clientId: string, unit: AccessUnit): boolean {
+  return policiesOf(tenant, clientId).some(({ allows }) => allows(unit));
+}
+
+/** Whether the policy in force still lets this person decide for that agent. */
+export function mayDecideNow(tenant: CompiledTenant, personId: string, plan: ApprovalPlan): boolean {
+  const person = tenant.people.get(personId);
+  const policy = tenant.policies.find((candidate) => candidate.policy.id === plan.policy_id)?.policy;
+  return person !== undefined && policy !== undefined && isApprover(person, policy.approvers);
+}
+
+function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPolicy[] {
+  return tenant.policies.filter(({ policy }) => policy.agents.includes(clientId));
+}
+
+function firstRefused(tenant: CompiledTenant, clientId: string, units: readonly AccessUnit[]): AccessUnit {
+  return units.find((unit) => !allowsNow(tenant, clientId, unit)) ?? units[0] ?? "";
+}
+
+function unknownPart(tenant: CompiledTenant, detail: AccessDetail): string | undefined {
+  if (detail.type === "upstream_access") return unknownOperation(tenant, detail);
+  const server = tenant.servers.get(detail.server);
+  if (server === undefined) return `there is no server "${detail.server}"`;
+  const tool = detail.actions.find((name) => !Object.hasOwn(server.tools, name));
+  return tool === undefined ? undefined : `server "${detail.server}" has no tool "${tool}"`;
+}
+
+function unknownOperation(tenant: CompiledTenant, detail: UpstreamAccess): string | undefined {
+  const catalogue = tenant.upstreams.get(detail.upstream)?.catalogue;
+  if (catalogue === undefined) return `there is no upstream "${detail.upstream}"`;
+  for (const action of detail.actions) {
+    if (!Object.hasOwn(catalogue.operations, action)) {
+      return `upstream "${detail.upstream}" has no operation "${action}"`;
+    }
+    const knowsLocations = catalogue.operations[action]?.location !== undefined;
+    if (knowsLocations && detail.locations === undefined) {
+      return `operation "${action}" needs locations; name each one`;
+    }
+    if (!knowsLocations && detail.locations !== undefined) {
+      return `operation "${action}" knows no locations; ask for it in an entry without them`;
+    }
+  }
+  return undefined;
+}

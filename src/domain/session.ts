@@ -1,0 +1,240 @@
+import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
+import { meets, type ApprovalPlan } from "./policy.ts";
+import type { SessionRequest } from "./request.ts";
+import { err, ok, type Result } from "./result.ts";
+import type { Assurance } from "./tenant.ts";
+
+/** How long a request waits for a human, in seconds. */
+export const REQUEST_LIFETIME_SECONDS = 15 * 60;
+
+/** How often an agent may ask whether a human has decided, in seconds. */
+export const POLL_INTERVAL_SECONDS = 2;
+
+export type Ending = "completed" | "expired" | "revoked" | "denied" | "withdrawn";
+
+/** Who ended a session, where somebody did. */
+export type EndedBy =
+  | { readonly kind: "agent"; readonly id: string }
+  | { readonly kind: "person"; readonly id: string }
+  | { readonly kind: "operator" };
+
+/** A human's decision over a digest. */
+export interface Decision {
+  readonly verdict: "approved" | "denied";
+  readonly person: string;
+  readonly assurance: Assurance;
+  /** Digest of the grant that was approved, or of the request that was denied. */
+  readonly digest: string;
+  /** Epoch seconds. */
+  readonly decided_at: number;
+}
+
+interface Opened {
+  readonly request: SessionRequest;
+  readonly request_digest: string;
+  readonly plan: ApprovalPlan;
+  /** Epoch seconds after which the request can no longer be decided. */
+  readonly request_expires_at: number;
+}
+
+export interface PendingSession extends Opened {
+  readonly status: "pending";
+}
+
+export interface ActiveSession extends Opened {
+  readonly status: "active";
+  readonly grant: Grant;
+  readonly grant_digest: string;
+  readonly decision: Decision;
+  /** When the agent fetched its session token, epoch seconds; it can do so once. */
+  readonly redeemed_at?: number | undefined;
+}
+
+export interface EndedSession extends Opened {
+  readonly status: "ended";
+  readonly how: Ending;
+  /** Epoch seconds. */
+  readonly ended_at: number;
+  readonly ended_by?: EndedBy | undefined;
+  readonly reason?: string | undefined;
+  readonly grant?: Grant | undefined;
+  readonly grant_digest?: string | undefined;
+  readonly decision?: Decision | undefined;
+}
+
+/** `pending → active → ended`; there is no way back and no way to make an end later. */
+export type SessionState = PendingSession | ActiveSession | EndedSession;
+
+export function openSession(request: SessionRequest, requestDigest: string, plan: ApprovalPlan): PendingSession {
+  return {
+    status: "pending",
+    request,
+    request_digest: requestDigest,
+    plan,
+    request_expires_at: request.requested_at + REQUEST_LIFETIME_SECONDS,
+  };
+}
+
+/**
+ * The state as it truly is at `now`: a pending or active session whose time is up has ended, whether
+ * or not an alarm has written that down. Every decision starts here.
+ */
+export function asOf(state: SessionState, now: number): SessionState {
+  switch (state.status) {
+    case "pending":
+      return now >= state.request_expires_at ? end(state, "expired", state.request_expires_at) : state;
+    case "active":
+      return now >= state.grant.expires_at ? end(state, "expired", state.grant.expires_at) : state;
+    case "ended":
+      return state;
+  }
+}
+
+/** When the state will next change by itself, epoch seconds. */
+export function nextDeadline(state: SessionState): number | undefined {
+  switch (state.status) {
+    case "pending":
+      return state.request_expires_at;
+    case "active":
+      return state.grant.expires_at;
+    case "ended":
+      return undefined;
+  }
+}
+
+/** Who speaks, as far as the link or sign-in proved it. */
+export interface Decider {
+  readonly person: string;
+  readonly assurance: Assurance;
+  /** Whether today's policy would still let this person decide. */
+  readonly permitted: boolean;
+}
+
+export type DecideFault =
+  | { readonly reason: "already_decided"; readonly state: SessionState }
+  | { readonly reason: "request_expired" }
+  | { readonly reason: "not_an_approver" }
+  | { readonly reason: "assurance_too_low"; readonly demanded: Assurance }
+  | { readonly reason: "digest_mismatch" }
+  | { readonly reason: GrantFault };
+
+function mayDecide(state: SessionState, decider: Decider): Result<PendingSession, DecideFault> {
+  if (!state.plan.approvers.includes(decider.person) || !decider.permitted) return err({ reason: "not_an_approver" });
+  if (state.status === "ended" && state.how === "expired" && state.decision === undefined) {
+    return err({ reason: "request_expired" });
+  }
+  if (state.status !== "pending") return err({ reason: "already_decided", state });
+  return ok(state);
+}
+
+/** Checks what an approver is about to sign, without deciding anything. */
+export function draftGrant(
+  state: SessionState,
+  decider: Decider,
+  narrowing: Narrowing,
+  now: number,
+): Result<Grant, DecideFault> {
+  const pending = mayDecide(asOf(state, now), decider);
+  if (!pending.ok) return pending;
+  const { plan, request, request_digest } = pending.value;
+  if (!meets(decider.assurance, plan.assurance)) return err({ reason: "assurance_too_low", demanded: plan.assurance });
+  const grant = makeGrant(request, request_digest, narrowing, now);
+  return grant.ok ? grant : err({ reason: grant.error });
+}
+
+/**
+ * Approves. `digestOf` is SHA-256 over canonical JSON; the grant is built here again from the
+ * request, and only if its digest is the one that the approver saw does the session become active.
+ */
+export function approve(
+  state: SessionState,
+  decider: Decider,
+  seen: Narrowing & { readonly digest: string },
+  digestOf: (grant: Grant) => string,
+  now: number,
+): Result<ActiveSession, DecideFault> {
+  const grant = draftGrant(state, decider, seen, now);
+  if (!grant.ok) return grant;
+  const grantDigest = digestOf(grant.value);
+  if (grantDigest !== seen.digest) return err({ reason: "digest_mismatch" });
+  const { request, request_digest, plan, request_expires_at } = state;
+  return ok({
+    status: "active",
+    request,
+    request_digest,
+    plan,
+    request_expires_at,
+    grant: grant.value,
+    grant_digest: grantDigest,
+    decision: {
+      verdict: "approved",
+      person: decider.person,
+      assurance: decider.assurance,
+      digest: grantDigest,
+      decided_at: now,
+    },
+  });
+}
+
+/** Denies. A denial needs no more assurance than the link. */
+export function deny(state: SessionState, decider: Decider, digest: string, now: number): Result<EndedSession, DecideFault> {
+  const pending = mayDecide(asOf(state, now), decider);
+  if (!pending.ok) return pending;
+  if (digest !== pending.value.request_digest) return err({ reason: "digest_mismatch" });
+  return ok({
+    ...end(pending.value, "denied", now, { kind: "person", id: decider.person }),
+    decision: { verdict: "denied", person: decider.person, assurance: decider.assurance, digest, decided_at: now },
+  });
+}
+
+export type RedeemFault = "pending" | "denied" | "expired" | "already_redeemed" | "ended";
+
+/** Hands the session over to the agent, once. */
+export function redeem(state: SessionState, now: number): Result<ActiveSession, RedeemFault> {
+  const current = asOf(state, now);
+  switch (current.status) {
+    case "pending":
+      return err("pending");
+    case "active":
+      return current.redeemed_at === undefined ? ok({ ...current, redeemed_at: now }) : err("already_redeemed");
+    case "ended":
+      if (current.how === "denied" || (current.how === "revoked" && current.decision === undefined)) return err("denied");
+      // An approval that nobody fetched in time expired as a request does.
+      return err(current.how === "expired" ? "expired" : "ended");
+  }
+}
+
+export type EndFault = "already_ended";
+
+/** The agent says it is done, or takes its request back. */
+export function finish(state: SessionState, agent: string, now: number): Result<EndedSession, EndFault> {
+  const current = asOf(state, now);
+  if (current.status === "ended") return err("already_ended");
+  return ok(end(current, current.status === "pending" ? "withdrawn" : "completed", now, { kind: "agent", id: agent }));
+}
+
+/** A human, or the agent itself through RFC 7009, takes the session away. */
+export function revoke(state: SessionState, by: EndedBy, reason: string | undefined, now: number): Result<EndedSession, EndFault> {
+  const current = asOf(state, now);
+  if (current.status === "ended") return err("already_ended");
+  return ok({ ...end(current, "revoked", now, by), ...(reason === undefined ? {} : { reason }) });
+}
+
+function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?: EndedBy): EndedSession {
+  const { request, request_digest, plan, request_expires_at } = state;
+  const kept =
+    state.status === "active"
+      ? { grant: state.grant, grant_digest: state.grant_digest, decision: state.decision }
+      : {};
+  return {
+    status: "ended",
+    how,
+    ended_at: at,
+    ...(by === undefined ? {} : { ended_by: by }),
+    request,
+    request_digest,
+    plan,
+    request_expires_at,
+    ...kept,
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * What one tenant's document says, after validation. The document is the whole of a tenant's
+ * configuration; its JSON Schema is published as `schema/tenant.schema.json`.
+ */
+export interface TenantDocument {
+  readonly $schema?: string | undefined;
+  readonly issuer: string;
+  readonly agents: readonly AgentRegistration[];
+  readonly people: readonly Person[];
+  readonly upstreams: readonly Upstream[];
+  readonly servers: readonly Server[];
+  readonly policies: readonly TrustPolicy[];
+  readonly notify: NotifyChannels;
+}
+
+/** A public key set, RFC 7517 §5, of the keys a client signs its assertions with. */
+export interface PublicJwks {
+  readonly keys: readonly PublicJwk[];
+}
+
+/** A public key, RFC 7517. Which members matter depends on `kty`. */
+export interface PublicJwk {
+  readonly kty: string;
+  readonly kid?: string | undefined;
+  readonly alg?: string | undefined;
+  readonly use?: string | undefined;
+  readonly crv?: string | undefined;
+  readonly x?: string | undefined;
+  readonly y?: string | undefined;
+  readonly n?: string | undefined;
+  readonly e?: string | undefined;
+}
+
+export interface AgentRegistration {
+  readonly client_id: string;
+  readonly name: string;
+  /** The person who answers for this agent; one of `people`. */
+  readonly owner: string;
+  readonly jwks: PublicJwks;
+}
+
+export type Role = "approver" | "admin" | "auditor";
+
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly groups: readonly string[];
+  /** Where mail goes; the `id` when that is an address and this is absent. */
+  readonly email?: string | undefined;
+  /** Slack member id, for a direct message. */
+  readonly slack?: string | undefined;
+}
+
+/** A reference to a secret: a name in the sealed store, or in the broker's environment. */
+export interface SecretReference {
+  readonly secret: string;
+}
+
+interface UpstreamBase {
+  readonly id: string;
+  readonly base_url: string;
+  /** The name of a catalogue that ships with Stint, or a catalogue of the tenant's own. */
+  readonly catalogue: string | Catalogue;
+}
+
+export interface GithubAppUpstream extends UpstreamBase {
+  readonly connector: "github_app";
+  readonly app_id: string;
+  readonly installation_id: string;
+  readonly private_key: SecretReference;
+}
+
+export interface ApiKeyUpstream extends UpstreamBase {
+  readonly connector: "api_key";
+  readonly api_key: SecretReference;
+  /** The header that carries the key; `Authorization` unless told. */
+  readonly header: string;
+  /** What stands before the key in that header, for example `Bearer`; empty for nothing. */
+  readonly scheme: string;
+}
+
+export type Upstream = GithubAppUpstream | ApiKeyUpstream;
+
+/** The operations of one upstream, by name. */
+export interface Catalogue {
+  readonly operations: { readonly [name: string]: Operation };
+}
+
+/** A named set of calls of one upstream. */
+export interface Operation {
+  readonly access: "read" | "write";
+  /** What it lets an agent do, in the words an approver reads. */
+  readonly title: string;
+  /** `METHOD /path` lines; a path is a URLPattern pathname such as `/repos/:owner/:repo/issues`. */
+  readonly routes: readonly string[];
+  /**
+   * How a location is read off the path, such as `:owner/:repo`. Without it, the operation knows no
+   * locations, and is granted as a whole or not at all.
+   */
+  readonly location?: string | undefined;
+  /** The upstream's own permissions for it, by name, such as `{ "issues": "write" }`. */
+  readonly permissions?: { readonly [name: string]: string } | undefined;
+}
+
+export interface Server {
+  readonly id: string;
+  /** Its resource URI, RFC 8707: the audience of tokens meant for it. */
+  readonly resource: string;
+  readonly owner: string;
+  readonly trust: "remote" | "local";
+  readonly jwks: PublicJwks;
+  readonly tools: { readonly [name: string]: Tool };
+}
+
+export interface Tool {
+  readonly access: "read" | "write";
+  /** `upstream:operation` names that the tool needs. */
+  readonly operations: readonly string[];
+}
+
+/** How well it is known who decided. Each level includes the ones before it. */
+export const ASSURANCE_LEVELS = ["link", "sso", "passkey", "sso+passkey"] as const;
+export type Assurance = (typeof ASSURANCE_LEVELS)[number];
+
+export interface TrustPolicy {
+  readonly id: string;
+  readonly agents: readonly string[];
+  /** `upstream:operation@location` or `mcp:server:tool`; `*` stands for a run of characters without `/`. */
+  readonly allow: readonly string[];
+  /** `30m`, `2h`, `90s`. */
+  readonly max_duration: string;
+  /** `group:NAME` or a person's id. */
+  readonly approvers: readonly string[];
+  readonly assurance: Assurance;
+  /** Whether an agent's own owner, or the person it acts for, may approve it. */
+  readonly solo: boolean;
+}
+
+export interface NotifyChannels {
+  readonly slack?: SlackChannel | undefined;
+  readonly email?: EmailChannel | undefined;
+}
+
+export interface SlackChannel {
+  /** Where a notice without any link goes; the links go to each approver alone. */
+  readonly channel?: string | undefined;
+  readonly token: SecretReference;
+  readonly base_url: string;
+}
+
+export interface EmailChannel {
+  readonly from: string;
+  readonly resend?: { readonly api_key: SecretReference; readonly base_url: string } | undefined;
+  readonly smtp?: SmtpServer | undefined;
+}
+
+export interface SmtpServer {
+  readonly host: string;
+  readonly port: number;
+  /** `tls` from the first byte, `starttls` required, or `none` (loopback and private networks only). */
+  readonly security: "tls" | "starttls" | "none";
+  readonly username?: string | undefined;
+  readonly password?: SecretReference | undefined;
+}

@@ -1,0 +1,202 @@
+import { DurableObject } from "cloudflare:workers";
+import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { Journal } from "./journal.ts";
+import { LedgerFeed } from "./ledger-feed.ts";
+import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
+
+/** Requests of one agent that may wait for a human at once. */
+const MAX_PENDING = 5;
+/** Requests of one agent in a minute. */
+const MAX_ASKS_PER_MINUTE = 10;
+const MINUTE_SECONDS = 60;
+/** Denials within {@link DENIAL_WINDOW_SECONDS} after which an agent is suspended. */
+const MAX_DENIALS = 3;
+const DENIAL_WINDOW_SECONDS = 3600;
+const SUSPENSION_SECONDS = 3600;
+/** How long a repeated Idempotency-Key finds its first answer. */
+const IDEMPOTENCY_SECONDS = 24 * 3600;
+
+/** Which tenant's client an object is; the object keeps it from its first call. */
+export interface AgentIdentity {
+  readonly issuer: string;
+  readonly client_id: string;
+}
+
+export interface AdmitCommand {
+  readonly identity: AgentIdentity;
+  /** The assertion and the proof that came with the request. */
+  readonly oneTime: readonly OneTime[];
+  readonly idempotencyKey?: string | undefined;
+  /** Digest of what is asked for, by which key. */
+  readonly contentDigest: string;
+  /** The id to use if this is a new request. */
+  readonly sessionId: string;
+}
+
+/** The session that the request belongs to: a new one, or the one it repeats. */
+export interface Admission {
+  readonly session_id: string;
+  /** Epoch seconds. */
+  readonly requested_at: number;
+  readonly repeated: boolean;
+}
+
+export type AdmitFault =
+  | { readonly reason: OneTimeFault }
+  | { readonly reason: "idempotency_conflict" }
+  | { readonly reason: "too_many_pending"; readonly retryAfter: number }
+  | { readonly reason: "too_often"; readonly retryAfter: number }
+  | { readonly reason: "suspended"; readonly retryAfter: number };
+
+/** How a request that was waiting came to its end. */
+export interface Settlement {
+  readonly session_id: string;
+  readonly denied: boolean;
+}
+
+/** One per tenant and client: its pending requests, caps and suspension, and the assertions it has used. */
+export class Agent extends DurableObject<Env> {
+  readonly #sql = this.ctx.storage.sql;
+  readonly #oneTime = new OneTimeStore(this.#sql);
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#sql.exec(`
+      CREATE TABLE IF NOT EXISTS identity (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL, client_id TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS request (
+        session_id TEXT PRIMARY KEY, content_digest TEXT NOT NULL, idempotency_key TEXT UNIQUE,
+        requested_at INTEGER NOT NULL, pending INTEGER NOT NULL);
+      CREATE INDEX IF NOT EXISTS request_by_content ON request (content_digest, pending);
+      CREATE TABLE IF NOT EXISTS denial (session_id TEXT PRIMARY KEY, at INTEGER NOT NULL)`);
+    OneTimeStore.createTables(this.#sql);
+    Journal.createTables(this.#sql);
+  }
+
+  /**
+   * Lets a request in, or says why not: uses up its assertion and proof, finds the request it
+   * repeats (by Idempotency-Key, or an open one that asks the same), and holds the caps.
+   */
+  async admit(command: AdmitCommand): Promise<Result<Admission, AdmitFault>> {
+    const result = this.ctx.storage.transactionSync(() => {
+      this.#identify(command.identity);
+      const now = this.#now();
+      const used = this.#consumeAll(command.oneTime, now);
+      if (!used.ok) return err({ reason: used.error });
+      const admitted = this.#place(command, now);
+      if (!admitted.ok) this.#journal().refuse({ reason: admitted.error.reason }, now);
+      return admitted;
+    });
+    await this.#scheduleFeed();
+    return result;
+  }
+
+  /** Uses up the assertion (and proof) of a call that asks for no session. */
+  consume(identity: AgentIdentity, oneTime: readonly OneTime[]): Result<void, OneTimeFault> {
+    return this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      return this.#consumeAll(oneTime, this.#now());
+    });
+  }
+
+  /** Records that this client tried what it never may, where no session is there to record it. */
+  async refuse(identity: AgentIdentity, reason: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      this.#journal().refuse({ reason }, this.#now());
+    });
+    await this.#scheduleFeed();
+  }
+
+  /** Frees the place of a request that no longer waits. Repeating it changes nothing. */
+  settle({ session_id, denied }: Settlement): void {
+    this.ctx.storage.transactionSync(() => {
+      this.#sql.exec("UPDATE request SET pending = 0 WHERE session_id = ?", session_id);
+      if (denied) this.#sql.exec("INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", session_id, this.#now());
+    });
+  }
+
+  override async alarm(): Promise<void> {
+    const { issuer, client_id } = this.#identity();
+    await new LedgerFeed(this.env, journalSource(client_id), this.#journal()).send(issuer);
+    await this.#scheduleFeed();
+  }
+
+  #place(command: AdmitCommand, now: number): Result<Admission, AdmitFault> {
+    this.#forgetOld(now);
+    const repeated = this.#repeated(command);
+    if (!repeated.ok || repeated.value !== undefined) return repeated as Result<Admission, AdmitFault>;
+    const fault = this.#exceeded(now);
+    if (fault !== undefined) return err(fault);
+    this.#sql.exec(
+      "INSERT INTO request (session_id, content_digest, idempotency_key, requested_at, pending) VALUES (?, ?, ?, ?, 1)",
+      command.sessionId, command.contentDigest, command.idempotencyKey ?? null, now,
+    );
+    return ok({ session_id: command.sessionId, requested_at: now, repeated: false });
+  }
+
+  #repeated(command: AdmitCommand): Result<Admission | undefined, AdmitFault> {
+    type Row = { session_id: string; content_digest: string; requested_at: number };
+    const byKey = command.idempotencyKey === undefined ? undefined : this.#sql
+      .exec<Row>("SELECT session_id, content_digest, requested_at FROM request WHERE idempotency_key = ?", command.idempotencyKey)
+      .toArray()[0];
+    if (byKey !== undefined && byKey.content_digest !== command.contentDigest) return err({ reason: "idempotency_conflict" });
+    const row = byKey ?? this.#sql
+      .exec<Row>("SELECT session_id, content_digest, requested_at FROM request WHERE content_digest = ? AND pending = 1", command.contentDigest)
+      .toArray()[0];
+    return ok(row === undefined ? undefined : { session_id: row.session_id, requested_at: row.requested_at, repeated: true });
+  }
+
+  #exceeded(now: number): AdmitFault | undefined {
+    const denials = this.#sql.exec<{ n: number; last: number | null }>("SELECT count(*) AS n, max(at) AS last FROM denial WHERE at > ?", now - DENIAL_WINDOW_SECONDS).one();
+    if (denials.n >= MAX_DENIALS) return { reason: "suspended", retryAfter: Math.max(1, (denials.last ?? now) + SUSPENSION_SECONDS - now) };
+    const recent = this.#sql.exec<{ n: number; first: number | null }>("SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE requested_at > ?", now - MINUTE_SECONDS).one();
+    if (recent.n >= MAX_ASKS_PER_MINUTE) return { reason: "too_often", retryAfter: Math.max(1, (recent.first ?? now) + MINUTE_SECONDS - now) };
+    const pending = this.#sql.exec<{ n: number; first: number | null }>("SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE pending = 1").one();
+    if (pending.n >= MAX_PENDING) return { reason: "too_many_pending", retryAfter: Math.max(1, (pending.first ?? now) + REQUEST_LIFETIME_SECONDS - now) };
+    return undefined;
+  }
+
+  /** What time alone settles: requests that nobody decided, keys and denials that are old. */
+  #forgetOld(now: number): void {
+    this.#sql.exec("UPDATE request SET pending = 0 WHERE pending = 1 AND requested_at <= ?", now - REQUEST_LIFETIME_SECONDS);
+    this.#sql.exec("DELETE FROM request WHERE requested_at <= ?", now - IDEMPOTENCY_SECONDS);
+    this.#sql.exec("DELETE FROM denial WHERE at <= ?", now - DENIAL_WINDOW_SECONDS);
+  }
+
+  #consumeAll(things: readonly OneTime[], now: number): Result<void, OneTimeFault> {
+    for (const thing of things) {
+      const used = this.#oneTime.consume(thing, now);
+      if (!used.ok) return used;
+    }
+    return ok(undefined);
+  }
+
+  #identify({ issuer, client_id }: AgentIdentity): void {
+    this.#sql.exec("INSERT INTO identity (id, issuer, client_id) VALUES (1, ?, ?) ON CONFLICT DO NOTHING", issuer, client_id);
+  }
+
+  #identity(): AgentIdentity {
+    return this.#sql.exec<{ issuer: string; client_id: string }>("SELECT issuer, client_id FROM identity").one();
+  }
+
+  #journal(): Journal {
+    return new Journal(this.#sql, journalSource(this.#identity().client_id));
+  }
+
+  async #scheduleFeed(): Promise<void> {
+    const { client_id } = this.#identity();
+    const delay = new LedgerFeed(this.env, journalSource(client_id), this.#journal()).delayMs();
+    if (delay !== undefined && (await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + delay);
+  }
+
+  /** Time that never runs backwards, so that what was forgotten as old stays refused. */
+  #now(): number {
+    const highest = this.#sql.exec<{ at: number | null }>("SELECT max(requested_at) AS at FROM request").one().at ?? 0;
+    return Math.max(Math.floor(Date.now() / 1000), highest);
+  }
+}
+
+function journalSource(clientId: string): string {
+  return `agent:${clientId}`;
+}

@@ -1,0 +1,104 @@
+import { canonicalJson } from "../domain/canonical-json.ts";
+import { sha256 } from "../crypto/hash.ts";
+
+/** One row of an audit chain. */
+export interface JournalEvent {
+  readonly seq: number;
+  /** Epoch seconds. */
+  readonly at: number;
+  readonly type: string;
+  /** Canonical JSON. Ids, digests and reasons; never a token, a secret or an agent's prose. */
+  readonly data: string;
+  /** SHA-256 over {@link eventDigestInput}. */
+  readonly hash: string;
+}
+
+/** What an event may say of itself. */
+export type EventData = { readonly [name: string]: string | number | boolean | readonly string[] | undefined };
+
+const GENESIS = "";
+/** Refusals beyond this many are only counted, so that a denied agent cannot fill the store. */
+const MAX_REFUSALS = 200;
+
+/**
+ * An object's audit log: append-only, each row's hash covering the one before. Appending is
+ * synchronous, so that it shares a transaction with the change it records.
+ */
+export class Journal {
+  readonly #sql: SqlStorage;
+  readonly #source: string;
+
+  /** @param source the object that the log is of, such as a session id; part of every hash */
+  constructor(sql: SqlStorage, source: string) {
+    this.#sql = sql;
+    this.#source = source;
+  }
+
+  static createTables(sql: SqlStorage): void {
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS event (
+        seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, hash TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS refusal_count (id INTEGER PRIMARY KEY CHECK (id = 1), recorded INTEGER NOT NULL, dropped INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS ledger_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL);
+    `);
+  }
+
+  append(type: string, data: EventData, at: number): void {
+    const head = this.head();
+    const text = canonicalJson(data);
+    const seq = head.seq + 1;
+    const hash = sha256(eventDigestInput(this.#source, { seq, at, type, data: text }, head.hash));
+    this.#sql.exec("INSERT INTO event (seq, at, type, data, hash) VALUES (?, ?, ?, ?, ?)", seq, at, type, text, hash);
+  }
+
+  /** Records a refusal, up to a bound; past it the refusals are counted in the last one. */
+  refuse(data: EventData & { readonly reason: string }, at: number): void {
+    const [count] = this.#sql
+      .exec<{ recorded: number }>(
+        `INSERT INTO refusal_count (id, recorded, dropped) VALUES (1, 1, 0)
+         ON CONFLICT (id) DO UPDATE SET dropped = dropped + (recorded >= ?1), recorded = min(recorded + 1, ?1 + 1)
+         RETURNING recorded`,
+        MAX_REFUSALS,
+      )
+      .toArray();
+    if (count !== undefined && count.recorded <= MAX_REFUSALS) this.append("refused", data, at);
+  }
+
+  /** How many refusals there were, recorded or only counted. */
+  refusals(): number {
+    const [row] = this.#sql
+      .exec<{ total: number }>("SELECT min(recorded, ?) + dropped AS total FROM refusal_count", MAX_REFUSALS)
+      .toArray();
+    return row?.total ?? 0;
+  }
+
+  head(): { seq: number; at: number; hash: string } {
+    const [row] = this.#sql
+      .exec<{ seq: number; at: number; hash: string }>("SELECT seq, at, hash FROM event ORDER BY seq DESC LIMIT 1")
+      .toArray();
+    return row ?? { seq: 0, at: 0, hash: GENESIS };
+  }
+
+  count(type: string): number {
+    return this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM event WHERE type = ?", type).one().n;
+  }
+
+  /** Rows that the ledger has not confirmed yet, oldest first. */
+  unsent(limit: number): JournalEvent[] {
+    return this.#sql
+      .exec<{ seq: number; at: number; type: string; data: string; hash: string }>(
+        "SELECT seq, at, type, data, hash FROM event WHERE seq > coalesce((SELECT seq FROM ledger_cursor), 0) ORDER BY seq LIMIT ?",
+        limit,
+      )
+      .toArray();
+  }
+
+  markSent(seq: number): void {
+    this.#sql.exec("INSERT INTO ledger_cursor (id, seq) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)", seq);
+  }
+}
+
+/** The text whose SHA-256 is an event's hash: RFC 8785 over its parts, the previous hash among them. */
+export function eventDigestInput(source: string, event: Omit<JournalEvent, "hash">, previousHash: string): string {
+  return canonicalJson({ source, seq: event.seq, at: event.at, type: event.type, data: event.data, previous: previousHash });
+}

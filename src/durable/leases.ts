@@ -1,0 +1,198 @@
+import { connectorFor } from "../connectors/index.ts";
+import type { ConnectorFault } from "../connectors/connector.ts";
+import { newId } from "../crypto/random.ts";
+import { seal, unseal } from "../crypto/seal.ts";
+import type { UpstreamAccess } from "../domain/access.ts";
+import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
+import type { Grant } from "../domain/grant.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
+import type { LeaseFate } from "../domain/receipt.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { ActiveSession } from "../domain/session.ts";
+import { loadTenant, outboundOf, readSecret, type TenantContext } from "../tenancy.ts";
+import type { EventData } from "./journal.ts";
+import type { HeldLease, LeaseStore } from "./lease-store.ts";
+
+/** A header for the upstream, with the credential in it. */
+export interface Credential {
+  readonly header: string;
+  readonly value: string;
+}
+
+export type LeaseFault = "ended" | "upstream_unavailable" | "upstream_refused" | "upstream_misconfigured";
+
+/** What the leases need of the session they belong to. */
+export interface LeaseHost {
+  /** The session if it is active at `now`, read from storage. */
+  liveSession(now: number): ActiveSession | undefined;
+  record(type: string, data: EventData, now: number): void;
+  now(): number;
+  issuer(): string;
+  /** A credential arrived after the end and could not be taken back at once. */
+  onOrphan(leaseId: string): void;
+}
+
+/** How often taking a credential back is tried before the receipt says that it failed. */
+const MAX_REVOKE_ATTEMPTS = 8;
+
+/**
+ * The upstream credentials of one session: reserve (transaction) → ask the upstream → hold
+ * (transaction, the session looked at again). A credential that arrives after the end is taken back
+ * at once and never used.
+ */
+export class Leases {
+  readonly #env: Env;
+  readonly #storage: DurableObjectStorage;
+  readonly #store: LeaseStore;
+  readonly #host: LeaseHost;
+  /** Calls that arrive together share one mint. */
+  readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
+
+  constructor(env: Env, storage: DurableObjectStorage, store: LeaseStore, host: LeaseHost) {
+    this.#env = env;
+    this.#storage = storage;
+    this.#store = store;
+    this.#host = host;
+  }
+
+  /** The credential for a call that the session has already let through. */
+  async credentialFor(upstream: string, grant: Grant): Promise<Result<Credential, LeaseFault>> {
+    const held = this.#store.usable(upstream, this.#host.now());
+    const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
+    if (!lease.ok) return lease;
+    const opened = await this.#open(lease.value, "credential");
+    // Opening awaited: the session may have ended meanwhile.
+    if (this.#host.liveSession(this.#host.now()) === undefined) return err("ended");
+    return opened === undefined ? err("upstream_misconfigured") : ok(JSON.parse(opened) as Credential);
+  }
+
+  /** Takes a lease back at its upstream. Answers what became of it, or undefined to try again later. */
+  async takeBack(leaseId: string, attempts: number): Promise<LeaseFate | undefined> {
+    const lease = this.#store.get(leaseId);
+    if (lease === undefined) return undefined;
+    if (lease.ends === "irrevocable") return { fate: "irrevocable" };
+    if (lease.ends === "expires") return { fate: "expires_at", at: lease.expires_at ?? 0 };
+    const context = await this.#context();
+    const upstream = context.tenant.upstreams.get(lease.upstream);
+    const handle = await this.#open(lease, "handle");
+    if (upstream === undefined || handle === undefined) return fateWithout(lease, "its upstream is no longer configured");
+    const revoked = await connectorFor(upstream.upstream).revoke({
+      upstream: upstream.upstream,
+      handle,
+      outbound: outboundOf(context),
+      readSecret: (name) => readSecret(this.#env, context.issuer, name),
+      now: this.#host.now(),
+    });
+    if (revoked.ok) return { fate: "revoked", at: this.#host.now() };
+    return attempts + 1 >= MAX_REVOKE_ATTEMPTS ? fateWithout(lease, revoked.error.kind) : undefined;
+  }
+
+  #mintOnce(upstream: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
+    let minting = this.#minting.get(upstream);
+    if (minting === undefined) {
+      minting = this.#mint(upstream, grant).finally(() => this.#minting.delete(upstream));
+      this.#minting.set(upstream, minting);
+    }
+    return minting;
+  }
+
+  async #mint(upstreamId: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
+    const leaseId = newId(ID_PREFIXES.lease);
+    this.#storage.transactionSync(() => {
+      const now = this.#host.now();
+      this.#store.reserve(leaseId, upstreamId, now);
+      this.#host.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId }, now);
+    });
+    const context = await this.#context();
+    const configured = context.tenant.upstreams.get(upstreamId);
+    if (configured === undefined) return this.#giveUp(leaseId, "upstream_misconfigured");
+    const minted = await connectorFor(configured.upstream).mint({
+      upstream: configured.upstream,
+      catalogue: configured.catalogue,
+      access: accessTo(configured, grant),
+      outbound: outboundOf(context),
+      readSecret: (name) => readSecret(this.#env, context.issuer, name),
+      now: this.#host.now(),
+      notAfter: grant.expires_at,
+    });
+    if (!minted.ok) return this.#giveUp(leaseId, faultOf(minted.error));
+    const lease: HeldLease = {
+      lease_id: leaseId,
+      upstream: upstreamId,
+      sealed_credential: await this.#seal(leaseId, "credential", JSON.stringify(minted.value.credential)),
+      sealed_handle: await this.#seal(leaseId, "handle", minted.value.handle),
+      ends: minted.value.ends,
+      expires_at: minted.value.expiresAt,
+      minted_at: this.#host.now(),
+    };
+    const alive = this.#storage.transactionSync(() => {
+      const now = this.#host.now();
+      this.#store.hold(lease);
+      this.#host.record("lease.minted", { lease_id: leaseId, upstream: upstreamId, ends: lease.ends, expires_at: lease.expires_at }, now);
+      return this.#host.liveSession(now) !== undefined;
+    });
+    if (alive) return ok(lease);
+    await this.#closeAfterEnd(leaseId);
+    return err("ended");
+  }
+
+  /** The session ended while the upstream was minting: what came of it is taken back here and now, or by the next alarm. */
+  async #closeAfterEnd(leaseId: string): Promise<void> {
+    const fate = await this.takeBack(leaseId, 0);
+    if (fate !== undefined) this.close(leaseId, fate);
+    else this.#host.onOrphan(leaseId);
+  }
+
+  /** Records a lease's fate. */
+  close(leaseId: string, fate: LeaseFate): void {
+    this.#storage.transactionSync(() => {
+      if (this.#store.get(leaseId) === undefined) return;
+      this.#store.close(leaseId, fate);
+      this.#host.record("lease.closed", { lease_id: leaseId, fate: fate.fate }, this.#host.now());
+    });
+  }
+
+  #giveUp(leaseId: string, fault: LeaseFault): Result<never, LeaseFault> {
+    this.#storage.transactionSync(() => {
+      this.#store.release(leaseId);
+      this.#host.record("lease.failed", { lease_id: leaseId, reason: fault }, this.#host.now());
+    });
+    return err(fault);
+  }
+
+  #context(): Promise<TenantContext> {
+    return loadTenant(this.#env, this.#host.issuer());
+  }
+
+  async #seal(leaseId: string, part: string, plaintext: string): Promise<string> {
+    const { config, issuer } = await this.#context();
+    return seal(config.kek, { issuer, kind: "lease", name: `${leaseId} ${part}` }, plaintext);
+  }
+
+  async #open(lease: HeldLease, part: "credential" | "handle"): Promise<string | undefined> {
+    const { config, issuer } = await this.#context();
+    const sealed = part === "credential" ? lease.sealed_credential : lease.sealed_handle;
+    return unseal(config.kek, { issuer, kind: "lease", name: `${lease.lease_id} ${part}` }, sealed);
+  }
+}
+
+/** All that the session was granted at this upstream: one credential serves the whole session. */
+function accessTo({ upstream }: CompiledUpstream, grant: Grant): UpstreamAccess[] {
+  return grant.authorization_details.filter((detail) => detail.type === "upstream_access" && detail.upstream === upstream.id) as UpstreamAccess[];
+}
+
+function faultOf(fault: ConnectorFault): LeaseFault {
+  switch (fault.kind) {
+    case "upstream_unavailable":
+      return "upstream_unavailable";
+    case "upstream_refused":
+      return "upstream_refused";
+    case "misconfigured":
+      return "upstream_misconfigured";
+  }
+}
+
+/** What the receipt says of a credential that could not be taken back. */
+function fateWithout(lease: HeldLease, reason: string): LeaseFate {
+  return lease.expires_at === undefined ? { fate: "failed", reason } : { fate: "expires_at", at: lease.expires_at };
+}

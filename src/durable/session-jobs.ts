@@ -1,0 +1,167 @@
+import { announce, deliverLink, type Channel } from "../notify/deliver.ts";
+import type { Delivery, DeliveryContext, Notice } from "../notify/notice.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { signToken } from "../crypto/signing-key.ts";
+import { factsOf } from "../domain/facts.ts";
+import { ID_PREFIXES, objectName } from "../domain/ids.ts";
+import { receiptClaims } from "../domain/receipt.ts";
+import type { SessionState } from "../domain/session.ts";
+import { loadTenant, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
+import type { EventData } from "./journal.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import type { Leases } from "./leases.ts";
+import type { JobOutcome, OutboxJob } from "./outbox.ts";
+import type { SessionStore } from "./session-store.ts";
+import type { SessionDescription } from "./session.ts";
+
+/** What a job may use of the session it was queued by. */
+export interface JobContext {
+  readonly env: Env;
+  readonly store: SessionStore;
+  readonly leases: Leases;
+  readonly leaseStore: LeaseStore;
+  describe(): SessionDescription;
+  auditHead(): { readonly seq: number; readonly hash: string };
+  record(type: string, data: EventData): void;
+  now(): number;
+}
+
+const DONE: JobOutcome = { kind: "done" };
+const RETRY: JobOutcome = { kind: "retry" };
+
+/**
+ * Does one piece of a session's outgoing work. Every kind may be done twice without harm: the
+ * receivers know repeated work by its id. A fault that nobody foresaw is tried again later.
+ */
+export async function runSessionJob(job: OutboxJob, context: JobContext): Promise<JobOutcome> {
+  try {
+    const payload = JSON.parse(job.payload) as Record<string, string>;
+    switch (job.kind) {
+      case "index":
+        return await index(context);
+      case "settle":
+        return await settle(context);
+      case "notify":
+        return await notify(payload["channel"] as Channel, payload["person"] ?? "", context);
+      case "notice":
+        return await notice(context);
+      case "revoke_lease":
+        return await revokeLease(payload["lease_id"] ?? "", job.attempts, context);
+      case "receipt":
+        return await receipt(context);
+      default:
+        return DONE;
+    }
+  } catch {
+    return RETRY;
+  }
+}
+
+async function index({ env, store, describe }: JobContext): Promise<JobOutcome> {
+  const { state } = describe();
+  await env.TENANT.getByName(objectName(store.setting().issuer)).indexSession({
+    session_id: state.request.session_id,
+    client_id: state.request.client_id,
+    status: state.status,
+    created_at: state.request.requested_at,
+    ended_at: state.status === "ended" ? state.ended_at : null,
+  });
+  return DONE;
+}
+
+async function settle({ env, store, describe }: JobContext): Promise<JobOutcome> {
+  const { state } = describe();
+  const agent = env.AGENT.getByName(objectName(store.setting().issuer, state.request.client_id));
+  await agent.settle({ session_id: state.request.session_id, denied: state.status === "ended" && state.how === "denied" });
+  return DONE;
+}
+
+/** Sends an approver their own link. It is signed here, when it leaves, so that no link is ever at rest. */
+async function notify(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
+  const { state, setting } = context.describe();
+  if (state.status !== "pending") return DONE;
+  const tenant = await loadTenant(context.env, setting.issuer);
+  const person = tenant.tenant.people.get(personId);
+  if (person === undefined) return DONE;
+  const link = `${setting.issuer}/approve#${await signLink(tenant, state, personId)}`;
+  const sent = await deliverLink(channel, { ...noticeOf(context), approver: person, link }, deliveryContext(context, tenant));
+  return settleDelivery(sent, { channel, person: personId }, context);
+}
+
+/** Says in the shared channel that a request waits, without any link. */
+async function notice(context: JobContext): Promise<JobOutcome> {
+  const { state, setting } = context.describe();
+  if (state.status !== "pending") return DONE;
+  const tenant = await loadTenant(context.env, setting.issuer);
+  if (tenant.tenant.document.notify.slack?.channel === undefined) return DONE;
+  return settleDelivery(await announce(noticeOf(context), deliveryContext(context, tenant)), { channel: "slack_channel" }, context);
+}
+
+function noticeOf(context: JobContext): Notice {
+  const { state, setting } = context.describe();
+  return {
+    issuer: setting.issuer,
+    sessionId: state.request.session_id,
+    facts: factsOf(state.request, setting.labels, setting.match_code),
+    expiresAt: state.request_expires_at,
+  };
+}
+
+function deliveryContext({ env }: JobContext, tenant: TenantContext): DeliveryContext {
+  return {
+    notify: tenant.tenant.document.notify,
+    outbound: outboundOf(tenant),
+    allowPrivateNetwork: tenant.config.allowPrivateNetwork,
+    readSecret: (name) => readSecret(env, tenant.issuer, name),
+  };
+}
+
+/** A message that can never go out is written down, so that the operator sees why nobody answers. */
+function settleDelivery(sent: Delivery, about: EventData, context: JobContext): JobOutcome {
+  if (sent.ok) {
+    context.record("notice.sent", about);
+    return DONE;
+  }
+  if (sent.error.kind === "retry") return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+  context.record("notice.failed", { ...about, reason: sent.error.reason });
+  return DONE;
+}
+
+function signLink(tenant: TenantContext, state: SessionState, person: string): Promise<string> {
+  const { request, request_digest, request_expires_at } = state;
+  return signToken(signingKey(tenant, "approval_link"), {
+    iss: request.issuer,
+    aud: `${request.issuer}/approve`,
+    sub: person,
+    sid: request.session_id,
+    request_digest,
+    iat: request.requested_at,
+    exp: request_expires_at,
+    jti: ID_PREFIXES.link + sha256(`${request.session_id} ${person}`),
+  });
+}
+
+async function revokeLease(leaseId: string, attempts: number, { leases, leaseStore }: JobContext): Promise<JobOutcome> {
+  if (leaseStore.get(leaseId) === undefined) return DONE;
+  const fate = await leases.takeBack(leaseId, attempts);
+  if (fate === undefined) return RETRY;
+  leases.close(leaseId, fate);
+  return DONE;
+}
+
+/** Signs the closing statement once every lease has found its fate. */
+async function receipt(context: JobContext): Promise<JobOutcome> {
+  const { state, setting, leases, usage } = context.describe();
+  if (state.status !== "ended") return DONE;
+  const key = signingKey(await loadTenant(context.env, setting.issuer), "receipt");
+  const { seq, hash } = context.auditHead();
+  const jws = await signToken(key, {
+    iss: setting.issuer,
+    iat: context.now(),
+    jti: ID_PREFIXES.receipt + sha256(state.request.session_id),
+    ...receiptClaims(state, leases, usage, { seq, hash }),
+  });
+  context.store.writeReceipt(jws);
+  context.record("receipt.signed", { digest: sha256(jws) });
+  return DONE;
+}

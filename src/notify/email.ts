@@ -1,0 +1,81 @@
+import type { Facts } from "../domain/facts.ts";
+import { messageKey } from "./idempotency.ts";
+import type { LinkNotice } from "./notice.ts";
+
+/** A message ready to be sent: every address bare, every header free of line ends. */
+export interface EmailMessage {
+  readonly from: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly messageId: string;
+  /** The same for every attempt to send this message. */
+  readonly key: string;
+}
+
+const ADDRESS = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*$/;
+const MAX_SUBJECT = 120;
+
+/** Writes the mail for an approver; undefined when the approver has no usable address. */
+export function composeEmail(notice: LinkNotice, from: string): EmailMessage | undefined {
+  const { approver, facts, link, sessionId, issuer } = notice;
+  const to = approver.email ?? approver.id;
+  if (!ADDRESS.test(to) || !ADDRESS.test(from)) return undefined;
+  const key = messageKey(sessionId, approver.id, "email");
+  return {
+    from,
+    to,
+    // Stint's own words: what the agent wrote stays inside the quotation.
+    subject: headerText(`Stint: ${facts.headline}`),
+    text: textPart(facts, link),
+    html: htmlPart(facts, link),
+    messageId: `<${key}@${new URL(issuer).hostname}>`,
+    key,
+  };
+}
+
+function headerText(text: string): string {
+  const flat = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
+  return flat.length > MAX_SUBJECT ? `${flat.slice(0, MAX_SUBJECT - 1)}…` : flat;
+}
+
+const LINK_WORTH = "This link is yours alone. Whoever holds it can decide as you, so do not pass it on.";
+const QUOTE_LABEL = "In the agent's own words. Stint has not checked any of this.";
+
+function textPart({ headline, rows, notes, quotes }: Facts, link: string): string {
+  return [
+    headline, "",
+    ...rows.map(({ label, value }) => `${label}: ${value.replaceAll("\n", "\n  ")}`), "",
+    ...notes, "",
+    "Look and decide:", link, "",
+    LINK_WORTH, "",
+    QUOTE_LABEL,
+    ...quotes.flatMap(({ label, text }) => [`> ${label}:`, ...unlinked(text).split("\n").map((line) => `> ${line}`)]), "",
+  ].join("\r\n");
+}
+
+function htmlPart({ headline, rows, notes, quotes }: Facts, link: string): string {
+  const lines = (text: string) => escapeHtml(text).replaceAll("\n", "<br>");
+  return `<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">
+<h1 style="font-size:1.25em">${escapeHtml(headline)}</h1>
+<table>${rows.map(({ label, value }) => `<tr><th align="left" valign="top">${escapeHtml(label)}</th><td>${lines(value)}</td></tr>`).join("")}</table>
+${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
+<p><a href="${escapeHtml(link)}">Look and decide</a></p>
+<p>${escapeHtml(LINK_WORTH)}</p>
+<p>${escapeHtml(QUOTE_LABEL)}</p>
+<blockquote style="border-left:4px solid #999;margin:0;padding-left:1em">${quotes.map(({ label, text }) => `<p><b>${escapeHtml(label)}:</b><br>${lines(unlinked(text))}</p>`).join("")}</blockquote>
+</body></html>`;
+}
+
+/**
+ * Mail programs make links of whatever looks like one. A space after the scheme and after `www` keeps
+ * an agent's address from becoming a button beside ours, and still lets a human read it.
+ */
+function unlinked(text: string): string {
+  return text.replaceAll(/([A-Za-z][A-Za-z0-9+.-]*:)(?=\/\/)/g, "$1 ").replaceAll(/\b(www)\./gi, "$1 .");
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;");
+}

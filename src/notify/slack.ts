@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { formatDuration } from "../domain/duration.ts";
+import { err, ok } from "../domain/result.ts";
+import type { SlackChannel } from "../domain/tenant.ts";
+import { messageUuid } from "./idempotency.ts";
+import type { Delivery, DeliveryContext, LinkNotice, Notice } from "./notice.ts";
+
+const DEADLINE_MS = 10_000;
+const MAX_ANSWER_BYTES = 262_144;
+/** Slack's own limits for a block's text and for a button's address. */
+const MAX_BLOCK_TEXT = 2900;
+const MAX_BUTTON_URL = 3000;
+/** Answers after which the same message would fail again until somebody mends the configuration. */
+const PERMANENT = new Set([
+  "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope", "channel_not_found",
+  "not_in_channel", "is_archived", "user_not_found", "user_disabled", "cannot_dm_bot", "restricted_action", "invalid_blocks", "msg_too_long",
+]);
+
+const answerSchema = z.object({ ok: z.boolean(), error: z.string().optional() });
+
+/** Sends an approver their link in a direct message: Slack shows it to that person alone. */
+export async function postSlackLink(notice: LinkNotice, context: DeliveryContext): Promise<Delivery> {
+  const { approver, link, facts, expiresAt } = notice;
+  if (context.notify.slack === undefined) return err({ kind: "permanent", reason: "not_configured" });
+  if (approver.slack === undefined) return err({ kind: "permanent", reason: "no_slack_id" });
+  if (link.length > MAX_BUTTON_URL) return err({ kind: "permanent", reason: "link_too_long" });
+  const blocks = [
+    ...factBlocks(notice),
+    ...facts.quotes.flatMap(({ label, text }) => [
+      remark(`${label}, in the agent's own words, unchecked:`),
+      { type: "section", text: plain(`“${text}”`) },
+    ]),
+    { type: "actions", elements: [{ type: "button", text: plain("Look and decide"), url: link, style: "primary", action_id: "open" }] },
+    remark(`This link is yours alone; whoever holds it can decide as you. It ends ${untilText(expiresAt)}.`),
+  ];
+  return post(context, context.notify.slack, { channel: approver.slack, text: `${facts.headline}: look and decide`, blocks }, messageUuid(notice.sessionId, approver.id, "slack"));
+}
+
+/** Says in the shared channel that a request waits, without a link. */
+export async function postSlackNotice(notice: Notice, context: DeliveryContext): Promise<Delivery> {
+  const { slack } = context.notify;
+  if (slack?.channel === undefined) return ok("sent");
+  const blocks = [...factBlocks(notice), remark("The approvers have each been sent a link of their own.")];
+  return post(context, slack, { channel: slack.channel, text: notice.facts.headline, blocks }, messageUuid(notice.sessionId, "channel", "slack"));
+}
+
+/** What Stint says. Everything is plain text: no markup, so nothing in it can become a mention or a link. */
+function factBlocks({ facts }: Notice): object[] {
+  return [
+    { type: "header", text: plain(facts.headline, 150) },
+    ...facts.rows.map(({ label, value }) => ({ type: "section", text: plain(`${label}: ${value}`) })),
+    ...facts.notes.map(remark),
+  ];
+}
+
+function plain(text: string, limit = MAX_BLOCK_TEXT): object {
+  return { type: "plain_text", emoji: false, text: text.length > limit ? `${text.slice(0, limit - 1)}…` : text };
+}
+
+function remark(text: string): object {
+  return { type: "context", elements: [plain(text)] };
+}
+
+async function post(context: DeliveryContext, slack: SlackChannel, message: { channel: string; text: string; blocks: readonly object[] }, key: string): Promise<Delivery> {
+  const token = await context.readSecret(slack.token.secret);
+  if (token === undefined) return err({ kind: "permanent", reason: "secret_missing" });
+  const answer = await context.outbound.text({
+    url: `${slack.base_url}/chat.postMessage`,
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json; charset=utf-8" },
+    body: JSON.stringify({ ...message, text: escape(message.text), unfurl_links: false, unfurl_media: false, parse: "none", link_names: false, client_msg_id: key }),
+    deadlineMs: DEADLINE_MS,
+    maxBytes: MAX_ANSWER_BYTES,
+  });
+  if (!answer.ok) return err({ kind: "retry", reason: answer.error.kind });
+  const { status, headers, text } = answer.value;
+  if (status === 429) return err({ kind: "retry", reason: "rate_limited", afterSeconds: Number(headers.get("retry-after")) || undefined });
+  const parsed = readAnswer(text);
+  if (parsed?.ok === true) return ok("sent");
+  // client_msg_id was seen before: the message is there already.
+  if (parsed?.error === "duplicate_message_not_allowed") return ok("sent");
+  if (parsed?.error !== undefined && PERMANENT.has(parsed.error)) return err({ kind: "permanent", reason: parsed.error });
+  return err({ kind: "retry", reason: "unexpected_answer" });
+}
+
+function readAnswer(text: string): z.infer<typeof answerSchema> | undefined {
+  try {
+    return answerSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fallback text is read as mrkdwn, in which these three begin everything that is not text. */
+function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function untilText(expiresAt: number): string {
+  const left = Math.max(0, expiresAt - Math.floor(Date.now() / 1000));
+  return `in ${formatDuration(Math.ceil(left / 60) * 60)}`;
+}

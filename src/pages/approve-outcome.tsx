@@ -1,0 +1,97 @@
+import type { Child } from "hono/jsx";
+import { Layout } from "./layout.tsx";
+import { Moment } from "./time.tsx";
+import { UnitText, type UnitLine } from "./units.tsx";
+
+export type ApproveOutcomeProps =
+  | { readonly kind: "approved"; readonly lines: readonly UnitLine[]; readonly expiresAt: number; readonly agentName: string }
+  | { readonly kind: "denied"; readonly agentName: string }
+  | { readonly kind: "already_decided"; readonly verdict: "approved" | "denied" | "ended"; readonly decidedBy?: string; readonly decidedAt?: number }
+  | { readonly kind: "nothing_left"; readonly token: string }
+  | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" };
+
+/** How a visit ends, whichever way: what happened, and what to do next. */
+export function ApproveOutcome(props: ApproveOutcomeProps) {
+  const { title, body, tone } = describe(props);
+  return (
+    <Layout title={title}>
+      <section class={`card outcome ${tone}`} aria-labelledby="outcome">
+        <h1 id="outcome">{title}</h1>
+        {body}
+      </section>
+    </Layout>
+  );
+}
+
+interface Description {
+  readonly title: string;
+  readonly body: Child;
+  readonly tone: "good" | "plain" | "warn";
+}
+
+function describe(props: ApproveOutcomeProps): Description {
+  switch (props.kind) {
+    case "approved":
+      return {
+        title: "Approved",
+        tone: "good",
+        body: (
+          <>
+            <p>{props.agentName} may now do this, and nothing else:</p>
+            <ul class="lines">
+              {props.lines.map((unit) => (
+                <li>
+                  <UnitText unit={unit} />
+                </li>
+              ))}
+            </ul>
+            <p>
+              It ends by itself: <Moment at={props.expiresAt} />. You can close this page.
+            </p>
+          </>
+        ),
+      };
+    case "denied":
+      return { title: "Denied", tone: "plain", body: <p>{props.agentName} gets nothing. You can close this page.</p> };
+    case "already_decided":
+      return { title: "Already decided", tone: "plain", body: <Decided {...props} /> };
+    case "expired":
+      return { title: "This request has expired", tone: "plain", body: <p>Nobody decided in time, so nothing was granted. If the task still matters, the agent has to ask again.</p> };
+    case "invalid_link":
+      return { title: "This link is not valid", tone: "warn", body: <p>It was altered or cut short, or what it led to is gone. Nothing was changed. Open it again from the message that you were sent.</p> };
+    case "not_permitted":
+      return { title: "You may not decide this", tone: "warn", body: <p>The trust policy does not, or no longer, name you for this request. Nothing was changed.</p> };
+    case "changed":
+      return { title: "That was not what you were shown", tone: "warn", body: <p>The decision did not fit the stored request, or its time has passed. Nothing was changed. Open the link again and look once more.</p> };
+    case "forbidden":
+      return { title: "This did not come from the approval page", tone: "warn", body: <p>Nothing was changed. Open the link from your message again, in one browser window, with cookies allowed.</p> };
+    case "nothing_left":
+      return {
+        title: "Nothing is left to approve",
+        tone: "plain",
+        body: (
+          <form method="post" action="/approve/view">
+            <p>You unticked everything. Go back to keep something, or to deny.</p>
+            <input type="hidden" name="token" value={props.token} />
+            <button type="submit">Back</button>
+          </form>
+        ),
+      };
+  }
+}
+
+function Decided({ verdict, decidedBy, decidedAt }: Extract<ApproveOutcomeProps, { kind: "already_decided" }>) {
+  if (verdict === "ended") return <p>The request was taken back or ended before you opened it. Nothing was changed.</p>;
+  return (
+    <p>
+      {decidedBy} {verdict} this request
+      {decidedAt !== undefined && (
+        <>
+          {" "}
+          (<Moment at={decidedAt} />)
+        </>
+      )}
+      . Nothing was changed by opening it again.
+    </p>
+  );
+}

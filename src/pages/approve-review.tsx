@@ -1,0 +1,72 @@
+import type { Facts } from "../domain/facts.ts";
+import { FactsList } from "./facts-list.tsx";
+import { Layout } from "./layout.tsx";
+import { Moment } from "./time.tsx";
+import { UnitText, type UnitLine } from "./units.tsx";
+
+export interface ApproveReviewProps {
+  readonly facts: Facts;
+  readonly lines: readonly UnitLine[];
+  /** Epoch seconds. */
+  readonly expiresAt: number;
+  /** Canonical JSON of `authorization_details` and `expires_at`. */
+  readonly grantJson: string;
+  readonly digest: string;
+  readonly requestDigest: string;
+  readonly token: string;
+  readonly csrf: string;
+  readonly approverName: string;
+}
+
+/** The grant exactly as it would be, shown once more before it is decided. */
+export function ApproveReview({ facts, lines, expiresAt, grantJson, digest, requestDigest, token, csrf, approverName }: ApproveReviewProps) {
+  return (
+    <Layout title="Approval">
+      <section class="card">
+        <h1>Approve exactly this?</h1>
+        <FactsList facts={facts} without={["May read", "May write", "For at most"]} />
+        <h2>It may, and nothing else</h2>
+        <ul class="lines">
+          {lines.map((unit) => (
+            <li>
+              <UnitText unit={unit} />
+            </li>
+          ))}
+        </ul>
+        <p class="until">
+          Until <Moment at={expiresAt} />. The agent cannot prolong it.
+        </p>
+        <form method="post" action="/approve/decide">
+          <input type="hidden" name="token" value={token} />
+          <input type="hidden" name="csrf" value={csrf} />
+          <input type="hidden" name="grant" value={grantJson} />
+          <input type="hidden" name="digest" value={digest} />
+          <div class="actions">
+            <button type="submit" name="decision" value="approve">
+              Approve as {approverName}
+            </button>
+          </div>
+        </form>
+        <form method="post" action="/approve/decide">
+          <input type="hidden" name="token" value={token} />
+          <input type="hidden" name="csrf" value={csrf} />
+          <input type="hidden" name="digest" value={requestDigest} />
+          <div class="actions">
+            <button type="submit" class="deny" name="decision" value="deny">
+              Deny
+            </button>
+          </div>
+        </form>
+        <form method="post" action="/approve/view">
+          <input type="hidden" name="token" value={token} />
+          <button type="submit" class="quiet">
+            Back
+          </button>
+        </form>
+        <p class="digest">
+          Digest of this grant <code>{digest}</code>
+        </p>
+      </section>
+    </Layout>
+  );
+}

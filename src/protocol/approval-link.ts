@@ -1,0 +1,27 @@
+import { verifyOwnToken } from "../crypto/signing-key.ts";
+import { isSessionId } from "../domain/ids.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { TenantContext } from "../tenancy.ts";
+
+/** What a signed approval link says: to whom Stint wrote it, about which request. */
+export interface ApprovalLink {
+  readonly session_id: string;
+  readonly person: string;
+  readonly request_digest: string;
+  readonly jti: string;
+}
+
+export type LinkFault = "invalid_link" | "expired_link";
+
+/**
+ * Reads an approval link's token. It proves that Stint wrote it to that person, not that the person
+ * opened it: the assurance `link`, and no more.
+ */
+export async function verifyApprovalLink(token: string, context: TenantContext, now: number): Promise<Result<ApprovalLink, LinkFault>> {
+  const claims = await verifyOwnToken(token, "approval_link", context.keys);
+  if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/approve`) return err("invalid_link");
+  const { sid, sub, request_digest, jti, exp } = claims;
+  if (![sid, sub, request_digest, jti].every((text) => typeof text === "string") || !isSessionId(sid as string)) return err("invalid_link");
+  if (typeof exp !== "number" || exp <= now) return err("expired_link");
+  return ok({ session_id: sid as string, person: sub as string, request_digest: request_digest as string, jti: jti as string });
+}

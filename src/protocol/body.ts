@@ -1,0 +1,118 @@
+import type { Json } from "../domain/canonical-json.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { parseStrictJson, type JsonFault } from "../domain/strict-json.ts";
+import { invalidRequest, type WireError } from "./wire-error.ts";
+
+/** No request of ours is larger. Read before anything is parsed. */
+const MAX_BODY_BYTES = 65_536;
+/** A client that needs longer to send so little holds a connection for its own sake. */
+const BODY_DEADLINE_MS = 10_000;
+const MAX_FORM_PARAMETERS = 200;
+
+/** What a form may say: each parameter once. */
+export type Form = ReadonlyMap<string, string>;
+
+/** Reads a JSON object from a request, or says which standard error it deserves. */
+export async function readJsonObject(request: Request): Promise<Result<{ readonly [name: string]: Json }, WireError>> {
+  const text = await readText(request, "application/json");
+  if (!text.ok) return text;
+  const parsed = parseStrictJson(text.value);
+  if (!parsed.ok) return err(invalidRequest(JSON_FAULTS[parsed.error]));
+  const value = parsed.value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return err(invalidRequest("the body must be a JSON object"));
+  return ok(value as { readonly [name: string]: Json });
+}
+
+/** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
+export async function readForm(request: Request): Promise<Result<Form, WireError>> {
+  const text = await readText(request, "application/x-www-form-urlencoded");
+  if (!text.ok) return text;
+  const form = new Map<string, string>();
+  const pairs = text.value === "" ? [] : text.value.split("&");
+  if (pairs.length > MAX_FORM_PARAMETERS) return err(invalidRequest("too many parameters"));
+  for (const pair of pairs) {
+    const equals = pair.indexOf("=");
+    const name = decodeFormPart(equals === -1 ? pair : pair.slice(0, equals));
+    const value = decodeFormPart(equals === -1 ? "" : pair.slice(equals + 1));
+    if (name === undefined || value === undefined) return err(invalidRequest("the form is not valid UTF-8"));
+    if (form.has(name)) return err(invalidRequest("a parameter is repeated"));
+    // RFC 6749 §3.2: a parameter without a value is as if it had been left out.
+    if (value !== "") form.set(name, value);
+  }
+  return ok(form);
+}
+
+const JSON_FAULTS: Readonly<Record<JsonFault, string>> = {
+  not_json: "the body is not valid JSON",
+  not_unicode: "the body holds characters that are not valid Unicode",
+  too_deep: "the JSON is nested too deep",
+  too_many_members: "the JSON has too many members",
+  duplicate_member: "the JSON has a member twice",
+  forbidden_member: "the JSON has a member name that is not allowed",
+};
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+async function readText(request: Request, mediaType: string): Promise<Result<string, WireError>> {
+  if (!isMediaType(request.headers.get("content-type"), mediaType)) {
+    return err({ status: 415, error: "invalid_request", description: `send the body as ${mediaType} in UTF-8` });
+  }
+  if (request.headers.has("content-encoding")) {
+    return err({ status: 415, error: "invalid_request", description: "send the body without a Content-Encoding" });
+  }
+  const bytes = await readCapped(request);
+  if (!bytes.ok) return bytes;
+  try {
+    const text = utf8.decode(bytes.value);
+    if (text.startsWith("\uFEFF") || text.includes("\0")) return err(invalidRequest("the body starts with a byte order mark or holds NUL"));
+    return ok(text);
+  } catch {
+    return err(invalidRequest("the body is not valid UTF-8"));
+  }
+}
+
+function isMediaType(header: string | null, mediaType: string): boolean {
+  const [type, ...parameters] = (header ?? "").toLowerCase().split(";").map((part) => part.trim());
+  return type === mediaType && parameters.every((parameter) => parameter === "" || /^charset="?utf-8"?$/.test(parameter));
+}
+
+async function readCapped(request: Request): Promise<Result<Uint8Array, WireError>> {
+  const tooLarge = err({ status: 413 as const, error: "invalid_request", description: `the body is larger than ${MAX_BODY_BYTES} bytes` });
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return tooLarge;
+  if (request.body === null) return ok(new Uint8Array());
+  const reader = request.body.getReader();
+  const deadline = AbortSignal.timeout(BODY_DEADLINE_MS);
+  deadline.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (deadline.aborted) return err({ status: 400, error: "invalid_request", description: "the body took too long to arrive" });
+    if (done) return ok(concat(chunks, size));
+    size += value.byteLength;
+    if (size > MAX_BODY_BYTES) {
+      await reader.cancel();
+      return tooLarge;
+    }
+    chunks.push(value);
+  }
+}
+
+function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return joined;
+}
+
+function decodeFormPart(text: string): string | undefined {
+  try {
+    const decoded = decodeURIComponent(text.replaceAll("+", " "));
+    return decoded.isWellFormed() && !decoded.includes("\0") ? decoded : undefined;
+  } catch {
+    return undefined;
+  }
+}

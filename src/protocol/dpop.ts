@@ -1,0 +1,89 @@
+import { isSignedBy, readJws } from "../crypto/jws.ts";
+import { importPublicKey } from "../crypto/public-key.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { WireError } from "./wire-error.ts";
+
+/** How far `iat` may lie from our clock either way, in seconds. A nonce, not a wide window, helps skewed clocks. */
+const TOLERANCE_SECONDS = 60;
+const MAX_JTI_LENGTH = 128;
+
+/** A proof of possession that holds, except that nobody has yet checked whether it was used before. */
+export interface Proof {
+  readonly jkt: string;
+  /** For the object that owns replay: see `OneTime` there. */
+  readonly oneTime: { readonly key: string; readonly rememberUntil: number };
+}
+
+export interface ProofExpectation {
+  readonly method: string;
+  /** The endpoint as the configuration knows it, never as the request names it. */
+  readonly url: string;
+  /** Epoch seconds. */
+  readonly now: number;
+  /** Nonces that are good now; one is always demanded. */
+  readonly nonces: readonly string[];
+  /** The access token that comes with the proof, at a protected resource. */
+  readonly accessToken?: string | undefined;
+}
+
+export type ProofFault = "missing" | "invalid" | "use_dpop_nonce";
+
+/**
+ * Checks a DPoP proof in the order of RFC 9449 §4.3. The last check there, that its `jti` is new, is
+ * the owning object's: only it can tell for all isolates at once.
+ *
+ * @param header the `DPoP` header; two headers arrive joined by a comma and so are no JWT
+ */
+export async function verifyProof(header: string | null, expected: ProofExpectation): Promise<Result<Proof, ProofFault>> {
+  if (header === null) return err("missing");
+  const read = readJws(header, true);
+  if (!read.ok) return err("invalid");
+  const { typ, alg, jwk, claims } = read.value;
+  const { jti, htm, htu, iat, nonce, ath } = claims;
+  if (typeof jti !== "string" || jti === "" || jti.length > MAX_JTI_LENGTH) return err("invalid");
+  if (typeof htm !== "string" || typeof htu !== "string" || typeof iat !== "number") return err("invalid");
+  if (typ !== "dpop+jwt" || jwk === undefined) return err("invalid");
+  const key = await importPublicKey(jwk, alg);
+  if (!key.ok || !(await isSignedBy(read.value, key.value.key))) return err("invalid");
+  if (htm !== expected.method || !isSameUrl(htu, expected.url)) return err("invalid");
+  if (typeof nonce !== "string" || !expected.nonces.includes(nonce)) return err("use_dpop_nonce");
+  if (!Number.isSafeInteger(iat) || Math.abs(iat - expected.now) > TOLERANCE_SECONDS) return err("invalid");
+  if (expected.accessToken !== undefined && ath !== sha256(expected.accessToken)) return err("invalid");
+  const { jkt } = key.value;
+  return ok({ jkt, oneTime: { key: `dpop:${jkt}:${jti}`, rememberUntil: iat + TOLERANCE_SECONDS } });
+}
+
+/** RFC 9449 §4.3: equal after the normalisation of RFC 3986 §6.2.2 and .3, query and fragment left aside. */
+function isSameUrl(htu: string, expected: string): boolean {
+  if (htu === expected) return true;
+  if (!URL.canParse(htu)) return false;
+  const claimed = new URL(htu);
+  if (claimed.username !== "" || claimed.password !== "") return false;
+  return `${claimed.origin}${claimed.pathname}` === expected;
+}
+
+/** A proof fault at the authorization server, RFC 9449 §5 and §8. */
+export function proofErrorAtServer(fault: ProofFault, nonce: string): WireError {
+  const headers = { "dpop-nonce": nonce };
+  switch (fault) {
+    case "use_dpop_nonce":
+      return { status: 400, error: "use_dpop_nonce", description: "sign the proof again with the nonce of the DPoP-Nonce header", headers };
+    case "missing":
+      return { status: 400, error: "invalid_dpop_proof", description: "send one DPoP proof in the DPoP header", headers };
+    case "invalid":
+      return { status: 400, error: "invalid_dpop_proof", description: "the DPoP proof does not hold", headers };
+  }
+}
+
+/** A proof fault at a protected resource, RFC 9449 §7.1 and §9. */
+export function proofErrorAtResource(fault: ProofFault, nonce: string): WireError {
+  const error = fault === "use_dpop_nonce" ? "use_dpop_nonce" : "invalid_dpop_proof";
+  const { description } = proofErrorAtServer(fault, nonce);
+  return {
+    status: 401,
+    error,
+    description,
+    headers: { "dpop-nonce": nonce, "www-authenticate": `DPoP error="${error}", error_description="${description}", algs="ES256 PS256 EdDSA"` },
+  };
+}

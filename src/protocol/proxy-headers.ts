@@ -1,0 +1,47 @@
+/**
+ * What passes the proxy toward an upstream. A list of what may pass, not of what may not: whatever
+ * nobody thought of stays out, credentials, cookies, overrides and forwarding headers among it.
+ */
+const TO_UPSTREAM = new Set([
+  "accept", "accept-language", "content-type", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
+  "idempotency-key", "prefer", "range", "x-github-api-version", "notion-version", "stripe-version",
+]);
+
+/** What passes back to the caller. */
+const FROM_UPSTREAM = new Set([
+  "content-type", "content-language", "content-range", "accept-ranges", "etag", "last-modified", "link", "retry-after", "date",
+  "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-used", "x-ratelimit-resource",
+  "x-request-id", "x-github-request-id", "x-github-media-type",
+]);
+
+/** Set on everything that passes back: nobody's to keep, and inert if a browser should open it. */
+const ALWAYS = {
+  "cache-control": "private, no-store",
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; sandbox",
+  "content-disposition": "attachment",
+} as const;
+
+/** The headers that an upstream sees: those that may pass, and the credential alone and last. */
+export function headersToUpstream(request: Headers, credential: { readonly header: string; readonly value: string }): Headers {
+  const headers = new Headers();
+  for (const name of TO_UPSTREAM) {
+    const value = request.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  headers.set("user-agent", "stint");
+  // The credential's echo is looked for in what comes back, so that must come uncompressed.
+  headers.set("accept-encoding", "identity");
+  headers.set(credential.header, credential.value);
+  return headers;
+}
+
+/** The headers that the caller sees. */
+export function headersFromUpstream(response: Headers): Headers {
+  const headers = new Headers(ALWAYS);
+  for (const name of FROM_UPSTREAM) {
+    const value = response.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  return headers;
+}

@@ -1,0 +1,116 @@
+import { Hono } from "hono";
+import { shippedCatalogue } from "../catalogues/index.ts";
+import { equalsConstantTime, sha256 } from "../crypto/hash.ts";
+import { adminToken } from "../crypto/admin-token.ts";
+import { signToken } from "../crypto/signing-key.ts";
+import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { diffDocuments } from "../domain/document-diff.ts";
+import { isSessionId } from "../domain/ids.ts";
+import { readJsonObject } from "../protocol/body.ts";
+import { readTenantDocument } from "../protocol/tenant-document.ts";
+import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { forgetTenant, signingKey, storeSecret } from "../tenancy.ts";
+import { nowSeconds, type App, type Handling } from "./http.ts";
+import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
+
+const MAX_REASON_LENGTH = 200;
+const MAX_SECRET_LENGTH = 20_000;
+
+/** The operator's surface, for whoever holds this tenant's admin token. */
+export const admin = new Hono<App>()
+  .use("/admin/*", async (c, next) => {
+    const expected = `Bearer ${adminToken(c.var.tenant.config.adminKey, c.var.tenant.issuer)}`;
+    if (!equalsConstantTime(c.req.header("authorization") ?? "", expected)) return renderError(UNAUTHORIZED);
+    await next();
+    c.header("cache-control", "no-store");
+    return undefined;
+  })
+  .get("/admin/tenant", (c) => c.json({ version: c.var.tenant.configVersion, document: c.var.tenant.tenant.document }))
+  .post("/admin/tenant", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const { issuer, tenant, configVersion } = c.var.tenant;
+    const read = readTenantDocument(body.value, issuer, shippedCatalogue);
+    if (!read.ok) return renderError({ ...invalidRequest("the tenant document has problems"), members: { problems: read.error } });
+    const { document, warnings } = read.value;
+    const changes = diffDocuments(tenant.document as unknown as Json, document as unknown as Json);
+    if (c.req.query("dry_run") === "true") return c.json({ version: configVersion, applied: false, changes, warnings });
+    const text = canonicalJson(document);
+    const version = await tenantObject(c.env, issuer).apply(text, sha256(text));
+    forgetTenant(issuer);
+    return c.json({ version, applied: version !== configVersion, changes, warnings });
+  })
+  .get("/admin/sessions", async (c) => c.json({ sessions: await tenantObject(c.env, c.var.tenant.issuer).listSessions() }))
+  .get("/admin/sessions/:id", async (c) => {
+    const described = await inspect(c);
+    if (described === undefined) return renderError(NOT_FOUND);
+    const { state, setting, leases, usage } = described;
+    return c.json({ ...state, labels: setting.labels, leases, usage });
+  })
+  .get("/admin/sessions/:id/receipt", async (c) => {
+    const described = await inspect(c);
+    if (described === undefined) return renderError(NOT_FOUND);
+    if (described.receipt === undefined) return renderError(NO_RECEIPT_YET);
+    return c.json({ receipt: described.receipt });
+  })
+  .post("/admin/sessions/:id/revoke", async (c) => {
+    const reason = await readReason(c);
+    if (typeof reason === "object") return renderError(reason.error);
+    const id = c.req.param("id");
+    const revoked = isSessionId(id) ? await sessionObject(c.env, c.var.tenant.issuer, id).revoke({ kind: "operator" }, reason) : "unknown_session";
+    return revoked === "unknown_session" ? renderError(NOT_FOUND) : c.json({ result: revoked });
+  })
+  .post("/admin/agents/:id{.+}/revoke", async (c) => {
+    const reason = await readReason(c);
+    if (typeof reason === "object") return renderError(reason.error);
+    const { issuer, tenant } = c.var.tenant;
+    const clientId = c.req.param("id");
+    if (!tenant.agents.has(clientId)) return renderError(NOT_FOUND);
+    const sessions = await tenantObject(c.env, issuer).killAgent(clientId, reason);
+    forgetTenant(issuer);
+    const results = await Promise.all(sessions.map((id) => sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason ?? "agent revoked")));
+    return c.json({ result: "revoked", sessions: sessions.filter((_, at) => results[at] === "revoked") });
+  })
+  .put("/admin/secrets/:name", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const name = c.req.param("name");
+    const value = body.value["value"];
+    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(name) || name.startsWith("STINT_")) return renderError(invalidRequest("a secret's name is like GITHUB_APP_KEY and does not start with STINT_"));
+    if (typeof value !== "string" || value === "" || value.length > MAX_SECRET_LENGTH) return renderError(invalidRequest("value must be a text"));
+    await storeSecret(c.env, c.var.tenant.issuer, name, value);
+    return c.json({ stored: name });
+  })
+  .get("/admin/audit", async (c) => {
+    const after = Number(c.req.query("after") ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0) return renderError(invalidRequest("after must be a row number"));
+    const ledger = ledgerObject(c.env, c.var.tenant.issuer);
+    const [rows, head] = [await ledger.read(after), await ledger.head()];
+    const claims = { iss: c.var.tenant.issuer, iat: nowSeconds(), n: head.n, chain: head.chain };
+    return c.json({ rows, head, checkpoint: await signToken(signingKey(c.var.tenant, "checkpoint"), claims) });
+  })
+  .all("/admin/*", () => renderError(NOT_FOUND));
+
+async function inspect(c: Handling) {
+  const id = c.req.param("id") ?? "";
+  return isSessionId(id) ? await sessionObject(c.env, c.var.tenant.issuer, id).inspect() : undefined;
+}
+
+/** The operator's reason, for the audit log and the receipt. */
+async function readReason(c: Handling): Promise<string | undefined | { error: WireError }> {
+  const body = await readJsonObject(c.req.raw);
+  if (!body.ok) return { error: body.error };
+  const { reason } = body.value;
+  if (reason === undefined) return undefined;
+  if (typeof reason !== "string" || reason.length > MAX_REASON_LENGTH) return { error: invalidRequest(`reason must be a text of at most ${MAX_REASON_LENGTH} characters`) };
+  return reason;
+}
+
+const UNAUTHORIZED: WireError = {
+  status: 401,
+  error: "invalid_token",
+  description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
+  headers: { "www-authenticate": "Bearer" },
+};
+const NOT_FOUND: WireError = { status: 404, error: "not_found", description: "there is nothing of that name in this tenant" };
+const NO_RECEIPT_YET: WireError = { status: 409, error: "not_ready", description: "the session has not ended, or its credentials are still being taken back; ask again shortly", headers: { "retry-after": "2" } };

@@ -1,0 +1,246 @@
+import { Hono } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import type { Child } from "hono/jsx";
+import { deriveKey, equalsConstantTime, hmac } from "../crypto/hash.ts";
+import { newId } from "../crypto/random.ts";
+import { narrow, unitsOf } from "../domain/access.ts";
+import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { formatDuration } from "../domain/duration.ts";
+import { factsOf, unitLine, type Labels } from "../domain/facts.ts";
+import { MIN_SESSION_SECONDS, type Narrowing } from "../domain/grant.ts";
+import { mayDecideNow, OFFERED_ASSURANCE } from "../domain/policy.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { parseStrictJson } from "../domain/strict-json.ts";
+import type { DecideFault, Decider } from "../domain/session.ts";
+import type { SessionDescription } from "../durable/session.ts";
+import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
+import { ApproveReview } from "../pages/approve-review.tsx";
+import { ApproveShell } from "../pages/approve-shell.tsx";
+import { ApproveView } from "../pages/approve-view.tsx";
+import { verifyApprovalLink, type ApprovalLink } from "../protocol/approval-link.ts";
+import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
+import { readForm, type Form } from "../protocol/body.ts";
+import { renderError } from "../protocol/wire-error.ts";
+import { nowSeconds, type App, type Handling } from "./http.ts";
+import { sessionObject } from "./objects.ts";
+
+const VIEW_COOKIE = "stint_view";
+/** What an approver may choose from when making a session shorter, in seconds. */
+const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600];
+
+/**
+ * The approval page. GET shows an empty shell to whoever asks; everything else is a form post that
+ * brings the signed token in its body. A decision also needs the cookie and the matching token of a
+ * view in the same browser, so that neither another site nor a scanner's replay can make one.
+ */
+export const approvePages = new Hono<App>()
+  .get("/approve", (c) => page(c, <ApproveShell />))
+  .post("/approve/view", async (c) => {
+    const entered = await enter(c);
+    if (!entered.ok) return entered.error;
+    return page(c, view(entered.value, startView(c)));
+  })
+  .post("/approve/review", async (c) => {
+    const entered = await enter(c);
+    if (!entered.ok) return entered.error;
+    const { form, decider, link, session, description } = entered.value;
+    const csrf = checkView(c, form);
+    if (csrf === undefined) return outcome(c, { kind: "forbidden" });
+    const narrowing = readNarrowing(form, description, nowSeconds());
+    if (narrowing.authorization_details.length === 0) return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
+    const drafted = await session.draft(decider, narrowing);
+    if (!drafted.ok) return outcome(c, faultOutcome(drafted.error));
+    const { grant, digest } = drafted.value;
+    const { labels, match_code } = description.setting;
+    return page(c, <ApproveReview
+      facts={factsOf(description.state.request, labels, match_code, grant.authorization_details)}
+      lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
+      expiresAt={grant.expires_at}
+      grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
+      digest={digest}
+      requestDigest={link.request_digest}
+      token={form.get("token") ?? ""}
+      csrf={csrf}
+      approverName={entered.value.approverName}
+    />);
+  })
+  .post("/approve/decide", async (c) => {
+    const entered = await enter(c);
+    if (!entered.ok) return entered.error;
+    const { form, decider, session, description } = entered.value;
+    if (checkView(c, form) === undefined) return outcome(c, { kind: "forbidden" });
+    const digest = form.get("digest") ?? "";
+    if (form.get("decision") === "deny") {
+      const denied = await session.deny(decider, digest);
+      if (!denied.ok) return outcome(c, faultOutcome(denied.error));
+      deleteCookie(c, VIEW_COOKIE);
+      return outcome(c, { kind: "denied", agentName: description.setting.labels.agent_name });
+    }
+    if (form.get("decision") !== "approve") return outcome(c, { kind: "forbidden" });
+    const seen = readGrant(form.get("grant") ?? "");
+    if (seen === undefined) return outcome(c, { kind: "changed" });
+    const approved = await session.approve(decider, { ...seen, digest });
+    if (!approved.ok) return outcome(c, faultOutcome(approved.error));
+    deleteCookie(c, VIEW_COOKIE);
+    const { grant } = approved.value;
+    const { labels } = description.setting;
+    return outcome(c, {
+      kind: "approved",
+      lines: linesOf(grant.authorization_details.flatMap(unitsOf), labels),
+      expiresAt: grant.expires_at,
+      agentName: labels.agent_name,
+    });
+  });
+
+/** A visitor whose link holds, and the session it is about. */
+interface Entered {
+  readonly form: Form;
+  readonly link: ApprovalLink;
+  readonly decider: Decider;
+  readonly approverName: string;
+  readonly session: ReturnType<typeof sessionObject>;
+  readonly description: SessionDescription;
+}
+
+/** The checks that every post shares: it comes from our own page, with a link that holds, about a request that can still be decided. */
+async function enter(c: Handling): Promise<Result<Entered, Response>> {
+  if (!isSameOrigin(c)) return err(outcome(c, { kind: "forbidden" }));
+  const form = await readForm(c.req.raw);
+  if (!form.ok) return err(renderError(form.error));
+  const link = await verifyApprovalLink(form.value.get("token") ?? "", c.var.tenant, nowSeconds());
+  if (!link.ok) return err(outcome(c, { kind: link.error === "expired_link" ? "expired" : "invalid_link" }));
+  const { tenant, issuer } = c.var.tenant;
+  const session = sessionObject(c.env, issuer, link.value.session_id);
+  const viewed = await session.view(link.value.person);
+  if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest) return err(outcome(c, { kind: "invalid_link" }));
+  const { state } = viewed.value;
+  const decider: Decider = { person: link.value.person, assurance: OFFERED_ASSURANCE, permitted: mayDecideNow(tenant, link.value.person, state.plan) };
+  if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
+  if (state.status !== "pending") return err(outcome(c, decidedOutcome(viewed.value)));
+  const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
+  return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
+}
+
+function view({ form, link, approverName, description }: Entered, csrf: string): Child {
+  const { state, setting } = description;
+  const { request } = state;
+  const longest = request.expires_in;
+  const durations = [...DURATIONS.filter((seconds) => seconds < longest), longest];
+  return <ApproveView
+    facts={factsOf(request, setting.labels, setting.match_code)}
+    units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
+    durations={durations.map((seconds) => ({ seconds, label: formatDuration(seconds), selected: seconds === longest }))}
+    requestDigest={link.request_digest}
+    token={form.get("token") ?? ""}
+    csrf={csrf}
+    requestExpiresAt={state.request_expires_at}
+    assurance={OFFERED_ASSURANCE}
+    approverName={approverName}
+    matchCode={setting.match_code}
+  />;
+}
+
+/** What is left of the request: the units whose boxes are ticked, for the time that was chosen. */
+function readNarrowing(form: Form, { state }: SessionDescription, now: number): Narrowing {
+  const { authorization_details, expires_in } = state.request;
+  const units = authorization_details.flatMap(unitsOf);
+  const ticked = new Set(units.filter((unit, at) => form.get(`unit.${at}`) === unit));
+  const chosen = Number(form.get("expires_in") ?? expires_in);
+  const seconds = Number.isSafeInteger(chosen) ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in) : expires_in;
+  return { authorization_details: narrow(authorization_details, (unit) => ticked.has(unit)), expires_at: now + seconds };
+}
+
+/** The grant as the review page carried it. Whether it is within the request, and has its digest, the session checks again. */
+function readGrant(text: string): Narrowing | undefined {
+  const parsed = parseStrictJson(text);
+  if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return undefined;
+  const { authorization_details, expires_at } = parsed.value as Record<string, Json>;
+  const details = readAuthorizationDetails(authorization_details);
+  if (!details.ok || typeof expires_at !== "number" || !Number.isSafeInteger(expires_at)) return undefined;
+  return { authorization_details: details.value, expires_at };
+}
+
+function linesOf(units: readonly string[], labels: Labels) {
+  return units.map((unit) => {
+    const { access, enforced_by } = labels.units[unit] ?? { access: "write" as const, enforced_by: "proxy" as const };
+    return { unit, line: unitLine(unit, labels), access, enforcedBy: enforced_by };
+  });
+}
+
+/** A browser says where a post comes from; one that says nothing of the kind is not a browser that can be tricked. */
+function isSameOrigin(c: Handling): boolean {
+  const origin = c.req.header("origin");
+  const site = c.req.header("sec-fetch-site");
+  return (origin === undefined || origin === c.var.tenant.issuer) && (site === undefined || site === "same-origin");
+}
+
+/** Begins a view in this browser: a fresh cookie, and the token that belongs to it. */
+function startView(c: Handling): string {
+  const id = newId("view_");
+  const secure = c.var.tenant.issuer.startsWith("https:");
+  setCookie(c, VIEW_COOKIE, id, { path: "/approve", httpOnly: true, sameSite: "Strict", secure });
+  return csrfToken(c, id);
+}
+
+/** The CSRF token of this browser's view, if the form brought it. */
+function checkView(c: Handling, form: Form): string | undefined {
+  const id = getCookie(c, VIEW_COOKIE);
+  if (id === undefined) return undefined;
+  const expected = csrfToken(c, id);
+  return equalsConstantTime(form.get("csrf") ?? "", expected) ? expected : undefined;
+}
+
+function csrfToken(c: Handling, viewId: string): string {
+  const { config, issuer } = c.var.tenant;
+  return hmac(deriveKey(config.kek, "csrf", issuer), viewId);
+}
+
+function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
+  switch (fault.reason) {
+    case "already_decided":
+      return { kind: "already_decided", verdict: "ended" };
+    case "request_expired":
+      return { kind: "expired" };
+    case "not_an_approver":
+    case "assurance_too_low":
+      return { kind: "not_permitted" };
+    case "digest_mismatch":
+    case "ends_too_late":
+    case "ends_too_early":
+    case "wider_than_requested":
+    case "nothing_granted":
+      return { kind: "changed" };
+  }
+}
+
+function decidedOutcome({ state }: SessionDescription): ApproveOutcomeProps {
+  if (state.status === "pending") return { kind: "expired" };
+  if (state.decision === undefined) return state.status === "ended" && state.how === "expired" ? { kind: "expired" } : { kind: "already_decided", verdict: "ended" };
+  const { verdict, person, decided_at } = state.decision;
+  return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at };
+}
+
+const OUTCOME_STATUS = {
+  approved: 200, denied: 200, already_decided: 409, expired: 410, invalid_link: 404, not_permitted: 403,
+  changed: 409, nothing_left: 400, forbidden: 403,
+} as const;
+
+function outcome(c: Handling, props: ApproveOutcomeProps): Response {
+  return page(c, <ApproveOutcome {...props} />, OUTCOME_STATUS[props.kind]);
+}
+
+function page(c: Handling, content: Child, status: 200 | 400 | 403 | 404 | 409 | 410 = 200): Response {
+  return c.html(`<!doctype html>${String(content)}`, status, PAGE_HEADERS) as Response;
+}
+
+/** Nothing from elsewhere, no frame, no cache, no trace in a referrer. */
+const PAGE_HEADERS = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+  "x-frame-options": "DENY",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), microphone=(), geolocation=()",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+};

@@ -1,0 +1,27 @@
+import { objectName } from "../domain/ids.ts";
+import type { Standing } from "../durable/session.ts";
+import type { TenantContext } from "../tenancy.ts";
+
+/** A session's object. The tenant is part of its name, so an id of one tenant means nothing in another. */
+export function sessionObject(env: Env, issuer: string, sessionId: string) {
+  return env.SESSION.getByName(objectName(issuer, sessionId));
+}
+
+export function agentObject(env: Env, issuer: string, clientId: string) {
+  return env.AGENT.getByName(objectName(issuer, clientId));
+}
+
+export function tenantObject(env: Env, issuer: string) {
+  return env.TENANT.getByName(objectName(issuer));
+}
+
+export function ledgerObject(env: Env, issuer: string) {
+  return env.LEDGER.getByName(objectName(issuer));
+}
+
+/** What the tenant's policies say of a client now; undefined when it is no longer registered. */
+export function standingOf({ tenant, killedUntil }: TenantContext, clientId: string): Standing | undefined {
+  if (!tenant.agents.has(clientId)) return undefined;
+  const allow = tenant.policies.filter(({ policy }) => policy.agents.includes(clientId)).flatMap(({ policy }) => policy.allow);
+  return { allow, killedUntil: killedUntil[clientId] };
+}

@@ -1,0 +1,69 @@
+import { acceptedNonces, type NonceScope } from "../crypto/dpop-nonce.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { readAuthorization, verifyAccessToken, type AccessToken } from "../protocol/access-token.ts";
+import { proofErrorAtResource, proofErrorAtServer, verifyProof, type Proof } from "../protocol/dpop.ts";
+import type { WireError } from "../protocol/wire-error.ts";
+import { nowSeconds, type Handling } from "./http.ts";
+import { standingOf } from "./objects.ts";
+import type { Standing } from "../durable/session.ts";
+
+/** The newest nonce, for the client's next proof. */
+export function freshNonce(c: Handling, scope: NonceScope): string {
+  const { config, issuer } = c.var.tenant;
+  return acceptedNonces(config.kek, issuer, scope, nowSeconds())[0];
+}
+
+/** The proof that comes with a request to one of the authorization server's own endpoints. */
+export async function proofAtServer(c: Handling, path: string): Promise<Result<Proof, WireError>> {
+  const { config, issuer } = c.var.tenant;
+  const now = nowSeconds();
+  const nonces = acceptedNonces(config.kek, issuer, "as", now);
+  const proof = await verifyProof(c.req.header("dpop") ?? null, { method: c.req.method, url: issuer + path, now, nonces });
+  return proof.ok ? proof : err(proofErrorAtServer(proof.error, nonces[0]));
+}
+
+/** A verified token and the proof that its holder made for this very request. */
+export interface Bearing {
+  readonly token: AccessToken;
+  readonly proof: Proof;
+  readonly standing: Standing;
+}
+
+/**
+ * The token and proof of a request to a protected resource (RFC 9449 §7): genuine, meant for this
+ * audience, bound to the key that signed the proof, and its client still registered. Whether the
+ * session lives, and the proof is new, is for the session to say.
+ */
+export async function bearingAt(c: Handling, url: string, audience: string): Promise<Result<Bearing, WireError>> {
+  const { config, issuer } = c.var.tenant;
+  const now = nowSeconds();
+  const nonces = acceptedNonces(config.kek, issuer, "resource", now);
+  const presented = readAuthorization(c.req.header("authorization") ?? null);
+  if (presented === undefined) return err(tokenError("send the access token as Authorization: DPoP", nonces[0]));
+  const token = await verifyAccessToken(presented, c.var.tenant, now);
+  if (!token.ok) return err(tokenError("the access token is not valid", nonces[0]));
+  if (token.value.audience !== audience) return err(tokenError("the access token was not issued for this resource", nonces[0]));
+  const proof = await verifyProof(c.req.header("dpop") ?? null, { method: c.req.method, url, now, nonces, accessToken: presented });
+  if (!proof.ok) return err(proofErrorAtResource(proof.error, nonces[0]));
+  if (proof.value.jkt !== token.value.jkt) return err(proofErrorAtResource("invalid", nonces[0]));
+  const standing = standingOf(c.var.tenant, token.value.agent);
+  if (standing === undefined) return err(tokenError("the client is no longer registered", nonces[0]));
+  return ok({ token: token.value, proof: proof.value, standing });
+}
+
+/** As {@link bearingAt}, for the session token at the session's own address. */
+export function bearingAtSession(c: Handling, path: string): Promise<Result<Bearing, WireError>> {
+  const { issuer } = c.var.tenant;
+  return bearingAt(c, issuer + path, issuer);
+}
+
+/** A protected resource's refusal of a token, RFC 6750 §3 with the DPoP scheme. */
+export function tokenError(description: string, nonce: string): WireError {
+  return {
+    status: 401,
+    error: "invalid_token",
+    description,
+    headers: { "dpop-nonce": nonce, "www-authenticate": `DPoP error="invalid_token", error_description="${description}", algs="ES256 PS256 EdDSA"` },
+  };
+}
+

@@ -1,0 +1,162 @@
+import { Hono } from "hono";
+import { operationUnit } from "../domain/access.ts";
+import { covers } from "../domain/exchange.ts";
+import { allowsNow } from "../domain/policy.ts";
+import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
+import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
+import type { ResolvedCall } from "../domain/operations.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { CallPermit, Session } from "../durable/session.ts";
+import { headersFromUpstream, headersToUpstream } from "../protocol/proxy-headers.ts";
+import { renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import { outboundOf } from "../tenancy.ts";
+import { nowSeconds, type App, type Handling } from "./http.ts";
+import { sessionObject } from "./objects.ts";
+import { bearingAt, freshNonce, type Bearing } from "./proof.ts";
+import { useErrorAtResource } from "./session-errors.ts";
+
+/** How long an upstream may take to begin its answer, in milliseconds. */
+const UPSTREAM_HEADERS_DEADLINE_MS = 30_000;
+/** How long a whole answer may take, in milliseconds. */
+const UPSTREAM_BODY_DEADLINE_MS = 300_000;
+/** The largest answer that is passed on, in bytes. */
+const MAX_RESPONSE_BYTES = 1024 ** 3;
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+
+/** An upstream's own API, with the credential injected. What is not granted never leaves. */
+export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
+  const target = readTarget(c);
+  if (!target.ok) return renderError(target.error);
+  const { upstream, path, query } = target.value;
+  const audience = `${c.var.tenant.issuer}/proxy/${upstream.upstream.id}`;
+  const bearing = await bearingAt(c, audience + path, audience);
+  if (!bearing.ok) return renderError(bearing.error);
+  const call = chooseCall(c, bearing.value, upstream, path);
+  const session = sessionObject(c.env, c.var.tenant.issuer, bearing.value.token.session_id);
+  if (call === undefined) return refuse(c, session, bearing.value, upstream, path);
+  const { token, proof, standing } = bearing.value;
+  const unit = operationUnit(upstream.upstream.id, call.operation, call.location);
+  const permit = await session.call({ token, proof: proof.oneTime, standing, upstream: upstream.upstream.id, unit, method: c.req.method });
+  if (!permit.ok) return renderError(callError(permit.error, c));
+  return forward(c, upstream, path + query, permit.value);
+});
+
+interface ProxyTarget {
+  readonly upstream: CompiledUpstream;
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly query: string;
+}
+
+/** Reads upstream and path off the request line as it was sent; what a URL parser would mend is refused instead. */
+function readTarget(c: Handling): Result<ProxyTarget, WireError> {
+  if (!METHODS.has(c.req.method)) return err({ status: 405, error: "invalid_request", description: "the proxy passes GET, HEAD, POST, PUT, PATCH and DELETE" });
+  const raw = c.req.url.slice(c.req.url.indexOf("/", "https://".length));
+  const [beforeQuery = "", ...queries] = raw.split("?");
+  const match = /^\/proxy\/([a-z0-9][a-z0-9._-]{0,63})(\/.*)$/.exec(beforeQuery);
+  const upstream = c.var.tenant.tenant.upstreams.get(match?.[1] ?? "");
+  if (match === null || upstream === undefined) return err(deny("no_such_upstream", "there is no such upstream; call {issuer}/proxy/{upstream}/{path}"));
+  const path = canonicalPath(match[2] ?? "");
+  const query = canonicalQuery(queries.join("?"));
+  if (!path.ok) return err(PATH_NOT_CANONICAL);
+  if (!query.ok) return err(query.error === "forbidden_parameter" ? CREDENTIAL_IN_QUERY : PATH_NOT_CANONICAL);
+  if (["upgrade", "te", "trailer", "expect"].some((name) => c.req.header(name) !== undefined)) {
+    return err({ status: 400, error: "invalid_request", description: "the proxy passes plain requests: no Upgrade, TE, Trailer or Expect" });
+  }
+  return ok({ upstream, path: path.value, query: query.value === "" ? "" : `?${query.value}` });
+}
+
+/** Of all that a path can mean, what this token and today's policy cover. */
+function chooseCall(c: Handling, { token }: Bearing, { upstream, resolve }: CompiledUpstream, path: string): ResolvedCall | undefined {
+  // HEAD is GET without the body, so it is granted as GET is.
+  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
+  return resolve(method, path).find(
+    (call) =>
+      covers(token.authorization_details, upstream.id, call) &&
+      allowsNow(c.var.tenant.tenant, token.agent, operationUnit(upstream.id, call.operation, call.location)),
+  );
+}
+
+async function refuse(
+  c: Handling,
+  session: DurableObjectStub<Session>,
+  { token }: Bearing,
+  { upstream, resolve }: CompiledUpstream,
+  path: string,
+): Promise<Response> {
+  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
+  const [known] = resolve(method, path);
+  const unit = known === undefined ? undefined : operationUnit(upstream.id, known.operation, known.location);
+  const reason = known === undefined ? "unknown_operation" : "not_granted";
+  await session.refuse(reason, { jti: token.jti, upstream: upstream.id, method: c.req.method, unit });
+  if (unit === undefined) return renderError(deny(reason, "that call belongs to no operation of the upstream's catalogue"));
+  return renderError(deny(reason, `the token does not cover ${unit}; ask for it in a new session, which a human must approve`));
+}
+
+async function forward(c: Handling, { upstream }: CompiledUpstream, pathAndQuery: string, permit: CallPermit): Promise<Response> {
+  const outbound = outboundOf(c.var.tenant);
+  const remainingMs = (permit.ends_at - nowSeconds()) * 1000;
+  const answered = await outbound.stream({
+    url: upstream.base_url + pathAndQuery,
+    method: c.req.method,
+    headers: headersToUpstream(c.req.raw.headers, permit.credential),
+    body: c.req.method === "GET" || c.req.method === "HEAD" ? null : c.req.raw.body,
+    deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
+    totalDeadlineMs: Math.max(0, Math.min(UPSTREAM_BODY_DEADLINE_MS, remainingMs)),
+    maxBytes: MAX_RESPONSE_BYTES,
+  });
+  if (!answered.ok) {
+    return renderError(answered.error.kind === "timeout"
+      ? { status: 504, error: "upstream_timeout", description: "the upstream did not answer in time; the call may have had its effect" }
+      : UPSTREAM_UNAVAILABLE);
+  }
+  const response = answered.value;
+  const refusal = refuseResponse(response, nowSeconds() >= permit.ends_at);
+  if (refusal !== undefined) {
+    await response.body?.cancel();
+    return renderError(refusal);
+  }
+  const headers = headersFromUpstream(response.headers);
+  headers.set("dpop-nonce", freshNonce(c, "resource"));
+  return new Response(response.body, { status: response.status, headers });
+}
+
+/** Answers that must not reach the caller as they are. */
+function refuseResponse(response: Response, ended: boolean): WireError | undefined {
+  if (ended) return { status: 401, error: "invalid_token", description: "the session ended before the upstream answered" };
+  if (response.status === 401 || response.status === 407) {
+    return { status: 502, error: "upstream_unauthorized", description: "the upstream refused Stint's credential; your token and session are not at fault" };
+  }
+  if (response.status >= 300 && response.status < 400 && response.status !== 304) {
+    return { status: 502, error: "upstream_redirect", description: "the upstream answered with a redirect, which the proxy does not follow" };
+  }
+  return undefined;
+}
+
+function callError(fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"], c: Handling): WireError {
+  switch (fault) {
+    case "not_granted":
+      return deny("not_granted", "the session was not granted that, or the trust policy no longer allows it");
+    case "upstream_unavailable":
+      return UPSTREAM_UNAVAILABLE;
+    case "upstream_refused":
+      return { status: 502, error: "upstream_unauthorized", description: "the upstream refused to issue a credential for this session" };
+    case "upstream_misconfigured":
+      return { ...UNAVAILABLE, description: "the upstream is not fully configured; its operator must mend it" };
+    default:
+      return useErrorAtResource(fault, freshNonce(c, "resource"));
+  }
+}
+
+function deny(reason: string, description: string): WireError {
+  return { status: 403, error: "access_denied", description, members: { reason } };
+}
+
+const PATH_NOT_CANONICAL: WireError = {
+  status: 400,
+  error: "invalid_request",
+  description: "the path or query is not in canonical form: no dot or empty segments, no ;, no needless or lower-case percent-encoding, no repeated parameter",
+};
+const CREDENTIAL_IN_QUERY: WireError = { status: 400, error: "invalid_request", description: "the query carries a credential or a method override; the proxy brings the credential itself" };
+const UPSTREAM_UNAVAILABLE: WireError = { status: 502, error: "upstream_unavailable", description: "the upstream did not answer properly; nothing was retried" };

@@ -1,0 +1,28 @@
+import { Hono } from "hono";
+import { isSessionToken, verifyAccessToken } from "../protocol/access-token.ts";
+import { readForm } from "../protocol/body.ts";
+import { invalidRequest, NO_STORE, renderError } from "../protocol/wire-error.ts";
+import { authenticateForm } from "./client.ts";
+import { nowSeconds, type App } from "./http.ts";
+import { sessionObject } from "./objects.ts";
+
+/**
+ * RFC 7009. Revoking the session token ends the session and all that came from it; revoking another
+ * token ends that one. Whatever was presented, the answer is the same.
+ */
+export const revocation = new Hono<App>().post("/oauth/revoke", async (c) => {
+  const form = await readForm(c.req.raw);
+  if (!form.ok) return renderError(form.error);
+  const client = await authenticateForm(c, form.value);
+  if (!client.ok) return renderError(client.error);
+  const presented = form.value.get("token");
+  if (presented === undefined) return renderError(invalidRequest("token is missing"));
+  const { issuer } = c.var.tenant;
+  const token = await verifyAccessToken(presented, c.var.tenant, nowSeconds());
+  if (token.ok && [token.value.client_id, token.value.agent].includes(client.value.id)) {
+    const session = sessionObject(c.env, issuer, token.value.session_id);
+    if (isSessionToken(token.value, issuer)) await session.revoke({ kind: "agent", id: client.value.id });
+    else await session.revokeToken(token.value.jti);
+  }
+  return c.body(null, 200, NO_STORE);
+});

@@ -1,0 +1,22 @@
+import type { SessionDescription } from "../durable/session.ts";
+
+/** What an agent is told of its own session. */
+export function sessionView({ state, leases, usage, receipt }: SessionDescription): Record<string, unknown> {
+  const { request } = state;
+  return {
+    session_id: request.session_id,
+    status: state.status,
+    ...(state.status === "ended" ? { outcome: state.how, ended_at: state.ended_at } : {}),
+    task: { title: request.task.title },
+    ...(state.status === "pending"
+      ? { request_expires_at: state.request_expires_at }
+      : {
+          authorization_details: state.grant?.authorization_details,
+          expires_at: state.grant?.expires_at,
+          grant_digest: state.grant_digest,
+        }),
+    usage,
+    leases: leases.map(({ lease_id, upstream, fate }) => ({ lease_id, upstream, ...fate })),
+    ...(state.status === "ended" ? { receipt: receipt ?? null } : {}),
+  };
+}

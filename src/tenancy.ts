@@ -1,0 +1,103 @@
+import { shippedCatalogue } from "./catalogues/index.ts";
+import { createOutbound, type Outbound } from "./connectors/outbound.ts";
+import { environmentSecret, requireConfig, type BrokerConfig } from "./config.ts";
+import { seal, unseal } from "./crypto/seal.ts";
+import { generateSigningKeys, openSigningKey, type KeyUse, type SigningKey } from "./crypto/signing-key.ts";
+import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
+import { objectName } from "./domain/ids.ts";
+import type { TenantDocument } from "./domain/tenant.ts";
+import type { TenantSnapshot } from "./durable/tenant.ts";
+
+/** How old an isolate's picture of a tenant may be: the bound of a kill switch for what an object has not been told. */
+const SNAPSHOT_LIFETIME_MS = 5000;
+
+/** Everything an isolate knows about one tenant. */
+export interface TenantContext {
+  readonly issuer: string;
+  readonly config: BrokerConfig;
+  readonly revision: number;
+  readonly configVersion: number;
+  readonly tenant: CompiledTenant;
+  readonly keys: readonly SigningKey[];
+  readonly killedUntil: { readonly [clientId: string]: number };
+}
+
+interface Cached {
+  readonly context: TenantContext;
+  readonly loadedAtMs: number;
+}
+
+const cache = new Map<string, Cached>();
+
+/** The tenant at an issuer, at most five seconds old. Creates a new tenant's keys at first use. */
+export async function loadTenant(env: Env, issuer: string): Promise<TenantContext> {
+  const known = cache.get(issuer);
+  if (known !== undefined && Date.now() - known.loadedAtMs < SNAPSHOT_LIFETIME_MS && Date.now() >= known.loadedAtMs) {
+    return known.context;
+  }
+  const loadedAtMs = Date.now();
+  const context = await refresh(env, issuer, known?.context);
+  cache.set(issuer, { context, loadedAtMs });
+  return context;
+}
+
+/** Makes this isolate look again at its next request: called after a change that went through it. */
+export function forgetTenant(issuer: string): void {
+  cache.delete(issuer);
+}
+
+async function refresh(env: Env, issuer: string, known: TenantContext | undefined): Promise<TenantContext> {
+  const object = env.TENANT.getByName(objectName(issuer));
+  let snapshot = await object.snapshot(known?.revision);
+  if (snapshot === undefined && known !== undefined) return known;
+  const { kek } = requireConfig(env);
+  if (snapshot === undefined || snapshot.keys.length === 0) {
+    await object.adoptKeys(issuer, await generateSigningKeys(kek, issuer));
+    snapshot = await object.snapshot();
+  }
+  if (snapshot === undefined) throw new Error("a tenant without a snapshot");
+  return open(requireConfig(env), issuer, snapshot);
+}
+
+async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapshot): Promise<TenantContext> {
+  const document = snapshot.document === undefined ? emptyDocument(issuer) : (JSON.parse(snapshot.document) as TenantDocument);
+  return {
+    issuer,
+    config,
+    revision: snapshot.revision,
+    configVersion: snapshot.configVersion,
+    tenant: compileTenant(document, shippedCatalogue).tenant,
+    keys: await Promise.all(snapshot.keys.map((key) => openSigningKey(config.kek, issuer, key))),
+    killedUntil: snapshot.killedUntil,
+  };
+}
+
+/** What a tenant is before anything was applied: nobody may do anything. */
+function emptyDocument(issuer: string): TenantDocument {
+  return { issuer, agents: [], people: [], upstreams: [], servers: [], policies: [], notify: {} };
+}
+
+/** The key that signs a kind of token now: the newest of its use. */
+export function signingKey(context: TenantContext, use: KeyUse): SigningKey {
+  const key = context.keys.findLast((candidate) => candidate.use === use);
+  if (key === undefined) throw new Error(`the tenant has no key for ${use}`);
+  return key;
+}
+
+/** Reads a secret that the tenant's document refers to: from the sealed store, else from the environment. */
+export async function readSecret(env: Env, issuer: string, name: string): Promise<string | undefined> {
+  const sealed = await env.TENANT.getByName(objectName(issuer)).sealedSecret(name);
+  if (sealed === undefined) return environmentSecret(env, issuer, name);
+  return unseal(requireConfig(env).kek, { issuer, kind: "secret", name }, sealed);
+}
+
+/** Puts a secret into the sealed store. Nothing readable ever comes back out of it. */
+export async function storeSecret(env: Env, issuer: string, name: string, value: string): Promise<void> {
+  const sealed = await seal(requireConfig(env).kek, { issuer, kind: "secret", name }, value);
+  await env.TENANT.getByName(objectName(issuer)).putSecret(name, sealed);
+}
+
+/** The one way out, with this tenant's leave. */
+export function outboundOf({ config }: TenantContext): Outbound {
+  return createOutbound({ allowPrivateNetwork: config.allowPrivateNetwork, ownOrigins: config.origins });
+}
