@@ -84,7 +84,8 @@ export class Leases {
       now: this.#host.now(),
     });
     if (revoked.ok) return { fate: "revoked", at: this.#host.now() };
-    return attempts + 1 >= MAX_REVOKE_ATTEMPTS ? fateWithout(lease, revoked.error.kind) : undefined;
+    const isFinal = revoked.error.kind === "upstream_refused" || attempts + 1 >= MAX_REVOKE_ATTEMPTS;
+    return isFinal ? fateWithout(lease, revoked.error.kind) : undefined;
   }
 
   #mintOnce(upstream: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {

@@ -1,0 +1,71 @@
+import { request } from "node:http";
+import { CliError } from "./cli-error.ts";
+import { adminTokenOf } from "./data-directory.ts";
+
+export const DEFAULT_URL = "http://localhost:8787";
+export const DEFAULT_DATA = ".stint";
+
+/** Options that every command for operators takes. */
+export const ADMIN_OPTIONS = { url: { type: "string" }, data: { type: "string" } } as const;
+
+export const ADMIN_HELP = `  --url ISSUER   the tenant's issuer (default ${DEFAULT_URL})
+  --data DIR     the broker's data directory, for its admin key (default ${DEFAULT_DATA});
+                 elsewhere set STINT_ADMIN_TOKEN (stint admin-token prints it)
+`;
+
+export interface AdminAccess {
+  readonly url?: string | undefined;
+  readonly data?: string | undefined;
+  /** The loopback port to connect to, when the issuer's name may not lead here. */
+  readonly viaPort?: number | undefined;
+}
+
+/** Calls the admin API of one tenant. Throws a {@link CliError} that says what to do. */
+export async function callAdmin<T>(access: AdminAccess, method: string, path: string, body?: unknown): Promise<T> {
+  const issuer = access.url ?? DEFAULT_URL;
+  const token = process.env["STINT_ADMIN_TOKEN"] ?? adminTokenOf(access.data ?? DEFAULT_DATA, issuer);
+  const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  let response: { status: number; text: string };
+  try {
+    response = access.viaPort === undefined
+      ? await viaName(issuer + path, method, headers, text)
+      : await viaLoopback(access.viaPort, new URL(issuer).host, path, method, headers, text);
+  } catch {
+    throw new CliError(`no broker answers at ${issuer}; start one with stint serve, or name it with --url`);
+  }
+  const answer = readJson(response.text) as AdminError;
+  if (response.status >= 200 && response.status < 300) return answer as T;
+  if (response.status === 401) throw new CliError(`${issuer} does not take this admin token; name the broker's own directory with --data, or set STINT_ADMIN_TOKEN`);
+  const problems = (answer.problems ?? []).map(({ path: at, message }) => `\n  ${at || "/"}: ${message}`).join("");
+  throw new CliError(`${answer.error_description ?? `the broker answered ${response.status}`}${problems}`);
+}
+
+async function viaName(url: string, method: string, headers: Record<string, string>, body: string | undefined) {
+  const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
+  return { status: response.status, text: await response.text() };
+}
+
+/** fetch() does not let its caller say another Host than the URL's, so this is said in plain HTTP. */
+function viaLoopback(port: number, host: string, path: string, method: string, headers: Record<string, string>, body: string | undefined) {
+  return new Promise<{ status: number; text: string }>((done, fail) => {
+    const sent = request({ host: "127.0.0.1", port, path, method, headers: { ...headers, host } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk)).on("end", () => done({ status: response.statusCode ?? 0, text }));
+    });
+    sent.on("error", fail).end(body);
+  });
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+interface AdminError {
+  readonly error_description?: string;
+  readonly problems?: readonly { readonly path: string; readonly message: string }[];
+}

@@ -1,0 +1,49 @@
+import { CliError } from "./cli-error.ts";
+import { adminTokenCommand } from "./commands/admin-token.ts";
+import { applyCommand } from "./commands/apply.ts";
+import { auditCommand } from "./commands/audit.ts";
+import { keygenCommand } from "./commands/keygen.ts";
+import { receiptCommand } from "./commands/receipt.ts";
+import { requestCommand } from "./commands/request.ts";
+import { revokeCommand } from "./commands/revoke.ts";
+import { secretsCommand } from "./commands/secrets.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { sessionsCommand } from "./commands/sessions.ts";
+import type { Command } from "./command.ts";
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: serveCommand,
+  apply: applyCommand,
+  secrets: secretsCommand,
+  sessions: sessionsCommand,
+  revoke: revokeCommand,
+  receipt: receiptCommand,
+  audit: auditCommand,
+  "admin-token": adminTokenCommand,
+  keygen: keygenCommand,
+  request: requestCommand,
+};
+
+const USAGE = `stint: lends an AI agent the access one task needs, for as long as a human agreed to
+
+Usage: stint COMMAND [options]
+
+${Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`).join("\n")}
+
+stint COMMAND --help tells more of each.
+`;
+
+const [name = "--help", ...args] = process.argv.slice(2);
+
+try {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined && (args.includes("--help") || args.includes("-h"))) process.stdout.write(command.help);
+  else if (command !== undefined) process.exitCode = await command.run(args);
+  else if (["--help", "-h", "help"].includes(name)) process.stdout.write(USAGE);
+  else throw new CliError(`there is no command "${name}"; stint --help lists them`, 2);
+} catch (fault) {
+  const isUsage = fault instanceof TypeError && "code" in fault && String(fault.code).startsWith("ERR_PARSE_ARGS");
+  if (!(fault instanceof CliError) && !isUsage) throw fault;
+  process.stderr.write(`stint ${name}: ${fault.message}\n`);
+  process.exitCode = fault instanceof CliError ? fault.exitCode : 2;
+}
