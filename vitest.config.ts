@@ -13,7 +13,10 @@ export default defineConfig({
     projects: [
       {
         // Pure code, where it sits.
-        test: { name: "unit", include: ["src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}", "cli/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}", "cli/**/*.test.ts"],
+        },
       },
       {
         // Objects in real workerd.

@@ -6,8 +6,14 @@ export function parseAccess(texts: readonly string[]): object[] {
     const tool = /^mcp:([^:]+):(.+)$/.exec(text);
     if (tool !== null) return { type: "mcp_tools", server: tool[1], actions: [tool[2]] };
     const operation = /^([^:@]+):([^@]+)(?:@(.+))?$/.exec(text);
-    if (operation === null) throw new CliError(`"${text}" is neither upstream:operation@location nor mcp:server:tool`, 2);
+    if (operation === null)
+      throw new CliError(`"${text}" is neither upstream:operation@location nor mcp:server:tool`, 2);
     const [, upstream, action, location] = operation;
-    return { type: "upstream_access", upstream, actions: [action], ...(location === undefined ? {} : { locations: [location] }) };
+    return {
+      type: "upstream_access",
+      upstream,
+      actions: [action],
+      ...(location === undefined ? {} : { locations: [location] }),
+    };
   });
 }

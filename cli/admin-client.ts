@@ -24,19 +24,26 @@ export interface AdminAccess {
 export async function callAdmin<T>(access: AdminAccess, method: string, path: string, body?: unknown): Promise<T> {
   const issuer = access.url ?? DEFAULT_URL;
   const token = process.env["STINT_ADMIN_TOKEN"] ?? adminTokenOf(access.data ?? DEFAULT_DATA, issuer);
-  const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+  };
   const text = body === undefined ? undefined : JSON.stringify(body);
   let response: { status: number; text: string };
   try {
-    response = access.viaPort === undefined
-      ? await viaName(issuer + path, method, headers, text)
-      : await viaLoopback(access.viaPort, new URL(issuer).host, path, method, headers, text);
+    response =
+      access.viaPort === undefined
+        ? await viaName(issuer + path, method, headers, text)
+        : await viaLoopback(access.viaPort, new URL(issuer).host, path, method, headers, text);
   } catch {
     throw new CliError(`no broker answers at ${issuer}; start one with stint serve, or name it with --url`);
   }
   const answer = readJson(response.text) as AdminError;
   if (response.status >= 200 && response.status < 300) return answer as T;
-  if (response.status === 401) throw new CliError(`${issuer} does not take this admin token; name the broker's own directory with --data, or set STINT_ADMIN_TOKEN`);
+  if (response.status === 401)
+    throw new CliError(
+      `${issuer} does not take this admin token; name the broker's own directory with --data, or set STINT_ADMIN_TOKEN`,
+    );
   const problems = (answer.problems ?? []).map(({ path: at, message }) => `\n  ${at || "/"}: ${message}`).join("");
   throw new CliError(`${answer.error_description ?? `the broker answered ${response.status}`}${problems}`);
 }
@@ -47,11 +54,21 @@ async function viaName(url: string, method: string, headers: Record<string, stri
 }
 
 /** fetch() does not let its caller say another Host than the URL's, so this is said in plain HTTP. */
-function viaLoopback(port: number, host: string, path: string, method: string, headers: Record<string, string>, body: string | undefined) {
+function viaLoopback(
+  port: number,
+  host: string,
+  path: string,
+  method: string,
+  headers: Record<string, string>,
+  body: string | undefined,
+) {
   return new Promise<{ status: number; text: string }>((done, fail) => {
     const sent = request({ host: "127.0.0.1", port, path, method, headers: { ...headers, host } }, (response) => {
       let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk)).on("end", () => done({ status: response.statusCode ?? 0, text }));
+      response
+        .setEncoding("utf8")
+        .on("data", (chunk: string) => (text += chunk))
+        .on("end", () => done({ status: response.statusCode ?? 0, text }));
     });
     sent.on("error", fail).end(body);
   });

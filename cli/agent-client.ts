@@ -69,7 +69,11 @@ export class StintClient {
     const now = Math.floor(Date.now() / 1000);
     const client_assertion = await new SignJWT({ jti: randomUUID() })
       .setProtectedHeader({ alg: "ES256", ...(this.#assertionKid === undefined ? {} : { kid: this.#assertionKid }) })
-      .setIssuer(this.clientId).setSubject(this.clientId).setAudience(this.issuer).setIssuedAt(now).setExpirationTime(now + ASSERTION_LIFETIME_SECONDS)
+      .setIssuer(this.clientId)
+      .setSubject(this.clientId)
+      .setAudience(this.issuer)
+      .setIssuedAt(now)
+      .setExpirationTime(now + ASSERTION_LIFETIME_SECONDS)
       .sign(await this.#assertionKey);
     return { client_assertion_type: ASSERTION_TYPE, client_assertion };
   }
@@ -86,7 +90,10 @@ export class StintClient {
   /** Asks for a session. */
   ask(ask: SessionAsk, idempotencyKey?: string): Promise<Answer<Opened & Record<string, unknown>>> {
     return this.#send("as", "POST", "/sessions", async () => ({
-      headers: { "content-type": "application/json", ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }) },
+      headers: {
+        "content-type": "application/json",
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      },
       body: JSON.stringify({ ...ask, ...(await this.assertion()) }),
     }));
   }
@@ -97,7 +104,12 @@ export class StintClient {
   }
 
   /** RFC 8693: a token for one audience. A server authenticates as itself; an agent is known by its key. */
-  exchange(subjectToken: string, resource: string, more: Record<string, string> = {}, authenticate = false): Promise<Answer> {
+  exchange(
+    subjectToken: string,
+    resource: string,
+    more: Record<string, string> = {},
+    authenticate = false,
+  ): Promise<Answer> {
     return this.token(async () => ({
       grant_type: TOKEN_EXCHANGE_GRANT,
       subject_token: subjectToken,
@@ -118,10 +130,19 @@ export class StintClient {
 
   /** Calls a protected resource of the broker with a token: the proxy, or the session itself. */
   call(accessToken: string, method: string, path: string, body?: unknown): Promise<Answer> {
-    return this.#send("resource", method, path, async () => ({
-      headers: { authorization: `DPoP ${accessToken}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }), accessToken);
+    return this.#send(
+      "resource",
+      method,
+      path,
+      async () => ({
+        headers: {
+          authorization: `DPoP ${accessToken}`,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+      accessToken,
+    );
   }
 
   async #send<T>(
@@ -135,7 +156,12 @@ export class StintClient {
     for (let attempt = 0; ; attempt += 1) {
       const { headers, body } = await request();
       const dpop = await this.proof(method, url, this.#nonces.get(kind), accessToken);
-      const response = await fetch(this.issuer + path, { method, headers: { ...headers, dpop }, redirect: "manual", ...(body === undefined ? {} : { body }) });
+      const response = await fetch(this.issuer + path, {
+        method,
+        headers: { ...headers, dpop },
+        redirect: "manual",
+        ...(body === undefined ? {} : { body }),
+      });
       const nonce = response.headers.get("dpop-nonce");
       if (nonce !== null) this.#nonces.set(kind, nonce);
       const text = await response.text();

@@ -31,8 +31,10 @@ export class AuditVerifier {
     const before = this.#lastOfSource.get(row.source) ?? { seq: 0, hash: "" };
     if (row.seq !== before.seq + 1) return `expected event ${before.seq + 1} of ${row.source}`;
     const { source, seq, at, type, data } = row;
-    if (row.hash !== sha256({ source, seq, at, type, data, previous: before.hash })) return "its content is not what was hashed";
-    if (row.chain !== sha256({ n: row.n, source, hash: row.hash, previous: this.#last.chain })) return "its place in the log is not what was hashed";
+    if (row.hash !== sha256({ source, seq, at, type, data, previous: before.hash }))
+      return "its content is not what was hashed";
+    if (row.chain !== sha256({ n: row.n, source, hash: row.hash, previous: this.#last.chain }))
+      return "its place in the log is not what was hashed";
     this.#lastOfSource.set(source, { seq, hash: row.hash });
     this.#last = { n: row.n, chain: row.chain };
     return undefined;

@@ -1,5 +1,16 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CliError } from "./cli-error.ts";
 
@@ -21,7 +32,9 @@ export function openDataDirectory(path: string): DataDirectory {
   const fresh = !existsSync(join(path, "kek"));
   // Objects without their key are lost; a new key beside them would only hide that.
   if (fresh && existsSync(join(path, "initialised"))) {
-    throw new CliError(`${join(path, "kek")} is missing. What this broker has stored is sealed under it: restore the file, or start with an empty --data directory.`);
+    throw new CliError(
+      `${join(path, "kek")} is missing. What this broker has stored is sealed under it: restore the file, or start with an empty --data directory.`,
+    );
   }
   const directory = { path, kek: key(join(path, "kek")), adminKey: key(join(path, "admin-key")) };
   if (fresh) writeNew(join(path, "initialised"), new Date().toISOString());
@@ -31,7 +44,10 @@ export function openDataDirectory(path: string): DataDirectory {
 /** The admin token of a tenant, derived from a data directory's key. */
 export function adminTokenOf(path: string, issuer: string): string {
   const file = join(path, "admin-key");
-  if (!existsSync(file)) throw new CliError(`${path} is not a broker's data directory (no admin-key in it); pass --data, or set STINT_ADMIN_TOKEN`);
+  if (!existsSync(file))
+    throw new CliError(
+      `${path} is not a broker's data directory (no admin-key in it); pass --data, or set STINT_ADMIN_TOKEN`,
+    );
   const secret = Buffer.from(readKey(file), "base64url");
   return `adm_${createHmac("sha256", secret).update(`stint admin\n${issuer}`).digest("base64url")}`;
 }
@@ -44,9 +60,11 @@ function key(file: string): string {
 function readKey(file: string): string {
   const { mode, uid } = statSync(file);
   if ((mode & 0o077) !== 0) throw new CliError(`${file} can be read by others; run: chmod 600 ${file}`);
-  if (process.getuid !== undefined && uid !== process.getuid()) throw new CliError(`${file} belongs to another user; start the broker as its owner`);
+  if (process.getuid !== undefined && uid !== process.getuid())
+    throw new CliError(`${file} belongs to another user; start the broker as its owner`);
   const text = readFileSync(file, "utf8").trim();
-  if (!/^[A-Za-z0-9_-]{43}$/.test(text)) throw new CliError(`${file} does not hold a key (32 bytes in base64url); restore it from a backup`);
+  if (!/^[A-Za-z0-9_-]{43}$/.test(text))
+    throw new CliError(`${file} does not hold a key (32 bytes in base64url); restore it from a backup`);
   return text;
 }
 

@@ -26,7 +26,8 @@ export async function lockDirectory(path: string): Promise<{ setWorkerd(pid: num
     }
   }
   return {
-    setWorkerd: (pid) => writeFileSync(file, JSON.stringify({ pid: process.pid, workerd_pid: pid } satisfies LockHolder)),
+    setWorkerd: (pid) =>
+      writeFileSync(file, JSON.stringify({ pid: process.pid, workerd_pid: pid } satisfies LockHolder)),
     release: () => rmSync(file, { force: true }),
   };
 }
@@ -34,7 +35,9 @@ export async function lockDirectory(path: string): Promise<{ setWorkerd(pid: num
 async function clearStaleLock(file: string, path: string): Promise<void> {
   const holder = readHolder(file);
   if (holder !== undefined && holder.pid !== process.pid && commandLine(holder.pid)?.includes("serve") === true) {
-    throw new CliError(`another broker (process ${holder.pid}) uses ${path}; stop it, or choose another --data directory`);
+    throw new CliError(
+      `another broker (process ${holder.pid}) uses ${path}; stop it, or choose another --data directory`,
+    );
   }
   const orphan = holder?.workerd_pid;
   if (orphan !== undefined && commandLine(orphan)?.includes(join(path, "workerd.capnp")) === true) {

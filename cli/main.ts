@@ -28,7 +28,9 @@ const USAGE = `stint: lends an AI agent the access one task needs, for as long a
 
 Usage: stint COMMAND [options]
 
-${Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`).join("\n")}
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`)
+  .join("\n")}
 
 stint COMMAND --help tells more of each.
 `;

@@ -24,7 +24,9 @@ export function readTenantFile(path: string): TenantFile {
   }
   const issuer = (document as { issuer?: unknown } | null)?.issuer;
   if (typeof issuer !== "string" || !URL.canParse(issuer) || new URL(issuer).origin !== issuer) {
-    throw new CliError(`${path}: /issuer must be an origin such as https://stint.acme.example or http://localhost:8787`);
+    throw new CliError(
+      `${path}: /issuer must be an origin such as https://stint.acme.example or http://localhost:8787`,
+    );
   }
   return { path, issuer, document: document as Record<string, unknown> };
 }

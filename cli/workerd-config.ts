@@ -33,7 +33,9 @@ export function workerdConfig(root: string, settings: WorkerdSettings): string {
   const flags = (wrangler.compatibility_flags ?? []).filter((flag) => !NOT_FOR_PLAIN_WORKERD.has(flag));
   const classes = wrangler.durable_objects.bindings;
   const bindings = [
-    ...classes.map(({ name, class_name }) => `(name = ${text(name)}, durableObjectNamespace = (className = ${text(class_name)}))`),
+    ...classes.map(
+      ({ name, class_name }) => `(name = ${text(name)}, durableObjectNamespace = (className = ${text(class_name)}))`,
+    ),
     ...Object.entries(settings.vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     ...settings.secrets.map((name) => `(name = ${text(name)}, fromEnvironment = ${text(name)})`),
   ];

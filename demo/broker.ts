@@ -22,7 +22,7 @@ export interface Broker {
   readonly output: () => string;
   adminToken(issuer?: string): string;
   /** Calls the admin API of the first tenant. */
-  admin<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<{ status: number; body: T }>;
+  admin(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   /** Ends both processes without a chance to say goodbye. */
   kill9(): Promise<void>;
   /** Starts again over the same data. */
@@ -51,7 +51,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
         headers: { authorization: `Bearer ${adminToken()}`, "content-type": "application/json" },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return { status: response.status, body: (await response.json()) as never };
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     },
     async kill9() {
       process.kill(running.workerdPid, "SIGKILL");
@@ -74,14 +74,32 @@ interface Running {
   readonly workerdPid: number;
 }
 
-function launch({ tenants = [], secrets = {} }: BrokerOptions, dataPath: string, port: number, onOutput: (text: string) => void): Promise<Running> {
+function launch(
+  { tenants = [], secrets = {} }: BrokerOptions,
+  dataPath: string,
+  port: number,
+  onOutput: (text: string) => void,
+): Promise<Running> {
   const configs = tenants.flatMap((tenant, at) => {
     const file = join(dataPath, `tenant-${at}.json`);
     writeFileSync(file, JSON.stringify(tenant));
     return ["--config", file];
   });
-  const args = [join(ROOT, "cli", "main.ts"), "serve", "--json", "--allow-private-network", "--port", String(port), "--data", dataPath, ...configs];
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...secrets }, stdio: ["ignore", "pipe", "pipe"] });
+  const args = [
+    join(ROOT, "cli", "main.ts"),
+    "serve",
+    "--json",
+    "--allow-private-network",
+    "--port",
+    String(port),
+    "--data",
+    dataPath,
+    ...configs,
+  ];
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...secrets },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const exited = new Promise<void>((done) => void child.on("exit", () => done()));
   return new Promise((done, fail) => {
     let seen = "";

@@ -17,7 +17,9 @@ export interface Emulators {
   directMessages(slackId: string): Promise<string[]>;
   channelMessages(name: string): Promise<string[]>;
   mails(): Promise<{ to: string[]; subject: string; text: string; html: string }[]>;
-  issues(repository: string): Promise<{ number: number; title: string; body: string | null; labels: { name: string }[] }[]>;
+  issues(
+    repository: string,
+  ): Promise<{ number: number; title: string; body: string | null; labels: { name: string }[] }[]>;
   installationTokens(): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -33,12 +35,19 @@ export async function startEmulators(): Promise<Emulators> {
         github: {
           users: [{ login: "dana" }],
           orgs: [{ login: "acme", members: [{ login: "dana", role: "admin" }] }],
-          repos: [{ owner: "acme", name: "api", auto_init: true }, { owner: "acme", name: "web", auto_init: true }],
-          apps: [{
-            app_id: 12345, slug: "stint", name: "Stint",
-            permissions: { issues: "write", metadata: "read", contents: "write", pull_requests: "write" },
-            installations: [{ installation_id: 100, account: "acme", repository_selection: "all" }],
-          }],
+          repos: [
+            { owner: "acme", name: "api", auto_init: true },
+            { owner: "acme", name: "web", auto_init: true },
+          ],
+          apps: [
+            {
+              app_id: 12345,
+              slug: "stint",
+              name: "Stint",
+              permissions: { issues: "write", metadata: "read", contents: "write", pull_requests: "write" },
+              installations: [{ installation_id: 100, account: "acme", repository_selection: "all" }],
+            },
+          ],
         },
       },
     }),
@@ -46,10 +55,15 @@ export async function startEmulators(): Promise<Emulators> {
       service: "slack",
       port: 0,
       seed: {
-        tokens: { [SLACK_TOKEN]: { login: "stint", scopes: ["chat:write", "users:read", "im:history", "channels:history"] } },
+        tokens: {
+          [SLACK_TOKEN]: { login: "stint", scopes: ["chat:write", "users:read", "im:history", "channels:history"] },
+        },
         slack: {
           team: { name: "Acme", domain: "acme" },
-          users: [{ name: "dana", real_name: "Dana", email: "dana@acme.example" }, { name: "sam", real_name: "Sam", email: "sam@acme.example" }],
+          users: [
+            { name: "dana", real_name: "Dana", email: "dana@acme.example" },
+            { name: "sam", real_name: "Sam", email: "sam@acme.example" },
+          ],
           channels: [{ name: "approvals" }],
           bots: [{ name: "stint" }],
         },
@@ -92,7 +106,9 @@ export async function startEmulators(): Promise<Emulators> {
       return ((await response.json()) as { data: never[] }).data;
     },
     async issues(repository) {
-      const response = await fetch(`${github.url}/repos/${repository}/issues`, { headers: { authorization: "Bearer ghp_seed" } });
+      const response = await fetch(`${github.url}/repos/${repository}/issues`, {
+        headers: { authorization: "Bearer ghp_seed" },
+      });
       return (await response.json()) as never;
     },
     async installationTokens() {

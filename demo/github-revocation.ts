@@ -26,15 +26,18 @@ export async function withRevocation(emulatorUrl: string): Promise<RevocableGith
   const port = typeof address === "object" && address !== null ? address.port : 0;
   return {
     url: `http://localhost:${port}`,
-    close: () => new Promise((done) => {
-      server.closeAllConnections();
-      server.close(() => done());
-    }),
+    close: () =>
+      new Promise((done) => {
+        server.closeAllConnections();
+        server.close(() => done());
+      }),
   };
 }
 
 function answer(outgoing: ServerResponse, status: number, body?: object): void {
-  outgoing.writeHead(status, { "content-type": "application/json" }).end(body === undefined ? undefined : JSON.stringify(body));
+  outgoing
+    .writeHead(status, { "content-type": "application/json" })
+    .end(body === undefined ? undefined : JSON.stringify(body));
 }
 
 function passOn(emulatorUrl: string, incoming: IncomingMessage, outgoing: ServerResponse): void {

@@ -36,10 +36,17 @@ export interface WorldOptions {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const emulators = await startEmulators();
   const issuer = `http://localhost:${await freePort()}`;
-  const [agent, otherAgent, server] = await Promise.all([newRegisteredKey("agent"), newRegisteredKey("other"), newRegisteredKey("server")]);
+  const [agent, otherAgent, server] = await Promise.all([
+    newRegisteredKey("agent"),
+    newRegisteredKey("other"),
+    newRegisteredKey("server"),
+  ]);
   const keys = { agent, otherAgent, server };
   const resource = `http://localhost:${options.serverPort ?? 9}/mcp`;
-  const plain = tenantDocument(issuer, emulators, keys, resource, { dana: await emulators.slackId("dana"), sam: await emulators.slackId("sam") });
+  const plain = tenantDocument(issuer, emulators, keys, resource, {
+    dana: await emulators.slackId("dana"),
+    sam: await emulators.slackId("sam"),
+  });
   const document = options.adjust?.(plain) ?? plain;
   const broker = await startBroker({
     tenants: [document as { issuer: string }],
@@ -49,7 +56,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await emulators.close();
     throw fault;
   });
-  const client = async (clientId: string, key: RegisteredKey) => new StintClient(issuer, clientId, key.privateJwk, await newProofKey());
+  const client = async (clientId: string, key: RegisteredKey) =>
+    new StintClient(issuer, clientId, key.privateJwk, await newProofKey());
   return {
     broker,
     emulators,
@@ -69,15 +77,34 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 async function newRegisteredKey(kid: string): Promise<RegisteredKey> {
   const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
   const about = { kid, alg: "ES256" };
-  return { privateJwk: { ...(await exportJWK(privateKey)), ...about }, publicJwk: { ...(await exportJWK(publicKey)), ...about } };
+  return {
+    privateJwk: { ...(await exportJWK(privateKey)), ...about },
+    publicJwk: { ...(await exportJWK(publicKey)), ...about },
+  };
 }
 
-function tenantDocument(issuer: string, emulators: Emulators, keys: World["keys"], resource: string, slack: { dana: string; sam: string }): Record<string, unknown> {
+function tenantDocument(
+  issuer: string,
+  emulators: Emulators,
+  keys: World["keys"],
+  resource: string,
+  slack: { dana: string; sam: string },
+): Record<string, unknown> {
   return {
     issuer,
     agents: [
-      { client_id: "triage-bot", name: "Triage bot", owner: "sam@acme.example", jwks: { keys: [keys.agent.publicJwk] } },
-      { client_id: "other-bot", name: "Release notes", owner: "sam@acme.example", jwks: { keys: [keys.otherAgent.publicJwk] } },
+      {
+        client_id: "triage-bot",
+        name: "Triage bot",
+        owner: "sam@acme.example",
+        jwks: { keys: [keys.agent.publicJwk] },
+      },
+      {
+        client_id: "other-bot",
+        name: "Release notes",
+        owner: "sam@acme.example",
+        jwks: { keys: [keys.otherAgent.publicJwk] },
+      },
     ],
     people: [
       { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: ["platform"], slack: slack.dana },
@@ -85,26 +112,41 @@ function tenantDocument(issuer: string, emulators: Emulators, keys: World["keys"
     ],
     upstreams: [
       {
-        id: "github", connector: "github_app", base_url: emulators.githubUrl, catalogue: "github",
-        app_id: "12345", installation_id: "100", private_key: { secret: "GITHUB_APP_KEY" },
+        id: "github",
+        connector: "github_app",
+        base_url: emulators.githubUrl,
+        catalogue: "github",
+        app_id: "12345",
+        installation_id: "100",
+        private_key: { secret: "GITHUB_APP_KEY" },
       },
     ],
     servers: [
       {
-        id: "tickets", resource, owner: "sam@acme.example", trust: "remote", jwks: { keys: [keys.server.publicJwk] },
+        id: "tickets",
+        resource,
+        owner: "sam@acme.example",
+        trust: "remote",
+        jwks: { keys: [keys.server.publicJwk] },
         tools: { open_issue: { access: "write", operations: ["github:issues:write"] } },
       },
     ],
     policies: [
       {
-        id: "triage", agents: ["triage-bot", "other-bot"],
+        id: "triage",
+        agents: ["triage-bot", "other-bot"],
         allow: ["github:issues:read@acme/*", "github:issues:write@acme/*", "mcp:tickets:open_issue"],
-        max_duration: "30m", approvers: ["group:platform"], assurance: "link",
+        max_duration: "30m",
+        approvers: ["group:platform"],
+        assurance: "link",
       },
     ],
     notify: {
       slack: { channel: "approvals", token: { secret: "SLACK_BOT_TOKEN" }, base_url: `${emulators.slackUrl}/api` },
-      email: { from: "stint@acme.example", resend: { api_key: { secret: "RESEND_API_KEY" }, base_url: emulators.resendUrl } },
+      email: {
+        from: "stint@acme.example",
+        resend: { api_key: { secret: "RESEND_API_KEY" }, base_url: emulators.resendUrl },
+      },
     },
   };
 }

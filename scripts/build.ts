@@ -18,7 +18,11 @@ export function buildWorker(): string {
   if (existsSync(bundle) && existsSync(STAMP) && readFileSync(STAMP, "utf8") === wanted) return bundle;
   process.stderr.write("Building the worker…\n");
   const wrangler = join(ROOT, "node_modules", ".bin", "wrangler");
-  const built = spawnSync(wrangler, ["deploy", "--dry-run", "--outdir", DIST], { cwd: ROOT, encoding: "utf8", env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" } });
+  const built = spawnSync(wrangler, ["deploy", "--dry-run", "--outdir", DIST], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" },
+  });
   if (built.status !== 0) throw new Error(`the worker does not build:\n${built.stdout}${built.stderr}`);
   mkdirSync(DIST, { recursive: true });
   writeFileSync(STAMP, wanted);

@@ -12,14 +12,24 @@ const bin = join(root, "node_modules", ".bin");
 const node = join(root, "node_modules", "node", "bin", "node");
 const stamp = join(root, "node_modules", ".stint-installed");
 
-/** Installs what package-lock.json names, unless that is what is there. */
+/**
+ * Installs what package-lock.json names, unless that is what is there. Not by `npm ci`, which refuses
+ * a lock file that lacks another platform's optional binaries.
+ */
 function ensureInstalled() {
-  const wanted = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   if (existsSync(stamp) && existsSync(node) && readFileSync(stamp, "utf8") === wanted) return;
-  process.stderr.write("Installing the pinned tools (npm ci); this takes about half a minute…\n");
-  const installed = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  process.stderr.write("Installing the pinned tools (npm install); this takes about half a minute…\n");
+  const installed = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   if (installed.status !== 0 || !existsSync(node)) {
-    process.stderr.write("The installation failed. Check that the npm registry can be reached, then run the command again.\n");
+    process.stderr.write(
+      "The installation failed. Check that the npm registry can be reached, then run the command again.\n",
+    );
     process.exit(1);
   }
   writeFileSync(stamp, wanted);
@@ -29,7 +39,11 @@ ensureInstalled();
 const [entry, ...args] = process.argv.slice(2);
 const child = spawn(node, ["--disable-warning=ExperimentalWarning", join(root, entry), ...args], {
   stdio: "inherit",
-  env: { ...process.env, PATH: `${bin}${delimiter}${join(root, "node_modules", "node", "bin")}${delimiter}${process.env.PATH ?? ""}`, WRANGLER_SEND_METRICS: "false" },
+  env: {
+    ...process.env,
+    PATH: `${bin}${delimiter}${join(root, "node_modules", "node", "bin")}${delimiter}${process.env.PATH ?? ""}`,
+    WRANGLER_SEND_METRICS: "false",
+  },
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));

@@ -24,12 +24,17 @@ app.use(async (c, next) => {
   const config = readConfig(c.env);
   if (!config.ok) {
     log("config.invalid", { reason: config.error });
-    return renderError({ ...UNAVAILABLE, description: "the broker is not configured; its operator finds the reason in the log" });
+    return renderError({
+      ...UNAVAILABLE,
+      description: "the broker is not configured; its operator finds the reason in the log",
+    });
   }
   if (c.req.path === "/healthz") return c.json({ status: "ok" }, 200, { "cache-control": "no-store" });
-  if (c.req.url.length > MAX_URL_LENGTH) return renderError({ status: 400, error: "invalid_request", description: "the URL is too long" });
+  if (c.req.url.length > MAX_URL_LENGTH)
+    return renderError({ status: 400, error: "invalid_request", description: "the URL is too long" });
   const issuer = selectIssuer(c.req.header("host"), config.value.origins);
-  if (issuer === undefined) return renderError({ status: 404, error: "not_found", description: "no tenant is served under this host name" });
+  if (issuer === undefined)
+    return renderError({ status: 404, error: "not_found", description: "no tenant is served under this host name" });
   c.set("tenant", await loadTenant(c.env, issuer));
   await next();
   c.header("x-content-type-options", "nosniff");
@@ -37,12 +42,19 @@ app.use(async (c, next) => {
   return undefined;
 });
 
-for (const surface of [wellKnown, sessions, token, introspection, revocation, proxy, approvePages, assets, admin]) app.route("/", surface);
+for (const surface of [wellKnown, sessions, token, introspection, revocation, proxy, approvePages, assets, admin])
+  app.route("/", surface);
 
 app.notFound((c) => {
   const methods = METHODS_OF.get(c.req.path);
-  if (methods === undefined) return renderError({ status: 404, error: "not_found", description: "there is nothing at this address" });
-  return renderError({ status: 405, error: "invalid_request", description: `this address takes ${methods}`, headers: { allow: methods } });
+  if (methods === undefined)
+    return renderError({ status: 404, error: "not_found", description: "there is nothing at this address" });
+  return renderError({
+    status: 405,
+    error: "invalid_request",
+    description: `this address takes ${methods}`,
+    headers: { allow: methods },
+  });
 });
 
 /**
@@ -55,10 +67,16 @@ app.onError((fault, c) => {
 });
 
 const METHODS_OF: ReadonlyMap<string, string> = new Map([
-
-    ["/sessions", "POST"], ["/oauth/token", "POST"], ["/oauth/introspect", "POST"], ["/oauth/revoke", "POST"],
-    ["/approve", "GET, HEAD"], ["/approve/view", "POST"], ["/approve/review", "POST"], ["/approve/decide", "POST"],
-    ["/oauth/jwks", "GET, HEAD"], ["/.well-known/oauth-authorization-server", "GET, HEAD"],
+  ["/sessions", "POST"],
+  ["/oauth/token", "POST"],
+  ["/oauth/introspect", "POST"],
+  ["/oauth/revoke", "POST"],
+  ["/approve", "GET, HEAD"],
+  ["/approve/view", "POST"],
+  ["/approve/review", "POST"],
+  ["/approve/decide", "POST"],
+  ["/oauth/jwks", "GET, HEAD"],
+  ["/.well-known/oauth-authorization-server", "GET, HEAD"],
 ]);
 
 /** The tenant's issuer whose host this is. The header selects and never builds anything. */

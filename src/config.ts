@@ -58,7 +58,13 @@ function parseConfig(env: Env): Result<BrokerConfig, string> {
   if (wrong !== undefined) return err(`STINT_ORIGINS: ${wrong} is not an https origin, or http on loopback`);
   const envSecrets = parseEnvSecrets(env.STINT_ENV_SECRETS ?? "{}");
   if (envSecrets === undefined) return err("STINT_ENV_SECRETS must be a JSON object of issuer to names");
-  return ok({ origins, kek, adminKey, envSecrets, allowPrivateNetwork: String(env.STINT_ALLOW_PRIVATE_NETWORK) === "true" });
+  return ok({
+    origins,
+    kek,
+    adminKey,
+    envSecrets,
+    allowPrivateNetwork: env.STINT_ALLOW_PRIVATE_NETWORK === "true",
+  });
 }
 
 /** An origin without path: https, or http where nobody else can listen in. */

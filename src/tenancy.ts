@@ -60,7 +60,8 @@ async function refresh(env: Env, issuer: string, known: TenantContext | undefine
 }
 
 async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapshot): Promise<TenantContext> {
-  const document = snapshot.document === undefined ? emptyDocument(issuer) : (JSON.parse(snapshot.document) as TenantDocument);
+  const document =
+    snapshot.document === undefined ? emptyDocument(issuer) : (JSON.parse(snapshot.document) as TenantDocument);
   return {
     issuer,
     config,

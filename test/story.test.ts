@@ -12,7 +12,12 @@ afterAll(() => world?.close());
 const ASK = {
   task: { title: "Triage the open issues" },
   authorization_details: [
-    { type: "upstream_access", upstream: "github", actions: ["issues:read", "issues:write"], locations: ["acme/api", "acme/web"] },
+    {
+      type: "upstream_access",
+      upstream: "github",
+      actions: ["issues:read", "issues:write"],
+      locations: ["acme/api", "acme/web"],
+    },
     { type: "mcp_tools", server: "tickets", actions: ["open_issue"] },
   ],
   expires_in: 900,
@@ -23,14 +28,19 @@ describe("one approved task, end to end", () => {
     const { issuer, emulators } = world;
     const agent = await world.agent();
     const asked = await agent.ask(ASK);
-    expect(asked).toMatchObject({ status: 202, body: { session_id: expect.stringMatching(/^ses_/), auth_req_id: expect.stringMatching(/^req_/), interval: 2 } });
+    expect(asked).toMatchObject({
+      status: 202,
+      body: { session_id: expect.stringMatching(/^ses_/), auth_req_id: expect.stringMatching(/^req_/), interval: 2 },
+    });
     const { session_id, auth_req_id, match_code } = asked.body;
     expect(JSON.stringify(asked.body)).not.toContain("approve#");
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "authorization_pending" });
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "slow_down" });
 
     const dana = await Approver.bySlack(world, "dana", session_id);
-    const mail = await until("the mail", async () => (await emulators.mails()).find(({ to, text }) => to.includes("dana@acme.example") && text.includes(match_code)));
+    const mail = await until("the mail", async () =>
+      (await emulators.mails()).find(({ to, text }) => to.includes("dana@acme.example") && text.includes(match_code)),
+    );
     expect(mail.text).toContain("/approve#");
     const view = await dana.view();
     expect(view.status).toBe(200);
@@ -47,10 +57,18 @@ describe("one approved task, end to end", () => {
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "invalid_grant" });
 
     const forProxy = await agent.exchange(sessionToken, `${issuer}/proxy/github`);
-    expect(forProxy).toMatchObject({ status: 200, body: { issued_token_type: "urn:ietf:params:oauth:token-type:access_token" } });
+    expect(forProxy).toMatchObject({
+      status: 200,
+      body: { issued_token_type: "urn:ietf:params:oauth:token-type:access_token" },
+    });
     const proxyToken = String(forProxy.body["access_token"]);
-    expect(await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues?state=open")).toMatchObject({ status: 200 });
-    expect(await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/web/issues")).toMatchObject({ status: 403, body: { error: "access_denied", reason: "not_granted" } });
+    expect(await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues?state=open")).toMatchObject({
+      status: 200,
+    });
+    expect(await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/web/issues")).toMatchObject({
+      status: 403,
+      body: { error: "access_denied", reason: "not_granted" },
+    });
 
     const forServer = await agent.exchange(sessionToken, "http://localhost:9/mcp");
     expect(forServer.status).toBe(200);
@@ -59,17 +77,33 @@ describe("one approved task, end to end", () => {
     expect(onward.status).toBe(200);
     const onwardToken = String(onward.body["access_token"]);
     expect(claimsOf(onwardToken)).toMatchObject({ act: { sub: "tickets" }, client_id: "tickets", sub: "triage-bot" });
-    expect(await server.call(onwardToken, "POST", "/proxy/github/repos/acme/api/issues", { title: "Opened by Stint" })).toMatchObject({ status: 201 });
+    expect(
+      await server.call(onwardToken, "POST", "/proxy/github/repos/acme/api/issues", { title: "Opened by Stint" }),
+    ).toMatchObject({ status: 201 });
     expect((await emulators.issues("acme/api")).map(({ title }) => title)).toContain("Opened by Stint");
 
     const thief = await world.agent();
-    expect(await thief.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues")).toMatchObject({ status: 401, body: { error: "invalid_dpop_proof" } });
-    expect(await agent.token(async () => ({ grant_type: "refresh_token", refresh_token: sessionToken }))).toMatchObject({ status: 400, body: { error: "unsupported_grant_type" } });
+    expect(await thief.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues")).toMatchObject({
+      status: 401,
+      body: { error: "invalid_dpop_proof" },
+    });
+    expect(await agent.token(async () => ({ grant_type: "refresh_token", refresh_token: sessionToken }))).toMatchObject(
+      { status: 400, body: { error: "unsupported_grant_type" } },
+    );
 
     const ended = await agent.call(sessionToken, "POST", `/sessions/${session_id}/end`);
     expect(ended).toMatchObject({ status: 200, body: { status: "ended", outcome: "completed" } });
-    expect(claimsOf(String(ended.body["receipt"]))).toMatchObject({ outcome: "completed", leases: [{ upstream: "github", fate: { fate: "revoked" } }] });
-    expect(await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues")).toMatchObject({ status: 401, body: { error: "invalid_token" } });
-    expect(await agent.exchange(sessionToken, `${issuer}/proxy/github`)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+    expect(claimsOf(String(ended.body["receipt"]))).toMatchObject({
+      outcome: "completed",
+      leases: [{ upstream: "github", fate: { fate: "revoked" } }],
+    });
+    expect(await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues")).toMatchObject({
+      status: 401,
+      body: { error: "invalid_token" },
+    });
+    expect(await agent.exchange(sessionToken, `${issuer}/proxy/github`)).toMatchObject({
+      status: 400,
+      body: { error: "invalid_request" },
+    });
   });
 });

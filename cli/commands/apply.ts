@@ -7,7 +7,12 @@ import { readTenantFile } from "../tenant-file.ts";
 export interface ApplyAnswer {
   readonly version: number;
   readonly applied: boolean;
-  readonly changes: readonly { readonly path: string; readonly op: "add" | "remove" | "replace"; readonly before?: unknown; readonly after?: unknown }[];
+  readonly changes: readonly {
+    readonly path: string;
+    readonly op: "add" | "remove" | "replace";
+    readonly before?: unknown;
+    readonly after?: unknown;
+  }[];
   readonly warnings: readonly { readonly path: string; readonly message: string }[];
 }
 
@@ -21,12 +26,22 @@ Checks the document, prints what it changes, and applies it.
 ${ADMIN_HELP}`,
 
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...ADMIN_OPTIONS, "dry-run": { type: "boolean" } } });
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { ...ADMIN_OPTIONS, "dry-run": { type: "boolean" } },
+    });
     const [path, ...rest] = positionals;
-    if (path === undefined || rest.length > 0) throw new CliError("name one tenant document; stint apply --help tells more", 2);
+    if (path === undefined || rest.length > 0)
+      throw new CliError("name one tenant document; stint apply --help tells more", 2);
     const { issuer, document } = readTenantFile(path);
     const dryRun = values["dry-run"] === true;
-    const answer = await callAdmin<ApplyAnswer>({ url: values.url ?? issuer, data: values.data }, "POST", `/admin/tenant${dryRun ? "?dry_run=true" : ""}`, document);
+    const answer = await callAdmin<ApplyAnswer>(
+      { url: values.url ?? issuer, data: values.data },
+      "POST",
+      `/admin/tenant${dryRun ? "?dry_run=true" : ""}`,
+      document,
+    );
     process.stdout.write(formatApply(answer, dryRun));
     return 0;
   },
@@ -38,7 +53,11 @@ export function formatApply({ version, applied, changes, warnings }: ApplyAnswer
     if (op === "add") return `+ ${path}: ${brief(after)}`;
     return op === "remove" ? `- ${path}: ${brief(before)}` : `~ ${path}: ${brief(before)} -> ${brief(after)}`;
   });
-  const outcome = dryRun ? "Nothing was applied (dry run)." : applied ? `Applied as version ${version}.` : `No change; version ${version} stays.`;
+  const outcome = dryRun
+    ? "Nothing was applied (dry run)."
+    : applied
+      ? `Applied as version ${version}.`
+      : `No change; version ${version} stays.`;
   return [...lines, ...warnings.map(({ path, message }) => `! ${path}: ${message}`), outcome, ""].join("\n");
 }
 

@@ -21,10 +21,11 @@ ${ADMIN_HELP}`,
   async run(args) {
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options: ADMIN_OPTIONS });
     const [verb] = positionals;
-    if (verb !== "verify" && verb !== "list") throw new CliError("say verify or list; stint audit --help tells more", 2);
+    if (verb !== "verify" && verb !== "list")
+      throw new CliError("say verify or list; stint audit --help tells more", 2);
     const verifier = new AuditVerifier();
     let head = { n: 0, chain: "" };
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const page = await callAdmin<Page>(values, "GET", `/admin/audit?after=${after}`);
       head = page.head;
       for (const row of page.rows) {

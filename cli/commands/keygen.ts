@@ -18,9 +18,16 @@ for "jwks" in the tenant document.
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const about = { kid: randomBytes(8).toString("hex"), alg: "ES256", use: "sig" };
     try {
-      writeFileSync(file, `${JSON.stringify({ ...privateKey.export({ format: "jwk" }), ...about })}\n`, { mode: 0o600, flag: "wx" });
+      writeFileSync(file, `${JSON.stringify({ ...privateKey.export({ format: "jwk" }), ...about })}\n`, {
+        mode: 0o600,
+        flag: "wx",
+      });
     } catch (fault) {
-      throw new CliError((fault as NodeJS.ErrnoException).code === "EEXIST" ? `${file} is there already; a key is never overwritten` : `${file} cannot be written`);
+      throw new CliError(
+        (fault as NodeJS.ErrnoException).code === "EEXIST"
+          ? `${file} is there already; a key is never overwritten`
+          : `${file} cannot be written`,
+      );
     }
     process.stdout.write(`${JSON.stringify({ ...publicKey.export({ format: "jwk" }), ...about })}\n`);
     return 0;

@@ -10,10 +10,18 @@ export const receiptCommand: Command = {
   --raw          print the signed token itself (JWS, key in the issuer's JWKS), not its content
 ${ADMIN_HELP}`,
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...ADMIN_OPTIONS, raw: { type: "boolean" } } });
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { ...ADMIN_OPTIONS, raw: { type: "boolean" } },
+    });
     const [sessionId] = positionals;
     if (sessionId === undefined) throw new CliError("name the session; stint sessions lists them", 2);
-    const { receipt } = await callAdmin<{ receipt: string }>(values, "GET", `/admin/sessions/${encodeURIComponent(sessionId)}/receipt`);
+    const { receipt } = await callAdmin<{ receipt: string }>(
+      values,
+      "GET",
+      `/admin/sessions/${encodeURIComponent(sessionId)}/receipt`,
+    );
     const claims = JSON.parse(Buffer.from(receipt.split(".")[1] ?? "", "base64url").toString()) as unknown;
     process.stdout.write(values.raw === true ? `${receipt}\n` : `${JSON.stringify(claims, undefined, 2)}\n`);
     return 0;

@@ -29,8 +29,13 @@ lives as long as the command, so this is for trying things out; programs use the
     const { values } = parseArgs({
       args,
       options: {
-        "client-id": { type: "string" }, key: { type: "string" }, task: { type: "string" }, description: { type: "string" },
-        access: { type: "string", multiple: true }, "expires-in": { type: "string" }, url: { type: "string" },
+        "client-id": { type: "string" },
+        key: { type: "string" },
+        task: { type: "string" },
+        description: { type: "string" },
+        access: { type: "string", multiple: true },
+        "expires-in": { type: "string" },
+        url: { type: "string" },
       },
     });
     const { task, description, access, key } = values;
@@ -41,14 +46,17 @@ lives as long as the command, so this is for trying things out; programs use the
     const expiresIn = parseDuration(values["expires-in"] ?? "15m");
     if (expiresIn === undefined) throw new CliError("--expires-in must be a time such as 90s, 30m or 2h", 2);
     const client = new StintClient(values.url ?? DEFAULT_URL, clientId, readKey(key), await newProofKey());
-    const asked = await client.ask({
-      task: { title: task, ...(description === undefined ? {} : { description }) },
-      authorization_details: parseAccess(access),
-      expires_in: expiresIn,
-    }, randomUUID());
+    const asked = await client.ask(
+      {
+        task: { title: task, ...(description === undefined ? {} : { description }) },
+        authorization_details: parseAccess(access),
+        expires_in: expiresIn,
+      },
+      randomUUID(),
+    );
     if (asked.status !== 202) throw new CliError(`refused: ${String(asked.body["error_description"])}`);
     process.stderr.write(`Asked. Match code ${asked.body.match_code}. Waiting for a human…\n`);
-    for (let interval = asked.body.interval; ; ) {
+    for (let interval = asked.body.interval; ;) {
       await sleep(interval * 1000);
       const polled = await client.poll(asked.body.auth_req_id);
       if (polled.status === 200) {
@@ -56,7 +64,8 @@ lives as long as the command, so this is for trying things out; programs use the
         return 0;
       }
       if (polled.body["error"] === "slow_down") interval += 5;
-      else if (polled.body["error"] !== "authorization_pending") throw new CliError(`${String(polled.body["error"])}: ${String(polled.body["error_description"])}`);
+      else if (polled.body["error"] !== "authorization_pending")
+        throw new CliError(`${String(polled.body["error"])}: ${String(polled.body["error_description"])}`);
     }
   },
 };

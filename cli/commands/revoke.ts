@@ -14,16 +14,31 @@ When it returns, nothing that starts later succeeds, and upstream credentials ar
   --reason TEXT  kept in the audit log and the receipt
 ${ADMIN_HELP}`,
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...ADMIN_OPTIONS, agent: { type: "string" }, reason: { type: "string" } } });
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { ...ADMIN_OPTIONS, agent: { type: "string" }, reason: { type: "string" } },
+    });
     const [sessionId] = positionals;
-    if ((sessionId === undefined) === (values.agent === undefined)) throw new CliError("name either one session or an --agent", 2);
+    if ((sessionId === undefined) === (values.agent === undefined))
+      throw new CliError("name either one session or an --agent", 2);
     const body = values.reason === undefined ? {} : { reason: values.reason };
     if (values.agent !== undefined) {
-      const { sessions } = await callAdmin<{ sessions: string[] }>(values, "POST", `/admin/agents/${values.agent}/revoke`, body);
+      const { sessions } = await callAdmin<{ sessions: string[] }>(
+        values,
+        "POST",
+        `/admin/agents/${values.agent}/revoke`,
+        body,
+      );
       process.stdout.write(`Revoked ${sessions.length} session(s) of ${values.agent}.\n`);
       return 0;
     }
-    const { result } = await callAdmin<{ result: string }>(values, "POST", `/admin/sessions/${encodeURIComponent(sessionId ?? "")}/revoke`, body);
+    const { result } = await callAdmin<{ result: string }>(
+      values,
+      "POST",
+      `/admin/sessions/${encodeURIComponent(sessionId ?? "")}/revoke`,
+      body,
+    );
     process.stdout.write(result === "revoked" ? `Revoked ${sessionId}.\n` : `${sessionId} had ended already.\n`);
     return 0;
   },

@@ -14,8 +14,10 @@ ${ADMIN_HELP}`,
   async run(args) {
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options: ADMIN_OPTIONS });
     const [verb, name, ...rest] = positionals;
-    if (verb !== "set" || name === undefined || rest.length > 0) throw new CliError("the usage is: stint secrets set NAME < FILE", 2);
-    if (process.stdin.isTTY) throw new CliError("give the value on standard input, for example: stint secrets set NAME < key.pem", 2);
+    if (verb !== "set" || name === undefined || rest.length > 0)
+      throw new CliError("the usage is: stint secrets set NAME < FILE", 2);
+    if (process.stdin.isTTY)
+      throw new CliError("give the value on standard input, for example: stint secrets set NAME < key.pem", 2);
     const value = (await readAll()).replace(/\r?\n$/, "");
     if (value === "") throw new CliError("standard input was empty");
     await callAdmin(values, "PUT", `/admin/secrets/${encodeURIComponent(name)}`, { value });

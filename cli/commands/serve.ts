@@ -55,10 +55,22 @@ needed. The first start makes the directory and its keys; later ones find everyt
     const lock = await lockDirectory(directory.path);
     let workerd: ChildProcess | undefined;
     try {
-      workerd = startWorkerd(directory, { bundle, host, port, issuers, tenants, allowPrivateNetwork: values["allow-private-network"] === true });
+      workerd = startWorkerd(directory, {
+        bundle,
+        host,
+        port,
+        issuers,
+        tenants,
+        allowPrivateNetwork: values["allow-private-network"] === true,
+      });
       lock.setWorkerd(workerd.pid ?? 0);
       const ended = endOf(workerd);
-      await Promise.race([ready(host, port), ended.then(({ code }) => Promise.reject(new CliError(`workerd ended with code ${code}; its own words stand above`)))]);
+      await Promise.race([
+        ready(host, port),
+        ended.then(({ code }) =>
+          Promise.reject(new CliError(`workerd ended with code ${code}; its own words stand above`)),
+        ),
+      ]);
       for (const tenant of tenants) await applyAtStart(tenant, port, directory.path, values.json === true);
       announce({ json: values.json === true, issuers, host, port, directory, tenants, workerd });
       const { code, wanted } = await ended;
@@ -79,9 +91,16 @@ interface Start {
   readonly allowPrivateNetwork: boolean;
 }
 
-function startWorkerd(directory: DataDirectory, { bundle, host, port, issuers, tenants, allowPrivateNetwork }: Start): ChildProcess {
-  const named = Object.fromEntries(tenants.map(({ issuer, document }) => [issuer, [...new Set(secretNames(document))]]));
-  const present = [...new Set(Object.values(named).flat())].filter((name) => !name.startsWith("STINT_") && (process.env[name] ?? "") !== "");
+function startWorkerd(
+  directory: DataDirectory,
+  { bundle, host, port, issuers, tenants, allowPrivateNetwork }: Start,
+): ChildProcess {
+  const named = Object.fromEntries(
+    tenants.map(({ issuer, document }) => [issuer, [...new Set(secretNames(document))]]),
+  );
+  const present = [...new Set(Object.values(named).flat())].filter(
+    (name) => !name.startsWith("STINT_") && (process.env[name] ?? "") !== "",
+  );
   const config = workerdConfig(ROOT, {
     bundle,
     dataPath: directory.path,
@@ -100,7 +119,12 @@ function startWorkerd(directory: DataDirectory, { bundle, host, port, issuers, t
   return spawn(join(ROOT, "node_modules", ".bin", "workerd"), ["serve", file], {
     stdio: ["ignore", "inherit", "inherit"],
     // Only what the worker needs: a secret of somebody else's in our environment stays here.
-    env: { PATH: process.env["PATH"] ?? "", STINT_KEK: directory.kek, STINT_ADMIN_KEY: directory.adminKey, ...Object.fromEntries(present.map((name) => [name, process.env[name]])) },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      STINT_KEK: directory.kek,
+      STINT_ADMIN_KEY: directory.adminKey,
+      ...Object.fromEntries(present.map((name) => [name, process.env[name]])),
+    },
   });
 }
 
@@ -129,7 +153,12 @@ async function ready(host: string, port: number): Promise<void> {
 }
 
 /** Applies a tenant's document as `stint apply` does. Its issuer may be a name that only a proxy in front of us answers to, so we ask ourselves. */
-async function applyAtStart({ issuer, document, path }: TenantFile, port: number, data: string, quiet: boolean): Promise<void> {
+async function applyAtStart(
+  { issuer, document, path }: TenantFile,
+  port: number,
+  data: string,
+  quiet: boolean,
+): Promise<void> {
   const answer = await callAdmin<ApplyAnswer>({ url: issuer, data, viaPort: port }, "POST", "/admin/tenant", document);
   if (!quiet) process.stdout.write(`${path}:\n${formatApply(answer, false)}`);
 }
@@ -146,13 +175,16 @@ interface Running {
 
 function announce({ json, issuers, host, port, directory, tenants, workerd }: Running): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify({ event: "listening", issuers, port, pid: process.pid, workerd_pid: workerd.pid })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ event: "listening", issuers, port, pid: process.pid, workerd_pid: workerd.pid })}\n`,
+    );
     return;
   }
-  const next = tenants.length === 0
-    ? `It serves one tenant that nobody is in yet. Write a tenant document (docs/tenant.md tells how), with
+  const next =
+    tenants.length === 0
+      ? `It serves one tenant that nobody is in yet. Write a tenant document (docs/tenant.md tells how), with
 "issuer": "${issuers[0]}", and apply it:  npm run stint -- apply tenant.json --data ${directory.path}`
-    : `Agents ask at POST ${issuers[0]}/sessions. What goes on:  npm run stint -- sessions --url ${issuers[0]} --data ${directory.path}`;
+      : `Agents ask at POST ${issuers[0]}/sessions. What goes on:  npm run stint -- sessions --url ${issuers[0]} --data ${directory.path}`;
   process.stdout.write(`Stint listens on http://${host}:${port} for ${issuers.join(", ")}
 Everything is kept in ${directory.path}; back it up with its kek, without which nothing in it opens.
 ${next}
@@ -162,11 +194,18 @@ Ctrl-C stops it.
 
 async function choosePort(text: string, host: string): Promise<number> {
   const port = Number(text);
-  if (!/^[0-9]{1,5}$/.test(text) || port > 65_535) throw new CliError(`--port must be a number up to 65535, not "${text}"`, 2);
+  if (!/^[0-9]{1,5}$/.test(text) || port > 65_535)
+    throw new CliError(`--port must be a number up to 65535, not "${text}"`, 2);
   const server = createServer();
   return new Promise((done, fail) => {
     server.once("error", (fault: NodeJS.ErrnoException) => {
-      fail(new CliError(fault.code === "EADDRINUSE" ? `port ${port} is in use; stop what listens there, or choose another with --port` : `cannot listen on ${host}:${port} (${fault.code})`));
+      fail(
+        new CliError(
+          fault.code === "EADDRINUSE"
+            ? `port ${port} is in use; stop what listens there, or choose another with --port`
+            : `cannot listen on ${host}:${port} (${fault.code})`,
+        ),
+      );
     });
     server.listen(port, host, () => {
       const address = server.address();

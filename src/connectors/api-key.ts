@@ -12,7 +12,12 @@ export const apiKey: Connector<ApiKeyUpstream> = {
     const key = await readSecret(name);
     if (key === undefined || !isHeaderValue(key)) return err({ kind: "misconfigured", missing: name });
     const value = upstream.scheme === "" ? key : `${upstream.scheme} ${key}`;
-    return ok({ credential: { header: upstream.header, value }, handle: "", ends: "irrevocable", expiresAt: undefined });
+    return ok({
+      credential: { header: upstream.header, value },
+      handle: "",
+      ends: "irrevocable",
+      expiresAt: undefined,
+    });
   },
 
   async revoke() {

@@ -45,7 +45,10 @@ export const githubApp: Connector<GithubAppUpstream> = {
       url: `${upstream.base_url}/app/installations/${upstream.installation_id}/access_tokens`,
       method: "POST",
       headers: { ...HEADERS, authorization: `Bearer ${jwt.value}`, "content-type": "application/json" },
-      body: JSON.stringify({ repositories: narrowed.repositories.map((name) => name.slice(name.indexOf("/") + 1)), permissions: narrowed.permissions }),
+      body: JSON.stringify({
+        repositories: narrowed.repositories.map((name) => name.slice(name.indexOf("/") + 1)),
+        permissions: narrowed.permissions,
+      }),
       deadlineMs: DEADLINE_MS,
       maxBytes: MAX_ANSWER_BYTES,
     });
@@ -68,7 +71,9 @@ export const githubApp: Connector<GithubAppUpstream> = {
     });
     if (!answer.ok) return err({ kind: "upstream_unavailable" });
     // 401: the token is dead already, which is all that is wanted.
-    return answer.value.status === 204 || answer.value.status === 401 ? ok("revoked") : err(refusal(answer.value.status));
+    return answer.value.status === 204 || answer.value.status === 401
+      ? ok("revoked")
+      : err(refusal(answer.value.status));
   },
 };
 
@@ -87,7 +92,9 @@ function narrowTo(access: readonly UpstreamAccess[], catalogue: Catalogue): Narr
 function isWithin({ permissions, repositories }: z.infer<typeof installationToken>, asked: Narrowed): boolean {
   const wider = Object.entries(permissions ?? {}).some(
     // GitHub adds `metadata: read` to every token.
-    ([name, level]) => strengthOf(level) > strengthOf(name === "metadata" ? (asked.permissions[name] ?? "read") : asked.permissions[name]),
+    ([name, level]) =>
+      strengthOf(level) >
+      strengthOf(name === "metadata" ? (asked.permissions[name] ?? "read") : asked.permissions[name]),
   );
   const names = asked.repositories.map((name) => name.toLowerCase());
   return !wider && (repositories ?? []).every(({ full_name }) => names.includes(full_name.toLowerCase()));
@@ -97,11 +104,19 @@ function strengthOf(level: string | undefined): number {
   return level === undefined ? 0 : STRENGTH.indexOf(level) === -1 ? STRENGTH.length : STRENGTH.indexOf(level);
 }
 
-async function appJwt({ upstream, readSecret, now }: ConnectorContext<GithubAppUpstream>): Promise<Result<string, ConnectorFault>> {
+async function appJwt({
+  upstream,
+  readSecret,
+  now,
+}: ConnectorContext<GithubAppUpstream>): Promise<Result<string, ConnectorFault>> {
   const name = upstream.private_key.secret;
   const pem = await readSecret(name);
   if (pem === undefined) return err({ kind: "misconfigured", missing: name });
-  const jwt = await signAppJwt(pem, { iss: upstream.app_id, iat: now - CLOCK_SKEW_SECONDS, exp: now + APP_JWT_LIFETIME_SECONDS });
+  const jwt = await signAppJwt(pem, {
+    iss: upstream.app_id,
+    iat: now - CLOCK_SKEW_SECONDS,
+    exp: now + APP_JWT_LIFETIME_SECONDS,
+  });
   return jwt === undefined ? err({ kind: "misconfigured", missing: name }) : ok(jwt);
 }
 

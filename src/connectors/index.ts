@@ -7,8 +7,8 @@ import { githubApp } from "./github-app.ts";
 export function connectorFor(upstream: Upstream): Connector<Upstream> {
   switch (upstream.connector) {
     case "github_app":
-      return githubApp as Connector<Upstream>;
+      return githubApp;
     case "api_key":
-      return apiKey as Connector<Upstream>;
+      return apiKey;
   }
 }

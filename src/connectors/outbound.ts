@@ -56,9 +56,17 @@ export function createOutbound(limits: OutboundLimits): Outbound {
       const signal = AbortSignal.timeout(request.deadlineMs);
       try {
         const { url, method, headers, body } = request;
-        const response = await fetch(url, { method, headers, redirect: "manual", signal, ...(body === undefined ? {} : { body }) });
+        const response = await fetch(url, {
+          method,
+          headers,
+          redirect: "manual",
+          signal,
+          ...(body === undefined ? {} : { body }),
+        });
         const text = await readCapped(response, request.maxBytes);
-        return text === undefined ? err({ kind: "too_large" }) : ok({ status: response.status, headers: response.headers, text });
+        return text === undefined
+          ? err({ kind: "too_large" })
+          : ok({ status: response.status, headers: response.headers, text });
       } catch {
         return err({ kind: signal.aborted ? "timeout" : "network" });
       }

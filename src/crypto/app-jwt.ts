@@ -7,7 +7,10 @@ import { importPKCS8, SignJWT } from "jose";
  *
  * @param claims `iat` and `exp` in epoch seconds
  */
-export async function signAppJwt(pem: string, claims: { iss: string; iat: number; exp: number }): Promise<string | undefined> {
+export async function signAppJwt(
+  pem: string,
+  claims: { iss: string; iat: number; exp: number },
+): Promise<string | undefined> {
   try {
     const pkcs8 = createPrivateKey(pem).export({ type: "pkcs8", format: "pem" });
     const key = await importPKCS8(String(pkcs8), "RS256");

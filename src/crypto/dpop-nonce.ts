@@ -9,7 +9,12 @@ export type NonceScope = "as" | "resource";
 const current = new Map<string, { step: number; nonces: readonly [string, string] }>();
 
 /** The nonces accepted now, the newest first (RFC 9449 §8). Nothing is stored: a nonce is a MAC of its time. */
-export function acceptedNonces(root: Uint8Array, issuer: string, scope: NonceScope, now: number): readonly [string, string] {
+export function acceptedNonces(
+  root: Uint8Array,
+  issuer: string,
+  scope: NonceScope,
+  now: number,
+): readonly [string, string] {
   const step = Math.floor(now / STEP_SECONDS);
   const name = `${scope} ${issuer}`;
   const known = current.get(name);

@@ -17,7 +17,7 @@ export function hmac(key: Uint8Array, text: string): string {
 }
 
 /** Derives a 32-byte key for one purpose of one tenant from a root key, by HKDF (RFC 5869). */
-export function deriveKey(root: Uint8Array, purpose: string, issuer: string): Uint8Array {
+export function deriveKey(root: Uint8Array, purpose: string, issuer: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hkdfSync("sha256", root, issuer, `stint ${purpose}`, 32));
 }
 

@@ -63,7 +63,11 @@ export async function isSignedBy(jws: UnverifiedJws, key: CryptoKey): Promise<bo
 }
 
 /** Signs claims as a compact JWS. */
-export function signJws(claims: object, header: { alg: SigningAlgorithm; typ: string; kid: string }, key: CryptoKey): Promise<string> {
+export function signJws(
+  claims: object,
+  header: { alg: SigningAlgorithm; typ: string; kid: string },
+  key: CryptoKey,
+): Promise<string> {
   return new CompactSign(new TextEncoder().encode(JSON.stringify(claims))).setProtectedHeader(header).sign(key);
 }
 

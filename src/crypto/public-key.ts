@@ -26,7 +26,14 @@ const cache = new Map<string, PublicKey>();
 export async function importPublicKey(jwk: object, alg: SigningAlgorithm): Promise<Result<PublicKey, "unusable_key">> {
   const candidate = jwk as JWK;
   if (!fits(candidate, alg)) return err("unusable_key");
-  const required = { kty: candidate.kty, crv: candidate.crv, x: candidate.x, y: candidate.y, n: candidate.n, e: candidate.e };
+  const required = {
+    kty: candidate.kty,
+    crv: candidate.crv,
+    x: candidate.x,
+    y: candidate.y,
+    n: candidate.n,
+    e: candidate.e,
+  };
   const cacheKey = `${alg} ${canonicalJson(required)}`;
   const known = cache.get(cacheKey);
   if (known !== undefined) return ok(known);

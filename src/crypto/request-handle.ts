@@ -27,6 +27,9 @@ export function sessionOfHandle(root: Uint8Array, issuer: string, handle: string
 /** The short code that agent and approver can compare, such as `K7Q-MXB`. */
 export function matchCode(root: Uint8Array, issuer: string, sessionId: string): string {
   const mac = hmac(deriveKey(root, "match code", issuer), sessionId);
-  const letters = Array.from({ length: CODE_LENGTH }, (_, at) => CODE_ALPHABET[mac.charCodeAt(at) % CODE_ALPHABET.length]);
+  const letters = Array.from(
+    { length: CODE_LENGTH },
+    (_, at) => CODE_ALPHABET[mac.charCodeAt(at) % CODE_ALPHABET.length],
+  );
   return `${letters.slice(0, 3).join("")}-${letters.slice(3).join("")}`;
 }

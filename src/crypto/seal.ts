@@ -57,7 +57,7 @@ function sealingKey(root: Uint8Array, { issuer, kind }: SealContext): Promise<Cr
   const name = Buffer.from(raw).toString("base64url");
   let key = keys.get(name);
   if (key === undefined) {
-    key = crypto.subtle.importKey("raw", raw as BufferSource, "AES-GCM", false, ["encrypt", "decrypt"]);
+    key = crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
     keys.set(name, key);
   }
   return key;

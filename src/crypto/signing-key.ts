@@ -55,7 +55,11 @@ async function generateSigningKey(root: Uint8Array, issuer: string, use: KeyUse)
 
 /** Opens a stored key. Throws when the root key is not the one it was sealed under. */
 export async function openSigningKey(root: Uint8Array, issuer: string, key: SealedSigningKey): Promise<SigningKey> {
-  const opened = await unseal(root, { issuer, kind: "signing_key", name: `${key.use} ${key.kid}` }, key.sealed_private_jwk);
+  const opened = await unseal(
+    root,
+    { issuer, kind: "signing_key", name: `${key.use} ${key.kid}` },
+    key.sealed_private_jwk,
+  );
   if (opened === undefined) throw new Error(`signing key ${key.kid} does not open: is STINT_KEK the right one?`);
   return {
     kid: key.kid,
@@ -75,7 +79,11 @@ export function signToken(key: SigningKey, claims: object): Promise<string> {
  * Verifies a token that one of our own keys of this use must have signed, and returns its claims.
  * Issuer and time are the caller's to judge.
  */
-export async function verifyOwnToken(token: string, use: KeyUse, keys: readonly SigningKey[]): Promise<JsonObject | undefined> {
+export async function verifyOwnToken(
+  token: string,
+  use: KeyUse,
+  keys: readonly SigningKey[],
+): Promise<JsonObject | undefined> {
   const jws = readJws(token, false);
   if (!jws.ok || jws.value.alg !== "ES256" || jws.value.typ !== TOKEN_TYPES[use]) return undefined;
   const key = keys.find((candidate) => candidate.use === use && candidate.kid === jws.value.kid);

@@ -14,22 +14,28 @@ const unitSet = (list: readonly AccessDetail[]) => new Set(list.flatMap(unitsOf)
 
 describe("access", () => {
   it("narrow keeps exactly the units it is told to keep, whatever their shape", () => {
-    fc.assert(fc.property(details, fc.func(fc.boolean()), (list, keep) => {
-      const expected = new Set([...unitSet(list)].filter((unit) => keep(unit)));
-      expect(unitSet(narrow(list, (unit) => keep(unit)))).toEqual(expected);
-    }));
+    fc.assert(
+      fc.property(details, fc.func(fc.boolean()), (list, keep) => {
+        const expected = new Set([...unitSet(list)].filter((unit) => keep(unit)));
+        expect(unitSet(narrow(list, (unit) => keep(unit)))).toEqual(expected);
+      }),
+    );
   });
 
   it("an intersection is within both sides", () => {
-    fc.assert(fc.property(details, details, (left, right) => {
-      const both = intersect(left, right);
-      expect(isWithin(both, left)).toBe(true);
-      expect(isWithin(both, right)).toBe(true);
-    }));
+    fc.assert(
+      fc.property(details, details, (left, right) => {
+        const both = intersect(left, right);
+        expect(isWithin(both, left)).toBe(true);
+        expect(isWithin(both, right)).toBe(true);
+      }),
+    );
   });
 
   it("is not within when one action, location, upstream or type differs", () => {
-    const granted: AccessDetail[] = [{ type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api"] }];
+    const granted: AccessDetail[] = [
+      { type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api"] },
+    ];
     const wider: AccessDetail[][] = [
       [{ type: "upstream_access", upstream: "github", actions: ["issues:write"], locations: ["acme/api"] }],
       [{ type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/web"] }],

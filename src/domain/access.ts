@@ -89,10 +89,7 @@ function narrowOne(detail: AccessDetail, keep: (unit: AccessUnit) => boolean): A
 }
 
 /** The units of `details` that `allowed` has too, as entries. */
-export function intersect(
-  details: readonly AccessDetail[],
-  allowed: readonly AccessDetail[],
-): AccessDetail[] {
+export function intersect(details: readonly AccessDetail[], allowed: readonly AccessDetail[]): AccessDetail[] {
   const units = new Set(allowed.flatMap(unitsOf));
   return narrow(details, (unit) => units.has(unit));
 }

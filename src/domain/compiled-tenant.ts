@@ -2,9 +2,7 @@ import { compileCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import type { AccessUnit } from "./access.ts";
-import type {
-  AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream,
-} from "./tenant.ts";
+import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream } from "./tenant.ts";
 
 /** A tenant's document, ready to be asked: looked up by id, patterns and catalogues compiled. */
 export interface CompiledTenant {
@@ -59,7 +57,9 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const upstreams = compileUpstreams(document.upstreams, shipped, report);
   checkOwners(document, people, report);
   checkServers(document, agents, upstreams, report);
-  const policies = document.policies.flatMap((policy, at) => compilePolicy(policy, `/policies/${at}`, document, report));
+  const policies = document.policies.flatMap((policy, at) =>
+    compilePolicy(policy, `/policies/${at}`, document, report),
+  );
   index("policies", document.policies, (policy) => policy.id, report);
 
   return { tenant: { document, agents, people, upstreams, servers, policies }, problems };
@@ -99,7 +99,10 @@ function compileUpstreams(
 }
 
 function checkOwners(document: TenantDocument, people: ReadonlyMap<string, Person>, report: Report): void {
-  for (const [kind, items] of [["agents", document.agents], ["servers", document.servers]] as const) {
+  for (const [kind, items] of [
+    ["agents", document.agents],
+    ["servers", document.servers],
+  ] as const) {
     for (const [at, { owner }] of items.entries()) {
       if (!people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
     }
@@ -112,7 +115,12 @@ function checkServers(
   upstreams: ReadonlyMap<string, CompiledUpstream>,
   report: Report,
 ): void {
-  index("servers", document.servers, (server) => server.resource, (path, message) => report(`${path}/resource`, message));
+  index(
+    "servers",
+    document.servers,
+    (server) => server.resource,
+    (path, message) => report(`${path}/resource`, message),
+  );
   for (const [at, server] of document.servers.entries()) {
     // Agents and servers authenticate at the same endpoint, so their ids share one namespace.
     if (agents.has(server.id)) report(`/servers/${at}/id`, `"${server.id}" is an agent's client_id already`);

@@ -4,22 +4,47 @@ import { isWithin, unitsOf, type AccessDetail } from "./access.ts";
 import { MAX_ACCESS_TOKEN_SECONDS, planExchange, type ExchangeAsk } from "./exchange.ts";
 
 const NOW = 1_800_000_000;
-const read: AccessDetail = { type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api", "acme/web"] };
-const write: AccessDetail = { type: "upstream_access", upstream: "github", actions: ["issues:write"], locations: ["acme/api"] };
+const read: AccessDetail = {
+  type: "upstream_access",
+  upstream: "github",
+  actions: ["issues:read"],
+  locations: ["acme/api", "acme/web"],
+};
+const write: AccessDetail = {
+  type: "upstream_access",
+  upstream: "github",
+  actions: ["issues:write"],
+  locations: ["acme/api"],
+};
 const tools: AccessDetail = { type: "mcp_tools", server: "tickets", actions: ["open_issue"] };
 const grant = { authorization_details: [read, write, tools], expires_at: NOW + 1000 };
 const github = { kind: "upstream", id: "github", audience: "https://stint.test/proxy/github" } as const;
-const tickets = { kind: "server", id: "tickets", audience: "https://tickets.test/mcp", tools: { open_issue: ["github:issues:write"], close_issue: ["github:issues:write"] } } as const;
+const tickets = {
+  kind: "server",
+  id: "tickets",
+  audience: "https://tickets.test/mcp",
+  tools: { open_issue: ["github:issues:write"], close_issue: ["github:issues:write"] },
+} as const;
 const everything = () => true;
 const byAgent = { subject: { kind: "session" }, exchanger: { kind: "agent" } } as const;
-const given = { kind: "access", audience: tickets.audience, authorization_details: [tools, write], expires_at: NOW + 100, delegated: false } as const;
+const given = {
+  kind: "access",
+  audience: tickets.audience,
+  authorization_details: [tools, write],
+  expires_at: NOW + 100,
+  delegated: false,
+} as const;
 const byServer = { subject: given, exchanger: { kind: "server", resource: tickets.audience }, target: github } as const;
 
-const plan = (ask: ExchangeAsk, allowed: (unit: string) => boolean = everything) => planExchange(grant, ask, allowed, NOW);
+const plan = (ask: ExchangeAsk, allowed: (unit: string) => boolean = everything) =>
+  planExchange(grant, ask, allowed, NOW);
 
 describe("planExchange", () => {
   it("gives an upstream's token that upstream's entries alone", () => {
-    expect(plan({ ...byAgent, target: github })).toEqual({ ok: true, value: { authorization_details: [read, write], expires_at: NOW + MAX_ACCESS_TOKEN_SECONDS } });
+    expect(plan({ ...byAgent, target: github })).toEqual({
+      ok: true,
+      value: { authorization_details: [read, write], expires_at: NOW + MAX_ACCESS_TOKEN_SECONDS },
+    });
   });
 
   it("gives a server its tools and only the operations that they need", () => {
@@ -34,31 +59,49 @@ describe("planExchange", () => {
     ["an agent with an access token", { ...byServer, exchanger: { kind: "agent" } }, "wrong_subject"],
     ["a server with a session token", { ...byServer, subject: { kind: "session" } }, "wrong_subject"],
     ["a second hop", { ...byServer, subject: { ...given, delegated: true } }, "second_hop"],
-    ["a token meant for another server", { ...byServer, subject: { ...given, audience: "https://other.test/mcp" } }, "not_the_audience"],
+    [
+      "a token meant for another server",
+      { ...byServer, subject: { ...given, audience: "https://other.test/mcp" } },
+      "not_the_audience",
+    ],
     ["a server that wants a token for a server", { ...byServer, target: tickets }, "invalid_target"],
     ["an expired subject", { ...byServer, subject: { ...given, expires_at: NOW } }, "subject_expired"],
     ["an upstream of which nothing was granted", { ...byAgent, target: { ...github, id: "slack" } }, "invalid_target"],
-    ["wider details", { ...byAgent, target: github, requested: [{ ...write, locations: ["acme/web"] } as AccessDetail] }, "wider_than_subject"],
+    [
+      "wider details",
+      { ...byAgent, target: github, requested: [{ ...write, locations: ["acme/web"] }] },
+      "wider_than_subject",
+    ],
     ["details of another target", { ...byAgent, target: github, requested: [tools] }, "wider_than_subject"],
-    ["a longer life", { ...byAgent, target: github, expiresInSeconds: MAX_ACCESS_TOKEN_SECONDS + 1 }, "outlives_session"],
+    [
+      "a longer life",
+      { ...byAgent, target: github, expiresInSeconds: MAX_ACCESS_TOKEN_SECONDS + 1 },
+      "outlives_session",
+    ],
   ])("refuses %s", (_, ask, fault) => {
     expect(plan(ask)).toEqual({ ok: false, error: fault });
   });
 
   it("drops what the policy of today no longer allows", () => {
-    expect(plan({ ...byAgent, target: github }, (unit) => unit !== "github:issues:write@acme/api")).toMatchObject({ value: { authorization_details: [read] } });
+    expect(plan({ ...byAgent, target: github }, (unit) => unit !== "github:issues:write@acme/api")).toMatchObject({
+      value: { authorization_details: [read] },
+    });
     expect(plan({ ...byAgent, target: github }, () => false)).toEqual({ ok: false, error: "invalid_target" });
   });
 
   it("never yields more than the grant, the subject or the policy, and never outlives the session", () => {
     const unit = fc.constantFrom(...grant.authorization_details.flatMap(unitsOf));
-    fc.assert(fc.property(fc.uniqueArray(unit), fc.integer({ min: 1, max: 2000 }), fc.boolean(), (allowed, life, server) => {
-      const ask: ExchangeAsk = server ? { ...byServer, expiresInSeconds: life } : { ...byAgent, target: github, expiresInSeconds: life };
-      const result = planExchange(grant, ask, (candidate) => allowed.includes(candidate), NOW + 700);
-      if (!result.ok) return;
-      expect(isWithin(result.value.authorization_details, grant.authorization_details)).toBe(true);
-      expect(result.value.authorization_details.flatMap(unitsOf).every((one) => allowed.includes(one))).toBe(true);
-      expect(result.value.expires_at).toBeLessThanOrEqual(grant.expires_at);
-    }));
+    fc.assert(
+      fc.property(fc.uniqueArray(unit), fc.integer({ min: 1, max: 2000 }), fc.boolean(), (allowed, life, server) => {
+        const ask: ExchangeAsk = server
+          ? { ...byServer, expiresInSeconds: life }
+          : { ...byAgent, target: github, expiresInSeconds: life };
+        const result = planExchange(grant, ask, (candidate) => allowed.includes(candidate), NOW + 700);
+        if (!result.ok) return;
+        expect(isWithin(result.value.authorization_details, grant.authorization_details)).toBe(true);
+        expect(result.value.authorization_details.flatMap(unitsOf).every((one) => allowed.includes(one))).toBe(true);
+        expect(result.value.expires_at).toBeLessThanOrEqual(grant.expires_at);
+      }),
+    );
   });
 });

@@ -76,7 +76,10 @@ export function planExchange(
     if (subject.audience !== exchanger.resource) return err("not_the_audience");
     if (target.kind !== "upstream") return err("invalid_target");
   }
-  const held = subject.kind === "session" ? grant.authorization_details : intersect(subject.authorization_details, grant.authorization_details);
+  const held =
+    subject.kind === "session"
+      ? grant.authorization_details
+      : intersect(subject.authorization_details, grant.authorization_details);
   const latest = subject.kind === "session" ? grant.expires_at : Math.min(grant.expires_at, subject.expires_at);
   if (now >= latest) return err("subject_expired");
 
@@ -102,9 +105,14 @@ function partFor(target: Target, held: readonly AccessDetail[]): AccessDetail[] 
   }
   const tools = held.filter((detail) => detail.type === "mcp_tools" && detail.server === target.id);
   const needed = new Set(
-    tools.flatMap((detail) => detail.actions).flatMap((tool) => (Object.hasOwn(target.tools, tool) ? target.tools[tool]! : [])),
+    tools
+      .flatMap((detail) => detail.actions)
+      .flatMap((tool) => (Object.hasOwn(target.tools, tool) ? target.tools[tool]! : [])),
   );
-  const access = narrow(held, (unit, detail) => detail.type === "upstream_access" && needed.has(unit.split("@", 1)[0]!));
+  const access = narrow(
+    held,
+    (unit, detail) => detail.type === "upstream_access" && needed.has(unit.split("@", 1)[0]!),
+  );
   return [...tools, ...access];
 }
 

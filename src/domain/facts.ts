@@ -43,7 +43,7 @@ export function factsOf(
     headline: `${labels.agent_name} asks for access`,
     rows: [
       { label: "Agent", value: `${labels.agent_name} (${request.client_id})` },
-      { label: "Owner", value: `${labels.owner_name}` },
+      { label: "Owner", value: labels.owner_name },
       { label: "Key", value: shortThumbprint(request.jkt) },
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
       { label: "May write", value: listUnits(units, labels, "write") },
@@ -86,6 +86,8 @@ const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {
 function enforcementNotes(units: readonly AccessUnit[], labels: Labels): string[] {
   return (Object.keys(ENFORCEMENT_NOTES) as Enforcement[]).flatMap((enforcement) => {
     const held = units.filter((unit) => labels.units[unit]?.enforced_by === enforcement);
-    return held.length === 0 ? [] : [`${held.map((unit) => unitLine(unit, labels)).join("; ")}: ${ENFORCEMENT_NOTES[enforcement]}.`];
+    return held.length === 0
+      ? []
+      : [`${held.map((unit) => unitLine(unit, labels)).join("; ")}: ${ENFORCEMENT_NOTES[enforcement]}.`];
   });
 }

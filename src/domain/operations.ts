@@ -45,8 +45,7 @@ export function compileCatalogue(catalogue: Catalogue): Result<CallResolver, Cat
       const match = route.pattern.exec({ pathname: path });
       if (match === null) continue;
       const { operation, access } = route;
-      const location =
-        route.location === undefined ? undefined : fill(route.location, match.pathname.groups);
+      const location = route.location === undefined ? undefined : fill(route.location, match.pathname.groups);
       calls.push(location === undefined ? { operation, access } : { operation, access, location });
     }
     return calls;

@@ -59,8 +59,19 @@ function encodeSegment(decoded: string): string {
 
 /** Parameters in which callers try to bring a credential of their own, or to override the method. */
 const FORBIDDEN_QUERY = new Set([
-  "access_token", "api_key", "apikey", "api-key", "key", "token", "auth", "authorization",
-  "client_secret", "private_token", "oauth_token", "_method", "x-http-method-override",
+  "access_token",
+  "api_key",
+  "apikey",
+  "api-key",
+  "key",
+  "token",
+  "auth",
+  "authorization",
+  "client_secret",
+  "private_token",
+  "oauth_token",
+  "_method",
+  "x-http-method-override",
 ]);
 
 /**

@@ -1,12 +1,39 @@
 /** Names that never lead to a public host. RFC 6761, RFC 6762, RFC 8375, RFC 7686. */
-const SPECIAL_SUFFIXES = ["local", "internal", "localhost", "arpa", "onion", "test", "example", "invalid", "lan", "home", "corp"];
+const SPECIAL_SUFFIXES = [
+  "local",
+  "internal",
+  "localhost",
+  "arpa",
+  "onion",
+  "test",
+  "example",
+  "invalid",
+  "lan",
+  "home",
+  "corp",
+];
 
 /** IPv4 blocks that are not the public internet: RFC 6890 and the registries it began. */
 const SPECIAL_V4: readonly (readonly [number, number])[] = (
   [
-    ["0.0.0.0", 8], ["10.0.0.0", 8], ["100.64.0.0", 10], ["127.0.0.0", 8], ["169.254.0.0", 16], ["172.16.0.0", 12],
-    ["192.0.0.0", 24], ["192.0.2.0", 24], ["192.31.196.0", 24], ["192.52.193.0", 24], ["192.88.99.0", 24], ["192.168.0.0", 16],
-    ["192.175.48.0", 24], ["198.18.0.0", 15], ["198.51.100.0", 24], ["203.0.113.0", 24], ["224.0.0.0", 4], ["240.0.0.0", 4],
+    ["0.0.0.0", 8],
+    ["10.0.0.0", 8],
+    ["100.64.0.0", 10],
+    ["127.0.0.0", 8],
+    ["169.254.0.0", 16],
+    ["172.16.0.0", 12],
+    ["192.0.0.0", 24],
+    ["192.0.2.0", 24],
+    ["192.31.196.0", 24],
+    ["192.52.193.0", 24],
+    ["192.88.99.0", 24],
+    ["192.168.0.0", 16],
+    ["192.175.48.0", 24],
+    ["198.18.0.0", 15],
+    ["198.51.100.0", 24],
+    ["203.0.113.0", 24],
+    ["224.0.0.0", 4],
+    ["240.0.0.0", 4],
   ] as const
 ).map(([address, bits]) => [toNumber(address)!, bits]);
 
@@ -32,7 +59,8 @@ function isPublicV4(address: number): boolean {
 
 function toNumber(text: string): number | undefined {
   const octets = text.split(".");
-  if (octets.length !== 4 || !octets.every((octet) => /^[0-9]{1,3}$/.test(octet) && Number(octet) < 256)) return undefined;
+  if (octets.length !== 4 || !octets.every((octet) => /^[0-9]{1,3}$/.test(octet) && Number(octet) < 256))
+    return undefined;
   return octets.reduce((sum, octet) => sum * 256 + Number(octet), 0);
 }
 
@@ -56,5 +84,7 @@ function expandV6(text: string): number[] | undefined {
   const missing = 8 - left.length - right.length;
   if (tail === undefined ? missing !== 0 : missing < 0) return undefined;
   const groups = [...left, ...Array.from({ length: missing }, () => "0"), ...right];
-  return groups.every((group) => /^[0-9a-f]{1,4}$/.test(group)) ? groups.map((group) => Number.parseInt(group, 16)) : undefined;
+  return groups.every((group) => /^[0-9a-f]{1,4}$/.test(group))
+    ? groups.map((group) => Number.parseInt(group, 16))
+    : undefined;
 }

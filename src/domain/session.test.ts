@@ -3,15 +3,32 @@ import { describe, expect, it } from "vitest";
 import { canonicalJson } from "./canonical-json.ts";
 import type { AccessDetail } from "./access.ts";
 import {
-  approve, asOf, deny, finish, openSession, redeem, REQUEST_LIFETIME_SECONDS, revoke, type Decider, type SessionState,
+  approve,
+  asOf,
+  deny,
+  finish,
+  openSession,
+  redeem,
+  REQUEST_LIFETIME_SECONDS,
+  revoke,
+  type Decider,
+  type SessionState,
 } from "./session.ts";
 import type { SessionRequest } from "./request.ts";
 
 const NOW = 1_800_000_000;
-const details: AccessDetail[] = [{ type: "upstream_access", upstream: "github", actions: ["issues:read", "issues:write"], locations: ["acme/api"] }];
+const details: AccessDetail[] = [
+  { type: "upstream_access", upstream: "github", actions: ["issues:read", "issues:write"], locations: ["acme/api"] },
+];
 const request: SessionRequest = {
-  issuer: "https://stint.test", session_id: "ses_x", client_id: "bot", jkt: "key", task: { title: "Triage" },
-  authorization_details: details, expires_in: 600, requested_at: NOW,
+  issuer: "https://stint.test",
+  session_id: "ses_x",
+  client_id: "bot",
+  jkt: "key",
+  task: { title: "Triage" },
+  authorization_details: details,
+  expires_in: 600,
+  requested_at: NOW,
 };
 const pending = openSession(request, "digest", { policy_id: "p", approvers: ["dana"], assurance: "link" });
 const dana: Decider = { person: "dana", assurance: "link", permitted: true };
@@ -19,7 +36,16 @@ const digestOf = canonicalJson;
 
 function approved(now = NOW, seconds = 600): SessionState {
   const seen = { authorization_details: details, expires_at: now + seconds };
-  const grant = { issuer: request.issuer, session_id: request.session_id, request_digest: "digest", client_id: "bot", jkt: "key", sub: "bot", task: request.task, ...seen };
+  const grant = {
+    issuer: request.issuer,
+    session_id: request.session_id,
+    request_digest: "digest",
+    client_id: "bot",
+    jkt: "key",
+    sub: "bot",
+    task: request.task,
+    ...seen,
+  };
   const result = approve(pending, dana, { ...seen, digest: digestOf(grant) }, digestOf, now);
   if (!result.ok) throw new Error(result.error.reason);
   return result.value;
@@ -27,24 +53,58 @@ function approved(now = NOW, seconds = 600): SessionState {
 
 describe("a session", () => {
   it("becomes active by a decision over exactly the grant that was shown", () => {
-    expect(approved()).toMatchObject({ status: "active", decision: { verdict: "approved", person: "dana", assurance: "link" } });
+    expect(approved()).toMatchObject({
+      status: "active",
+      decision: { verdict: "approved", person: "dana", assurance: "link" },
+    });
   });
 
   it.each([
-    ["another digest", { authorization_details: details, expires_at: NOW + 600, digest: "other" }, dana, "digest_mismatch"],
-    ["more than was asked", { authorization_details: [{ ...details[0], actions: ["contents:write"] } as AccessDetail], expires_at: NOW + 600, digest: "" }, dana, "wider_than_requested"],
-    ["longer than was asked", { authorization_details: details, expires_at: NOW + 601, digest: "" }, dana, "ends_too_late"],
+    [
+      "another digest",
+      { authorization_details: details, expires_at: NOW + 600, digest: "other" },
+      dana,
+      "digest_mismatch",
+    ],
+    [
+      "more than was asked",
+      {
+        authorization_details: [{ ...details[0], actions: ["contents:write"] } as AccessDetail],
+        expires_at: NOW + 600,
+        digest: "",
+      },
+      dana,
+      "wider_than_requested",
+    ],
+    [
+      "longer than was asked",
+      { authorization_details: details, expires_at: NOW + 601, digest: "" },
+      dana,
+      "ends_too_late",
+    ],
     ["nothing", { authorization_details: [], expires_at: NOW + 600, digest: "" }, dana, "nothing_granted"],
     ["an end that has passed", { authorization_details: details, expires_at: NOW, digest: "" }, dana, "ends_too_early"],
-    ["somebody else", { authorization_details: details, expires_at: NOW + 600, digest: "" }, { ...dana, person: "eve" }, "not_an_approver"],
-    ["somebody whom today's policy no longer lets decide", { authorization_details: details, expires_at: NOW + 600, digest: "" }, { ...dana, permitted: false }, "not_an_approver"],
+    [
+      "somebody else",
+      { authorization_details: details, expires_at: NOW + 600, digest: "" },
+      { ...dana, person: "eve" },
+      "not_an_approver",
+    ],
+    [
+      "somebody whom today's policy no longer lets decide",
+      { authorization_details: details, expires_at: NOW + 600, digest: "" },
+      { ...dana, permitted: false },
+      "not_an_approver",
+    ],
   ])("is not approved with %s", (_, seen, decider, reason) => {
     expect(approve(pending, decider, seen, digestOf, NOW)).toMatchObject({ ok: false, error: { reason } });
   });
 
   it("is not approved below the assurance that the policy demands", () => {
     const strict = openSession(request, "digest", { policy_id: "p", approvers: ["dana"], assurance: "passkey" });
-    expect(approve(strict, dana, { authorization_details: details, expires_at: NOW + 600, digest: "" }, digestOf, NOW)).toMatchObject({ error: { reason: "assurance_too_low" } });
+    expect(
+      approve(strict, dana, { authorization_details: details, expires_at: NOW + 600, digest: "" }, digestOf, NOW),
+    ).toMatchObject({ error: { reason: "assurance_too_low" } });
     expect(deny(strict, dana, "digest", NOW).ok).toBe(true);
   });
 
@@ -74,26 +134,34 @@ describe("a session", () => {
   });
 
   it("never comes back and never ends later, whatever is tried in whatever order", () => {
-    const steps = fc.array(fc.tuple(fc.constantFrom("approve", "deny", "redeem", "finish", "revoke", "tick"), fc.integer({ min: 0, max: 400 })), { maxLength: 12 });
-    fc.assert(fc.property(steps, (list) => {
-      let state: SessionState = pending;
-      let now = NOW;
-      let latestEnd = Infinity;
-      let ended = false;
-      for (const [step, wait] of list) {
-        now += wait;
-        const next = take(state, step, now);
-        if (next !== undefined) state = next;
-        const current = asOf(state, now);
-        if (ended) expect(current.status).toBe("ended");
-        ended ||= current.status === "ended";
-        if (current.status !== "pending" && current.grant !== undefined) {
-          expect(current.grant.expires_at).toBeLessThanOrEqual(latestEnd);
-          latestEnd = current.grant.expires_at;
-          expect(latestEnd).toBeLessThanOrEqual(current.decision!.decided_at + request.expires_in);
+    const steps = fc.array(
+      fc.tuple(
+        fc.constantFrom("approve", "deny", "redeem", "finish", "revoke", "tick"),
+        fc.integer({ min: 0, max: 400 }),
+      ),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(steps, (list) => {
+        let state: SessionState = pending;
+        let now = NOW;
+        let latestEnd = Infinity;
+        let ended = false;
+        for (const [step, wait] of list) {
+          now += wait;
+          const next = take(state, step, now);
+          if (next !== undefined) state = next;
+          const current = asOf(state, now);
+          if (ended) expect(current.status).toBe("ended");
+          ended ||= current.status === "ended";
+          if (current.status !== "pending" && current.grant !== undefined) {
+            expect(current.grant.expires_at).toBeLessThanOrEqual(latestEnd);
+            latestEnd = current.grant.expires_at;
+            expect(latestEnd).toBeLessThanOrEqual(current.decision!.decided_at + request.expires_in);
+          }
         }
-      }
-    }));
+      }),
+    );
   });
 });
 
@@ -105,7 +173,16 @@ function deniedState(): SessionState {
 
 function take(state: SessionState, step: string, now: number): SessionState | undefined {
   const seen = { authorization_details: details, expires_at: now + 600 };
-  const grant = { issuer: request.issuer, session_id: "ses_x", request_digest: "digest", client_id: "bot", jkt: "key", sub: "bot", task: request.task, ...seen };
+  const grant = {
+    issuer: request.issuer,
+    session_id: "ses_x",
+    request_digest: "digest",
+    client_id: "bot",
+    jkt: "key",
+    sub: "bot",
+    task: request.task,
+    ...seen,
+  };
   const result = {
     approve: () => approve(state, dana, { ...seen, digest: digestOf(grant) }, digestOf, now),
     deny: () => deny(state, dana, "digest", now),

@@ -177,7 +177,12 @@ export function approve(
 }
 
 /** Denies. A denial needs no more assurance than the link. */
-export function deny(state: SessionState, decider: Decider, digest: string, now: number): Result<EndedSession, DecideFault> {
+export function deny(
+  state: SessionState,
+  decider: Decider,
+  digest: string,
+  now: number,
+): Result<EndedSession, DecideFault> {
   const pending = mayDecide(asOf(state, now), decider);
   if (!pending.ok) return pending;
   if (digest !== pending.value.request_digest) return err({ reason: "digest_mismatch" });
@@ -198,7 +203,8 @@ export function redeem(state: SessionState, now: number): Result<ActiveSession, 
     case "active":
       return current.redeemed_at === undefined ? ok({ ...current, redeemed_at: now }) : err("already_redeemed");
     case "ended":
-      if (current.how === "denied" || (current.how === "revoked" && current.decision === undefined)) return err("denied");
+      if (current.how === "denied" || (current.how === "revoked" && current.decision === undefined))
+        return err("denied");
       // An approval that nobody fetched in time expired as a request does.
       return err(current.how === "expired" ? "expired" : "ended");
   }
@@ -214,7 +220,12 @@ export function finish(state: SessionState, agent: string, now: number): Result<
 }
 
 /** A human, or the agent itself through RFC 7009, takes the session away. */
-export function revoke(state: SessionState, by: EndedBy, reason: string | undefined, now: number): Result<EndedSession, EndFault> {
+export function revoke(
+  state: SessionState,
+  by: EndedBy,
+  reason: string | undefined,
+  now: number,
+): Result<EndedSession, EndFault> {
   const current = asOf(state, now);
   if (current.status === "ended") return err("already_ended");
   return ok({ ...end(current, "revoked", now, by), ...(reason === undefined ? {} : { reason }) });
@@ -223,9 +234,7 @@ export function revoke(state: SessionState, by: EndedBy, reason: string | undefi
 function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?: EndedBy): EndedSession {
   const { request, request_digest, plan, request_expires_at } = state;
   const kept =
-    state.status === "active"
-      ? { grant: state.grant, grant_digest: state.grant_digest, decision: state.decision }
-      : {};
+    state.status === "active" ? { grant: state.grant, grant_digest: state.grant_digest, decision: state.decision } : {};
   return {
     status: "ended",
     how,

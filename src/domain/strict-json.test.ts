@@ -10,9 +10,11 @@ const faultOf = (text: string) => {
 describe("parseStrictJson", () => {
   it("agrees with JSON.parse on every document that has no trick in it", () => {
     const noTricks = fc.json({ maxDepth: 6 }).filter((text) => !/__proto__|constructor|prototype|\\u0000/.test(text));
-    fc.assert(fc.property(noTricks, (text) => {
-      expect(parseStrictJson(text)).toEqual({ ok: true, value: JSON.parse(text) });
-    }));
+    fc.assert(
+      fc.property(noTricks, (text) => {
+        expect(parseStrictJson(text)).toEqual({ ok: true, value: JSON.parse(text) });
+      }),
+    );
   });
 
   it.each([

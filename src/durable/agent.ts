@@ -112,7 +112,12 @@ export class Agent extends DurableObject<Env> {
   settle({ session_id, denied }: Settlement): void {
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec("UPDATE request SET pending = 0 WHERE session_id = ?", session_id);
-      if (denied) this.#sql.exec("INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", session_id, this.#now());
+      if (denied)
+        this.#sql.exec(
+          "INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+          session_id,
+          this.#now(),
+        );
     });
   }
 
@@ -130,36 +135,76 @@ export class Agent extends DurableObject<Env> {
     if (fault !== undefined) return err(fault);
     this.#sql.exec(
       "INSERT INTO request (session_id, content_digest, idempotency_key, requested_at, pending) VALUES (?, ?, ?, ?, 1)",
-      command.sessionId, command.contentDigest, command.idempotencyKey ?? null, now,
+      command.sessionId,
+      command.contentDigest,
+      command.idempotencyKey ?? null,
+      now,
     );
     return ok({ session_id: command.sessionId, requested_at: now, repeated: false });
   }
 
   #repeated(command: AdmitCommand): Result<Admission | undefined, AdmitFault> {
     type Row = { session_id: string; content_digest: string; requested_at: number };
-    const byKey = command.idempotencyKey === undefined ? undefined : this.#sql
-      .exec<Row>("SELECT session_id, content_digest, requested_at FROM request WHERE idempotency_key = ?", command.idempotencyKey)
-      .toArray()[0];
-    if (byKey !== undefined && byKey.content_digest !== command.contentDigest) return err({ reason: "idempotency_conflict" });
-    const row = byKey ?? this.#sql
-      .exec<Row>("SELECT session_id, content_digest, requested_at FROM request WHERE content_digest = ? AND pending = 1", command.contentDigest)
-      .toArray()[0];
-    return ok(row === undefined ? undefined : { session_id: row.session_id, requested_at: row.requested_at, repeated: true });
+    const byKey =
+      command.idempotencyKey === undefined
+        ? undefined
+        : this.#sql
+            .exec<Row>(
+              "SELECT session_id, content_digest, requested_at FROM request WHERE idempotency_key = ?",
+              command.idempotencyKey,
+            )
+            .toArray()[0];
+    if (byKey !== undefined && byKey.content_digest !== command.contentDigest)
+      return err({ reason: "idempotency_conflict" });
+    const row =
+      byKey ??
+      this.#sql
+        .exec<Row>(
+          "SELECT session_id, content_digest, requested_at FROM request WHERE content_digest = ? AND pending = 1",
+          command.contentDigest,
+        )
+        .toArray()[0];
+    return ok(
+      row === undefined ? undefined : { session_id: row.session_id, requested_at: row.requested_at, repeated: true },
+    );
   }
 
   #exceeded(now: number): AdmitFault | undefined {
-    const denials = this.#sql.exec<{ n: number; last: number | null }>("SELECT count(*) AS n, max(at) AS last FROM denial WHERE at > ?", now - DENIAL_WINDOW_SECONDS).one();
-    if (denials.n >= MAX_DENIALS) return { reason: "suspended", retryAfter: Math.max(1, (denials.last ?? now) + SUSPENSION_SECONDS - now) };
-    const recent = this.#sql.exec<{ n: number; first: number | null }>("SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE requested_at > ?", now - MINUTE_SECONDS).one();
-    if (recent.n >= MAX_ASKS_PER_MINUTE) return { reason: "too_often", retryAfter: Math.max(1, (recent.first ?? now) + MINUTE_SECONDS - now) };
-    const pending = this.#sql.exec<{ n: number; first: number | null }>("SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE pending = 1").one();
-    if (pending.n >= MAX_PENDING) return { reason: "too_many_pending", retryAfter: Math.max(1, (pending.first ?? now) + REQUEST_LIFETIME_SECONDS - now) };
+    const denials = this.#sql
+      .exec<{ n: number; last: number | null }>(
+        "SELECT count(*) AS n, max(at) AS last FROM denial WHERE at > ?",
+        now - DENIAL_WINDOW_SECONDS,
+      )
+      .one();
+    if (denials.n >= MAX_DENIALS)
+      return { reason: "suspended", retryAfter: Math.max(1, (denials.last ?? now) + SUSPENSION_SECONDS - now) };
+    const recent = this.#sql
+      .exec<{ n: number; first: number | null }>(
+        "SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE requested_at > ?",
+        now - MINUTE_SECONDS,
+      )
+      .one();
+    if (recent.n >= MAX_ASKS_PER_MINUTE)
+      return { reason: "too_often", retryAfter: Math.max(1, (recent.first ?? now) + MINUTE_SECONDS - now) };
+    const pending = this.#sql
+      .exec<{ n: number; first: number | null }>(
+        "SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE pending = 1",
+      )
+      .one();
+    if (pending.n >= MAX_PENDING)
+      return {
+        reason: "too_many_pending",
+        retryAfter: Math.max(1, (pending.first ?? now) + REQUEST_LIFETIME_SECONDS - now),
+      };
     return undefined;
   }
 
   /** What time alone settles: requests that nobody decided, keys and denials that are old. */
   #forgetOld(now: number): void {
-    this.#sql.exec("UPDATE request SET pending = 0 WHERE pending = 1 AND requested_at <= ?", now - REQUEST_LIFETIME_SECONDS);
+    this.#sql.exec(
+      "UPDATE request SET pending = 0 WHERE pending = 1 AND requested_at <= ?",
+      now - REQUEST_LIFETIME_SECONDS,
+    );
     this.#sql.exec("DELETE FROM request WHERE requested_at <= ?", now - IDEMPOTENCY_SECONDS);
     this.#sql.exec("DELETE FROM denial WHERE at <= ?", now - DENIAL_WINDOW_SECONDS);
   }
@@ -173,7 +218,11 @@ export class Agent extends DurableObject<Env> {
   }
 
   #identify({ issuer, client_id }: AgentIdentity): void {
-    this.#sql.exec("INSERT INTO identity (id, issuer, client_id) VALUES (1, ?, ?) ON CONFLICT DO NOTHING", issuer, client_id);
+    this.#sql.exec(
+      "INSERT INTO identity (id, issuer, client_id) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+      issuer,
+      client_id,
+    );
   }
 
   #identity(): AgentIdentity {
@@ -187,7 +236,8 @@ export class Agent extends DurableObject<Env> {
   async #scheduleFeed(): Promise<void> {
     const { client_id } = this.#identity();
     const delay = new LedgerFeed(this.env, journalSource(client_id), this.#journal()).delayMs();
-    if (delay !== undefined && (await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + delay);
+    if (delay !== undefined && (await this.ctx.storage.getAlarm()) === null)
+      await this.ctx.storage.setAlarm(Date.now() + delay);
   }
 
   /** Time that never runs backwards, so that what was forgotten as old stays refused. */

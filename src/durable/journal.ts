@@ -94,11 +94,21 @@ export class Journal {
   }
 
   markSent(seq: number): void {
-    this.#sql.exec("INSERT INTO ledger_cursor (id, seq) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)", seq);
+    this.#sql.exec(
+      "INSERT INTO ledger_cursor (id, seq) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)",
+      seq,
+    );
   }
 }
 
 /** The text whose SHA-256 is an event's hash: RFC 8785 over its parts, the previous hash among them. */
 export function eventDigestInput(source: string, event: Omit<JournalEvent, "hash">, previousHash: string): string {
-  return canonicalJson({ source, seq: event.seq, at: event.at, type: event.type, data: event.data, previous: previousHash });
+  return canonicalJson({
+    source,
+    seq: event.seq,
+    at: event.at,
+    type: event.type,
+    data: event.data,
+    previous: previousHash,
+  });
 }

@@ -14,8 +14,16 @@ export interface HeldLease {
 }
 
 type Row = {
-  lease_id: string; upstream: string; status: string; sealed_credential: string | null; sealed_handle: string | null;
-  ends: string | null; expires_at: number | null; reserved_at: number; minted_at: number | null; fate: string | null;
+  lease_id: string;
+  upstream: string;
+  status: string;
+  sealed_credential: string | null;
+  sealed_handle: string | null;
+  ends: string | null;
+  expires_at: number | null;
+  reserved_at: number;
+  minted_at: number | null;
+  fate: string | null;
 };
 
 /** A lease this close to its end is not used for another call, in seconds. */
@@ -40,8 +48,11 @@ export class LeaseStore {
 
   /** The lease that serves a call now. */
   usable(upstream: string, now: number): HeldLease | undefined {
-    return this.#select("WHERE upstream = ? AND status = 'held' AND (expires_at IS NULL OR expires_at > ?) ORDER BY minted_at DESC LIMIT 1", upstream, now + EXPIRY_MARGIN_SECONDS)
-      .map(toHeld)[0];
+    return this.#select(
+      "WHERE upstream = ? AND status = 'held' AND (expires_at IS NULL OR expires_at > ?) ORDER BY minted_at DESC LIMIT 1",
+      upstream,
+      now + EXPIRY_MARGIN_SECONDS,
+    ).map(toHeld)[0];
   }
 
   held(): HeldLease[] {
@@ -54,7 +65,12 @@ export class LeaseStore {
 
   /** Written before the upstream is asked, so that a crash in between leaves a trace. */
   reserve(leaseId: string, upstream: string, now: number): void {
-    this.#sql.exec("INSERT INTO lease (lease_id, upstream, status, reserved_at) VALUES (?, ?, 'reserved', ?)", leaseId, upstream, now);
+    this.#sql.exec(
+      "INSERT INTO lease (lease_id, upstream, status, reserved_at) VALUES (?, ?, 'reserved', ?)",
+      leaseId,
+      upstream,
+      now,
+    );
   }
 
   /** Drops a reservation for which the upstream minted nothing. */
@@ -65,23 +81,36 @@ export class LeaseStore {
   hold(lease: HeldLease): void {
     this.#sql.exec(
       "UPDATE lease SET status = 'held', sealed_credential = ?, sealed_handle = ?, ends = ?, expires_at = ?, minted_at = ? WHERE lease_id = ?",
-      lease.sealed_credential, lease.sealed_handle, lease.ends, lease.expires_at ?? null, lease.minted_at, lease.lease_id,
+      lease.sealed_credential,
+      lease.sealed_handle,
+      lease.ends,
+      lease.expires_at ?? null,
+      lease.minted_at,
+      lease.lease_id,
     );
   }
 
   /** Records what became of a lease and forgets its secrets. */
   close(leaseId: string, fate: LeaseFate): void {
-    this.#sql.exec("UPDATE lease SET status = 'closed', sealed_credential = NULL, sealed_handle = NULL, fate = ? WHERE lease_id = ?", JSON.stringify(fate), leaseId);
+    this.#sql.exec(
+      "UPDATE lease SET status = 'closed', sealed_credential = NULL, sealed_handle = NULL, fate = ? WHERE lease_id = ?",
+      JSON.stringify(fate),
+      leaseId,
+    );
   }
 
   /** Reservations whose mint was lost with the process that began it. */
   lost(now: number): string[] {
-    return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map((row) => row.lease_id);
+    return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map(
+      (row) => row.lease_id,
+    );
   }
 
   /** When the oldest reservation counts as lost, epoch seconds. */
   nextLostAt(): number | undefined {
-    const { at } = this.#sql.exec<{ at: number | null }>("SELECT min(reserved_at) AS at FROM lease WHERE status = 'reserved'").one();
+    const { at } = this.#sql
+      .exec<{ at: number | null }>("SELECT min(reserved_at) AS at FROM lease WHERE status = 'reserved'")
+      .one();
     return at === null ? undefined : at + MINT_LOST_AFTER_SECONDS;
   }
 

@@ -75,7 +75,8 @@ export class Leases {
     const context = await this.#context();
     const upstream = context.tenant.upstreams.get(lease.upstream);
     const handle = await this.#open(lease, "handle");
-    if (upstream === undefined || handle === undefined) return fateWithout(lease, "its upstream is no longer configured");
+    if (upstream === undefined || handle === undefined)
+      return fateWithout(lease, "its upstream is no longer configured");
     const revoked = await connectorFor(upstream.upstream).revoke({
       upstream: upstream.upstream,
       handle,
@@ -129,7 +130,11 @@ export class Leases {
     const alive = this.#storage.transactionSync(() => {
       const now = this.#host.now();
       this.#store.hold(lease);
-      this.#host.record("lease.minted", { lease_id: leaseId, upstream: upstreamId, ends: lease.ends, expires_at: lease.expires_at }, now);
+      this.#host.record(
+        "lease.minted",
+        { lease_id: leaseId, upstream: upstreamId, ends: lease.ends, expires_at: lease.expires_at },
+        now,
+      );
       return this.#host.liveSession(now) !== undefined;
     });
     if (alive) return ok(lease);
@@ -179,7 +184,9 @@ export class Leases {
 
 /** All that the session was granted at this upstream: one credential serves the whole session. */
 function accessTo({ upstream }: CompiledUpstream, grant: Grant): UpstreamAccess[] {
-  return grant.authorization_details.filter((detail) => detail.type === "upstream_access" && detail.upstream === upstream.id) as UpstreamAccess[];
+  return grant.authorization_details.filter(
+    (detail) => detail.type === "upstream_access" && detail.upstream === upstream.id,
+  ) as UpstreamAccess[];
 }
 
 function faultOf(fault: ConnectorFault): LeaseFault {

@@ -38,7 +38,9 @@ export class Ledger extends DurableObject<Env> {
    */
   append(source: string, events: readonly JournalEvent[]): number {
     return this.ctx.storage.transactionSync(() => {
-      let last = this.#sql.exec<{ seq: number | null }>("SELECT max(seq) AS seq FROM row WHERE source = ?", source).one().seq ?? 0;
+      let last =
+        this.#sql.exec<{ seq: number | null }>("SELECT max(seq) AS seq FROM row WHERE source = ?", source).one().seq ??
+        0;
       for (const event of events) {
         if (event.seq !== last + 1) continue;
         const head = this.head();
@@ -46,7 +48,14 @@ export class Ledger extends DurableObject<Env> {
         const chain = sha256(chainInput({ n, source, hash: event.hash }, head.chain));
         this.#sql.exec(
           "INSERT INTO row (n, source, seq, at, type, data, hash, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-          n, source, event.seq, event.at, event.type, event.data, event.hash, chain,
+          n,
+          source,
+          event.seq,
+          event.at,
+          event.type,
+          event.data,
+          event.hash,
+          chain,
         );
         last = event.seq;
       }
@@ -55,17 +64,25 @@ export class Ledger extends DurableObject<Env> {
   }
 
   head(): LedgerHead {
-    const [row] = this.#sql.exec<{ n: number; chain: string }>("SELECT n, chain FROM row ORDER BY n DESC LIMIT 1").toArray();
+    const [row] = this.#sql
+      .exec<{ n: number; chain: string }>("SELECT n, chain FROM row ORDER BY n DESC LIMIT 1")
+      .toArray();
     return row ?? { n: 0, chain: "" };
   }
 
   /** Rows after `n`, oldest first. */
   read(after: number): LedgerRow[] {
     return this.#sql
-      .exec<{ n: number; source: string; seq: number; at: number; type: string; data: string; hash: string; chain: string }>(
-        "SELECT n, source, seq, at, type, data, hash, chain FROM row WHERE n > ? ORDER BY n LIMIT ?",
-        after, MAX_PAGE,
-      )
+      .exec<{
+        n: number;
+        source: string;
+        seq: number;
+        at: number;
+        type: string;
+        data: string;
+        hash: string;
+        chain: string;
+      }>("SELECT n, source, seq, at, type, data, hash, chain FROM row WHERE n > ? ORDER BY n LIMIT ?", after, MAX_PAGE)
       .toArray();
   }
 }

@@ -41,7 +41,11 @@ export class OneTimeStore {
     if (thing.rememberUntil < now) return err("stale");
     if (now >= this.#sweptAt + SWEEP_SECONDS) this.#sweep(now);
     if (this.#rows >= MAX_ROWS) return err("overloaded");
-    const inserted = this.#sql.exec("INSERT INTO used (key, until) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", thing.key, thing.rememberUntil);
+    const inserted = this.#sql.exec(
+      "INSERT INTO used (key, until) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+      thing.key,
+      thing.rememberUntil,
+    );
     if (inserted.toArray().length === 0) return err("replayed");
     this.#rows += 1;
     return ok(undefined);

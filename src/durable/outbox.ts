@@ -9,7 +9,9 @@ export interface OutboxJob {
 }
 
 /** What came of trying a job. */
-export type JobOutcome = { readonly kind: "done" } | { readonly kind: "retry"; readonly afterSeconds?: number | undefined };
+export type JobOutcome =
+  | { readonly kind: "done" }
+  | { readonly kind: "retry"; readonly afterSeconds?: number | undefined };
 
 const FIRST_RETRY_SECONDS = 2;
 const LONGEST_RETRY_SECONDS = 15 * 60;
@@ -32,7 +34,10 @@ export class Outbox {
   put(id: string, kind: string, payload: object, now: number): void {
     this.#sql.exec(
       "INSERT INTO outbox (id, kind, payload, attempts, next_at) VALUES (?, ?, ?, 0, ?) ON CONFLICT (id) DO NOTHING",
-      id, kind, JSON.stringify(payload), now,
+      id,
+      kind,
+      JSON.stringify(payload),
+      now,
     );
   }
 
@@ -40,7 +45,8 @@ export class Outbox {
     return this.#sql
       .exec<{ id: string; kind: string; payload: string; attempts: number }>(
         "SELECT id, kind, payload, attempts FROM outbox WHERE next_at <= ? ORDER BY next_at LIMIT ?",
-        now, limit,
+        now,
+        limit,
       )
       .toArray();
   }

@@ -57,8 +57,9 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
   }
 }
 
-async function index({ env, store, describe }: JobContext): Promise<JobOutcome> {
-  const { state } = describe();
+async function index(context: JobContext): Promise<JobOutcome> {
+  const { env, store } = context;
+  const { state } = context.describe();
   await env.TENANT.getByName(objectName(store.setting().issuer)).indexSession({
     session_id: state.request.session_id,
     client_id: state.request.client_id,
@@ -69,10 +70,14 @@ async function index({ env, store, describe }: JobContext): Promise<JobOutcome> 
   return DONE;
 }
 
-async function settle({ env, store, describe }: JobContext): Promise<JobOutcome> {
-  const { state } = describe();
+async function settle(context: JobContext): Promise<JobOutcome> {
+  const { env, store } = context;
+  const { state } = context.describe();
   const agent = env.AGENT.getByName(objectName(store.setting().issuer, state.request.client_id));
-  await agent.settle({ session_id: state.request.session_id, denied: state.status === "ended" && state.how === "denied" });
+  await agent.settle({
+    session_id: state.request.session_id,
+    denied: state.status === "ended" && state.how === "denied",
+  });
   return DONE;
 }
 
@@ -84,7 +89,11 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
   const person = tenant.tenant.people.get(personId);
   if (person === undefined) return DONE;
   const link = `${setting.issuer}/approve#${await signLink(tenant, state, personId)}`;
-  const sent = await deliverLink(channel, { ...noticeOf(context), approver: person, link }, deliveryContext(context, tenant));
+  const sent = await deliverLink(
+    channel,
+    { ...noticeOf(context), approver: person, link },
+    deliveryContext(context, tenant),
+  );
   return settleDelivery(sent, { channel, person: personId }, context);
 }
 
@@ -94,7 +103,11 @@ async function notice(context: JobContext): Promise<JobOutcome> {
   if (state.status !== "pending") return DONE;
   const tenant = await loadTenant(context.env, setting.issuer);
   if (tenant.tenant.document.notify.slack?.channel === undefined) return DONE;
-  return settleDelivery(await announce(noticeOf(context), deliveryContext(context, tenant)), { channel: "slack_channel" }, context);
+  return settleDelivery(
+    await announce(noticeOf(context), deliveryContext(context, tenant)),
+    { channel: "slack_channel" },
+    context,
+  );
 }
 
 function noticeOf(context: JobContext): Notice {

@@ -44,7 +44,11 @@ export class SessionStore {
     Outbox.createTables(this.#sql);
     OneTimeStore.createTables(this.#sql);
     LeaseStore.createTables(this.#sql);
-    this.#sql.exec("INSERT INTO session (id, state, setting) VALUES (1, ?, ?)", JSON.stringify(state), JSON.stringify(setting));
+    this.#sql.exec(
+      "INSERT INTO session (id, state, setting) VALUES (1, ?, ?)",
+      JSON.stringify(state),
+      JSON.stringify(setting),
+    );
     this.#opened = true;
   }
 
@@ -56,7 +60,9 @@ export class SessionStore {
   }
 
   setting(): SessionSetting {
-    return JSON.parse(this.#sql.exec<{ setting: string }>("SELECT setting FROM session").one().setting) as SessionSetting;
+    return JSON.parse(
+      this.#sql.exec<{ setting: string }>("SELECT setting FROM session").one().setting,
+    ) as SessionSetting;
   }
 
   write(state: SessionState): void {
@@ -64,18 +70,24 @@ export class SessionStore {
   }
 
   poll(): PollRecord | undefined {
-    return this.#sql.exec<{ last_at: number; interval_seconds: number }>("SELECT last_at, interval_seconds FROM poll").toArray()[0];
+    return this.#sql
+      .exec<{ last_at: number; interval_seconds: number }>("SELECT last_at, interval_seconds FROM poll")
+      .toArray()[0];
   }
 
   recordPoll(record: PollRecord): void {
     this.#sql.exec(
       "INSERT INTO poll (id, last_at, interval_seconds) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, interval_seconds = excluded.interval_seconds",
-      record.last_at, record.interval_seconds,
+      record.last_at,
+      record.interval_seconds,
     );
   }
 
   revokeToken(jti: string): boolean {
-    return this.#sql.exec("INSERT INTO revoked_token (jti) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", jti).toArray().length === 1;
+    return (
+      this.#sql.exec("INSERT INTO revoked_token (jti) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", jti).toArray()
+        .length === 1
+    );
   }
 
   isTokenRevoked(jti: string): boolean {

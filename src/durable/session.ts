@@ -10,8 +10,23 @@ import type { ApprovalPlan } from "../domain/policy.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
-  approve, asOf, deny, draftGrant, finish, nextDeadline, openSession, POLL_INTERVAL_SECONDS, redeem, revoke,
-  type ActiveSession, type DecideFault, type Decider, type EndedBy, type EndedSession, type RedeemFault, type SessionState,
+  approve,
+  asOf,
+  deny,
+  draftGrant,
+  finish,
+  nextDeadline,
+  openSession,
+  POLL_INTERVAL_SECONDS,
+  redeem,
+  revoke,
+  type ActiveSession,
+  type DecideFault,
+  type Decider,
+  type EndedBy,
+  type EndedSession,
+  type RedeemFault,
+  type SessionState,
 } from "../domain/session.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Journal, type EventData } from "./journal.ts";
@@ -153,7 +168,9 @@ export class Session extends DurableObject<Env> {
         this.#store.create(state, command.setting);
         const { client_id, session_id, jkt } = command.request;
         this.#record("session.requested", {
-          client_id, session_id, jkt,
+          client_id,
+          session_id,
+          jkt,
           request_digest: command.requestDigest,
           policy: command.plan.policy_id,
           approvers: command.plan.approvers,
@@ -161,7 +178,8 @@ export class Session extends DurableObject<Env> {
         });
         this.#queue("index:pending", "index", {});
         for (const channel of command.channels) {
-          for (const person of command.plan.approvers) this.#queue(`notify:${channel}:${person}`, "notify", { channel, person });
+          for (const person of command.plan.approvers)
+            this.#queue(`notify:${channel}:${person}`, "notify", { channel, person });
         }
         if (command.channels.includes("slack")) this.#queue("notice", "notice", {});
       });
@@ -196,8 +214,11 @@ export class Session extends DurableObject<Env> {
       const { grant, grant_digest } = approved.value;
       this.#store.write(approved.value);
       this.#record("decision.approved", {
-        person: decider.person, assurance: decider.assurance, grant_digest,
-        units: grant.authorization_details.flatMap(unitsOf), expires_at: grant.expires_at,
+        person: decider.person,
+        assurance: decider.assurance,
+        grant_digest,
+        units: grant.authorization_details.flatMap(unitsOf),
+        expires_at: grant.expires_at,
       });
       this.#queue("index:active", "index", {});
       this.#queue("settle", "settle", {});
@@ -224,7 +245,9 @@ export class Session extends DurableObject<Env> {
   }
 
   /** The agent asks whether it may begin. The first time after the approval, it may. */
-  async poll(command: PollCommand): Promise<Result<Minting, RedeemFault | OneTimeFault | "unknown_session" | "slow_down" | "wrong_key">> {
+  async poll(
+    command: PollCommand,
+  ): Promise<Result<Minting, RedeemFault | OneTimeFault | "unknown_session" | "slow_down" | "wrong_key">> {
     if (!this.#store.opened) return err("unknown_session");
     const { client_id, proof, jkt, jti, standing } = command;
     const result = this.#storage.transactionSync(() => {
@@ -267,7 +290,11 @@ export class Session extends DurableObject<Env> {
         return plan;
       }
       this.#record("token.minted", {
-        jti: mint.jti, jkt: mint.jkt, audience: ask.target.audience, actor: mint.actor, expires_at: plan.value.expires_at,
+        jti: mint.jti,
+        jkt: mint.jkt,
+        audience: ask.target.audience,
+        actor: mint.actor,
+        expires_at: plan.value.expires_at,
       });
       return ok({ ...identityOf(grant), ...plan.value, jti: mint.jti, jkt: mint.jkt, grant_digest });
     });
@@ -438,14 +465,16 @@ export class Session extends DurableObject<Env> {
 
   /** A receipt is due once the session has ended and every lease has found its fate. */
   #queueReceipt(): void {
-    const due = this.#store.state().status === "ended" && this.#store.receipt() === undefined && this.#leaseStore.allClosed();
+    const due =
+      this.#store.state().status === "ended" && this.#store.receipt() === undefined && this.#leaseStore.allClosed();
     if (due) this.#queue("receipt", "receipt", {});
   }
 
   /** Shrinks an ended session once everything has left it, and deletes it after the retention time. */
   async #retire(): Promise<boolean> {
     const state = this.#store.state();
-    if (state.status !== "ended" || this.#outbox.nextAt() !== undefined || this.#journal().unsent(1).length > 0) return false;
+    if (state.status !== "ended" || this.#outbox.nextAt() !== undefined || this.#journal().unsent(1).length > 0)
+      return false;
     const deleteAt = (state.ended_at + RETENTION_SECONDS) * 1000;
     if (Date.now() >= deleteAt) {
       await this.env.TENANT.getByName(objectName(this.#store.setting().issuer)).forgetSession(state.request.session_id);
@@ -462,17 +491,26 @@ export class Session extends DurableObject<Env> {
     this.#store.write(state);
     this.#record("session.ended", {
       how: state.how,
-      by: state.ended_by === undefined ? undefined : state.ended_by.kind === "operator" ? "operator" : `${state.ended_by.kind}:${state.ended_by.id}`,
+      by:
+        state.ended_by === undefined
+          ? undefined
+          : state.ended_by.kind === "operator"
+            ? "operator"
+            : `${state.ended_by.kind}:${state.ended_by.id}`,
       reason: state.reason,
     });
-    for (const lease of this.#leaseStore.held()) this.#queue(`revoke:${lease.lease_id}`, "revoke_lease", { lease_id: lease.lease_id });
+    for (const lease of this.#leaseStore.held())
+      this.#queue(`revoke:${lease.lease_id}`, "revoke_lease", { lease_id: lease.lease_id });
     this.#queue("index:ended", "index", {});
     this.#queue("settle", "settle", {});
     this.#queueReceipt();
   }
 
   /** The checks that every use of a token shares: live, not revoked, and its proof not seen before. */
-  #use(command: { token: PresentedToken; proof: OneTime; standing: Standing }, now: number): Result<ActiveSession, UseFault> {
+  #use(
+    command: { token: PresentedToken; proof: OneTime; standing: Standing },
+    now: number,
+  ): Result<ActiveSession, UseFault> {
     const live = this.#live(command.token, command.standing, now);
     if (!live.ok) {
       this.#journal().refuse({ reason: live.error, jti: command.token.jti }, now);
@@ -580,7 +618,10 @@ export class Session extends DurableObject<Env> {
   }
 
   #highestTime(): number {
-    return this.#storage.sql.exec<{ at: number | null }>("SELECT at FROM event ORDER BY seq DESC LIMIT 1").toArray()[0]?.at ?? 0;
+    return (
+      this.#storage.sql.exec<{ at: number | null }>("SELECT at FROM event ORDER BY seq DESC LIMIT 1").toArray()[0]
+        ?.at ?? 0
+    );
   }
 }
 

@@ -59,10 +59,14 @@ export class Tenant extends DurableObject<Env> {
       .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
       .toArray();
     const keys = this.#sql
-      .exec<{ kid: string; use: string; public_jwk: string; sealed_private_jwk: string }>("SELECT kid, use, public_jwk, sealed_private_jwk FROM signing_key")
+      .exec<{ kid: string; use: string; public_jwk: string; sealed_private_jwk: string }>(
+        "SELECT kid, use, public_jwk, sealed_private_jwk FROM signing_key",
+      )
       .toArray()
       .map((row) => ({ ...row, public_jwk: JSON.parse(row.public_jwk) }) as SealedSigningKey);
-    const killed = this.#sql.exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed").toArray();
+    const killed = this.#sql
+      .exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed")
+      .toArray();
     return {
       revision,
       configVersion: config?.version ?? 0,
@@ -80,7 +84,10 @@ export class Tenant extends DurableObject<Env> {
       for (const key of keys) {
         this.#sql.exec(
           "INSERT INTO signing_key (kid, use, public_jwk, sealed_private_jwk) VALUES (?, ?, ?, ?)",
-          key.kid, key.use, canonicalJson(key.public_jwk), key.sealed_private_jwk,
+          key.kid,
+          key.use,
+          canonicalJson(key.public_jwk),
+          key.sealed_private_jwk,
         );
         this.#journal.append("key.created", { kid: key.kid, use: key.use }, this.#now());
       }
@@ -92,11 +99,18 @@ export class Tenant extends DurableObject<Env> {
   async apply(document: string, digest: string): Promise<number> {
     const version = this.ctx.storage.transactionSync(() => {
       const [latest] = this.#sql
-        .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
+        .exec<{ version: number; document: string }>(
+          "SELECT version, document FROM config ORDER BY version DESC LIMIT 1",
+        )
         .toArray();
       if (latest?.document === document) return latest.version;
       const next = (latest?.version ?? 0) + 1;
-      this.#sql.exec("INSERT INTO config (version, document, applied_at) VALUES (?, ?, ?)", next, document, this.#now());
+      this.#sql.exec(
+        "INSERT INTO config (version, document, applied_at) VALUES (?, ?, ?)",
+        next,
+        document,
+        this.#now(),
+      );
       this.#journal.append("config.applied", { version: next, digest }, this.#now());
       this.#bump();
       return next;
@@ -108,7 +122,11 @@ export class Tenant extends DurableObject<Env> {
   /** Keeps a sealed secret under its name; what was there before is gone. */
   async putSecret(name: string, sealed: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
-      this.#sql.exec("INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed", name, sealed);
+      this.#sql.exec(
+        "INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+        name,
+        sealed,
+      );
       this.#journal.append("secret.set", { name }, this.#now());
     });
     await this.#scheduleFeed();
@@ -125,11 +143,18 @@ export class Tenant extends DurableObject<Env> {
    */
   async killAgent(clientId: string, reason: string | undefined): Promise<string[]> {
     const sessions = this.ctx.storage.transactionSync(() => {
-      this.#sql.exec("INSERT INTO killed (client_id, until) VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET until = excluded.until", clientId, this.#now());
+      this.#sql.exec(
+        "INSERT INTO killed (client_id, until) VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET until = excluded.until",
+        clientId,
+        this.#now(),
+      );
       this.#journal.append("agent.revoked", { client_id: clientId, reason }, this.#now());
       this.#bump();
       return this.#sql
-        .exec<{ session_id: string }>("SELECT session_id FROM session WHERE client_id = ? AND status <> 'ended'", clientId)
+        .exec<{ session_id: string }>(
+          "SELECT session_id FROM session WHERE client_id = ? AND status <> 'ended'",
+          clientId,
+        )
         .toArray()
         .map((row) => row.session_id);
     });
@@ -143,7 +168,11 @@ export class Tenant extends DurableObject<Env> {
       `INSERT INTO session (session_id, client_id, status, created_at, ended_at) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (session_id) DO UPDATE SET status = excluded.status, ended_at = excluded.ended_at
        WHERE session.status <> 'ended' AND NOT (session.status = 'active' AND excluded.status = 'pending')`,
-      row.session_id, row.client_id, row.status, row.created_at, row.ended_at,
+      row.session_id,
+      row.client_id,
+      row.status,
+      row.created_at,
+      row.ended_at,
     );
   }
 

@@ -45,13 +45,25 @@ const QUOTE_LABEL = "In the agent's own words. Stint has not checked any of this
 
 function textPart({ headline, rows, notes, quotes }: Facts, link: string): string {
   return [
-    headline, "",
-    ...rows.map(({ label, value }) => `${label}: ${value.replaceAll("\n", "\n  ")}`), "",
-    ...notes, "",
-    "Look and decide:", link, "",
-    LINK_WORTH, "",
+    headline,
+    "",
+    ...rows.map(({ label, value }) => `${label}: ${value.replaceAll("\n", "\n  ")}`),
+    "",
+    ...notes,
+    "",
+    "Look and decide:",
+    link,
+    "",
+    LINK_WORTH,
+    "",
     QUOTE_LABEL,
-    ...quotes.flatMap(({ label, text }) => [`> ${label}:`, ...unlinked(text).split("\n").map((line) => `> ${line}`)]), "",
+    ...quotes.flatMap(({ label, text }) => [
+      `> ${label}:`,
+      ...unlinked(text)
+        .split("\n")
+        .map((line) => `> ${line}`),
+    ]),
+    "",
   ].join("\r\n");
 }
 
@@ -77,5 +89,10 @@ function unlinked(text: string): string {
 }
 
 function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("'", "&#39;");
 }

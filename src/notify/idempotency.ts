@@ -7,6 +7,8 @@ export function messageKey(sessionId: string, recipient: string, channel: string
 
 /** The key in the shape of a UUID, for receivers that want one. */
 export function messageUuid(sessionId: string, recipient: string, channel: string): string {
-  const hex = [...messageKey(sessionId, recipient, channel)].map((char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+  const hex = [...messageKey(sessionId, recipient, channel)]
+    .map((char) => char.charCodeAt(0).toString(16).padStart(2, "0"))
+    .join("");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

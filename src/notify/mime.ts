@@ -36,7 +36,12 @@ export function mimeOf({ from, to, subject, text, html, messageId, key }: EmailM
 }
 
 function base64Lines(content: string): string {
-  return Buffer.from(content).toString("base64").match(new RegExp(`.{1,${BASE64_LINE}}`, "g"))?.join("\r\n") ?? "";
+  return (
+    Buffer.from(content)
+      .toString("base64")
+      .match(new RegExp(`.{1,${BASE64_LINE}}`, "g"))
+      ?.join("\r\n") ?? ""
+  );
 }
 
 /** RFC 2047 encoded words, split between characters and folded. */

@@ -15,7 +15,12 @@ export async function sendByResend(message: EmailMessage, context: DeliveryConte
   const answer = await context.outbound.text({
     url: `${resend.base_url}/emails`,
     method: "POST",
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": message.key, "user-agent": "stint" },
+    headers: {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      "idempotency-key": message.key,
+      "user-agent": "stint",
+    },
     body: JSON.stringify({ from, to: [to], subject, text, html, headers: { "Message-ID": messageId } }),
     deadlineMs: DEADLINE_MS,
     maxBytes: MAX_ANSWER_BYTES,
@@ -24,7 +29,11 @@ export async function sendByResend(message: EmailMessage, context: DeliveryConte
   const { status, headers } = answer.value;
   if (status >= 200 && status < 300) return ok("sent");
   if (status === 429 || status === 409 || status >= 500) {
-    return err({ kind: "retry", reason: `status_${status}`, afterSeconds: Number(headers.get("retry-after")) || undefined });
+    return err({
+      kind: "retry",
+      reason: `status_${status}`,
+      afterSeconds: Number(headers.get("retry-after")) || undefined,
+    });
   }
   return err({ kind: "permanent", reason: `status_${status}` });
 }

@@ -12,8 +12,21 @@ const MAX_BLOCK_TEXT = 2900;
 const MAX_BUTTON_URL = 3000;
 /** Answers after which the same message would fail again until somebody mends the configuration. */
 const PERMANENT = new Set([
-  "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope", "channel_not_found",
-  "not_in_channel", "is_archived", "user_not_found", "user_disabled", "cannot_dm_bot", "restricted_action", "invalid_blocks", "msg_too_long",
+  "invalid_auth",
+  "not_authed",
+  "account_inactive",
+  "token_revoked",
+  "token_expired",
+  "missing_scope",
+  "channel_not_found",
+  "not_in_channel",
+  "is_archived",
+  "user_not_found",
+  "user_disabled",
+  "cannot_dm_bot",
+  "restricted_action",
+  "invalid_blocks",
+  "msg_too_long",
 ]);
 
 const answerSchema = z.object({ ok: z.boolean(), error: z.string().optional() });
@@ -30,10 +43,18 @@ export async function postSlackLink(notice: LinkNotice, context: DeliveryContext
       remark(`${label}, in the agent's own words, unchecked:`),
       { type: "section", text: plain(`“${text}”`) },
     ]),
-    { type: "actions", elements: [{ type: "button", text: plain("Look and decide"), url: link, style: "primary", action_id: "open" }] },
+    {
+      type: "actions",
+      elements: [{ type: "button", text: plain("Look and decide"), url: link, style: "primary", action_id: "open" }],
+    },
     remark(`This link is yours alone; whoever holds it can decide as you. It ends ${untilText(expiresAt)}.`),
   ];
-  return post(context, context.notify.slack, { channel: approver.slack, text: `${facts.headline}: look and decide`, blocks }, messageUuid(notice.sessionId, approver.id, "slack"));
+  return post(
+    context,
+    context.notify.slack,
+    { channel: approver.slack, text: `${facts.headline}: look and decide`, blocks },
+    messageUuid(notice.sessionId, approver.id, "slack"),
+  );
 }
 
 /** Says in the shared channel that a request waits, without a link. */
@@ -41,7 +62,12 @@ export async function postSlackNotice(notice: Notice, context: DeliveryContext):
   const { slack } = context.notify;
   if (slack?.channel === undefined) return ok("sent");
   const blocks = [...factBlocks(notice), remark("The approvers have each been sent a link of their own.")];
-  return post(context, slack, { channel: slack.channel, text: notice.facts.headline, blocks }, messageUuid(notice.sessionId, "channel", "slack"));
+  return post(
+    context,
+    slack,
+    { channel: slack.channel, text: notice.facts.headline, blocks },
+    messageUuid(notice.sessionId, "channel", "slack"),
+  );
 }
 
 /** What Stint says. Everything is plain text: no markup, so nothing in it can become a mention or a link. */
@@ -61,25 +87,44 @@ function remark(text: string): object {
   return { type: "context", elements: [plain(text)] };
 }
 
-async function post(context: DeliveryContext, slack: SlackChannel, message: { channel: string; text: string; blocks: readonly object[] }, key: string): Promise<Delivery> {
+async function post(
+  context: DeliveryContext,
+  slack: SlackChannel,
+  message: { channel: string; text: string; blocks: readonly object[] },
+  key: string,
+): Promise<Delivery> {
   const token = await context.readSecret(slack.token.secret);
   if (token === undefined) return err({ kind: "permanent", reason: "secret_missing" });
   const answer = await context.outbound.text({
     url: `${slack.base_url}/chat.postMessage`,
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json; charset=utf-8" },
-    body: JSON.stringify({ ...message, text: escape(message.text), unfurl_links: false, unfurl_media: false, parse: "none", link_names: false, client_msg_id: key }),
+    body: JSON.stringify({
+      ...message,
+      text: escape(message.text),
+      unfurl_links: false,
+      unfurl_media: false,
+      parse: "none",
+      link_names: false,
+      client_msg_id: key,
+    }),
     deadlineMs: DEADLINE_MS,
     maxBytes: MAX_ANSWER_BYTES,
   });
   if (!answer.ok) return err({ kind: "retry", reason: answer.error.kind });
   const { status, headers, text } = answer.value;
-  if (status === 429) return err({ kind: "retry", reason: "rate_limited", afterSeconds: Number(headers.get("retry-after")) || undefined });
+  if (status === 429)
+    return err({
+      kind: "retry",
+      reason: "rate_limited",
+      afterSeconds: Number(headers.get("retry-after")) || undefined,
+    });
   const parsed = readAnswer(text);
   if (parsed?.ok === true) return ok("sent");
   // client_msg_id was seen before: the message is there already.
   if (parsed?.error === "duplicate_message_not_allowed") return ok("sent");
-  if (parsed?.error !== undefined && PERMANENT.has(parsed.error)) return err({ kind: "permanent", reason: parsed.error });
+  if (parsed?.error !== undefined && PERMANENT.has(parsed.error))
+    return err({ kind: "permanent", reason: parsed.error });
   return err({ kind: "retry", reason: "unexpected_answer" });
 }
 

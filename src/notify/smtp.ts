@@ -20,7 +20,8 @@ export async function sendBySmtp(message: EmailMessage, context: DeliveryContext
   // A password or a link must not cross the public internet in plain.
   if (smtp.security === "none" && !isPrivate) return err({ kind: "permanent", reason: "plain_smtp_refused" });
   const password = smtp.password === undefined ? undefined : await context.readSecret(smtp.password.secret);
-  if (smtp.password !== undefined && password === undefined) return err({ kind: "permanent", reason: "secret_missing" });
+  if (smtp.password !== undefined && password === undefined)
+    return err({ kind: "permanent", reason: "secret_missing" });
 
   const conversation = new Conversation(smtp);
   try {
@@ -32,7 +33,12 @@ export async function sendBySmtp(message: EmailMessage, context: DeliveryContext
   }
 }
 
-async function converse(talk: Conversation, smtp: SmtpServer, password: string | undefined, message: EmailMessage): Promise<Delivery> {
+async function converse(
+  talk: Conversation,
+  smtp: SmtpServer,
+  password: string | undefined,
+  message: EmailMessage,
+): Promise<Delivery> {
   const helo = `EHLO ${message.messageId.slice(message.messageId.indexOf("@") + 1, -1)}`;
   const greeting = await talk.expect(220);
   if (!greeting.ok) return greeting;
@@ -50,7 +56,11 @@ async function converse(talk: Conversation, smtp: SmtpServer, password: string |
     const accepted = await talk.say(`AUTH PLAIN ${token}`, 235);
     if (!accepted.ok) return accepted;
   }
-  for (const [line, code] of [[`MAIL FROM:<${message.from}>`, 250], [`RCPT TO:<${message.to}>`, 250], ["DATA", 354]] as const) {
+  for (const [line, code] of [
+    [`MAIL FROM:<${message.from}>`, 250],
+    [`RCPT TO:<${message.to}>`, 250],
+    ["DATA", 354],
+  ] as const) {
     const reply = await talk.say(line, code);
     if (!reply.ok) return reply;
   }

@@ -4,9 +4,19 @@ import { Moment } from "./time.tsx";
 import { UnitText, type UnitLine } from "./units.tsx";
 
 export type ApproveOutcomeProps =
-  | { readonly kind: "approved"; readonly lines: readonly UnitLine[]; readonly expiresAt: number; readonly agentName: string }
+  | {
+      readonly kind: "approved";
+      readonly lines: readonly UnitLine[];
+      readonly expiresAt: number;
+      readonly agentName: string;
+    }
   | { readonly kind: "denied"; readonly agentName: string }
-  | { readonly kind: "already_decided"; readonly verdict: "approved" | "denied" | "ended"; readonly decidedBy?: string; readonly decidedAt?: number }
+  | {
+      readonly kind: "already_decided";
+      readonly verdict: "approved" | "denied" | "ended";
+      readonly decidedBy?: string;
+      readonly decidedAt?: number;
+    }
   | { readonly kind: "nothing_left"; readonly token: string }
   | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" };
 
@@ -56,15 +66,51 @@ function describe(props: ApproveOutcomeProps): Description {
     case "already_decided":
       return { title: "Already decided", tone: "plain", body: <Decided {...props} /> };
     case "expired":
-      return { title: "This request has expired", tone: "plain", body: <p>Nobody decided in time, so nothing was granted. If the task still matters, the agent has to ask again.</p> };
+      return {
+        title: "This request has expired",
+        tone: "plain",
+        body: (
+          <p>Nobody decided in time, so nothing was granted. If the task still matters, the agent has to ask again.</p>
+        ),
+      };
     case "invalid_link":
-      return { title: "This link is not valid", tone: "warn", body: <p>It was altered or cut short, or what it led to is gone. Nothing was changed. Open it again from the message that you were sent.</p> };
+      return {
+        title: "This link is not valid",
+        tone: "warn",
+        body: (
+          <p>
+            It was altered or cut short, or what it led to is gone. Nothing was changed. Open it again from the message
+            that you were sent.
+          </p>
+        ),
+      };
     case "not_permitted":
-      return { title: "You may not decide this", tone: "warn", body: <p>The trust policy does not, or no longer, name you for this request. Nothing was changed.</p> };
+      return {
+        title: "You may not decide this",
+        tone: "warn",
+        body: <p>The trust policy does not, or no longer, name you for this request. Nothing was changed.</p>,
+      };
     case "changed":
-      return { title: "That was not what you were shown", tone: "warn", body: <p>The decision did not fit the stored request, or its time has passed. Nothing was changed. Open the link again and look once more.</p> };
+      return {
+        title: "That was not what you were shown",
+        tone: "warn",
+        body: (
+          <p>
+            The decision did not fit the stored request, or its time has passed. Nothing was changed. Open the link
+            again and look once more.
+          </p>
+        ),
+      };
     case "forbidden":
-      return { title: "This did not come from the approval page", tone: "warn", body: <p>Nothing was changed. Open the link from your message again, in one browser window, with cookies allowed.</p> };
+      return {
+        title: "This did not come from the approval page",
+        tone: "warn",
+        body: (
+          <p>
+            Nothing was changed. Open the link from your message again, in one browser window, with cookies allowed.
+          </p>
+        ),
+      };
     case "nothing_left":
       return {
         title: "Nothing is left to approve",

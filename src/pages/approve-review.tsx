@@ -19,7 +19,17 @@ export interface ApproveReviewProps {
 }
 
 /** The grant exactly as it would be, shown once more before it is decided. */
-export function ApproveReview({ facts, lines, expiresAt, grantJson, digest, requestDigest, token, csrf, approverName }: ApproveReviewProps) {
+export function ApproveReview({
+  facts,
+  lines,
+  expiresAt,
+  grantJson,
+  digest,
+  requestDigest,
+  token,
+  csrf,
+  approverName,
+}: ApproveReviewProps) {
   return (
     <Layout title="Approval">
       <section class="card">

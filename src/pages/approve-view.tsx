@@ -21,7 +21,8 @@ export interface ApproveViewProps {
 
 /** The request as its approver first sees it: Stint's facts, what may be taken away from it, and the two decisions. */
 export function ApproveView(props: ApproveViewProps) {
-  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName, matchCode } = props;
+  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName, matchCode } =
+    props;
   return (
     <Layout title="Approval">
       <form class="card" method="post" action="/approve/review">
@@ -75,8 +76,8 @@ export function ApproveView(props: ApproveViewProps) {
 function LinkBanner({ approverName }: { approverName: string }) {
   return (
     <aside class="banner" aria-label="What this link proves">
-      <strong>Only this link says that you are {approverName}.</strong> Whoever holds it can decide in your name. Do not forward it, and do not
-      approve what you did not expect.
+      <strong>Only this link says that you are {approverName}.</strong> Whoever holds it can decide in your name. Do not
+      forward it, and do not approve what you did not expect.
     </aside>
   );
 }

@@ -52,7 +52,11 @@ export interface AccessTokenClaims {
 const remembered = new Map<string, AccessToken>();
 
 /** Verifies an access token, once: a token seen before is recognised by its digest until it expires. */
-export async function verifyAccessToken(token: string, context: TenantContext, now: number): Promise<Result<AccessToken, "invalid_token">> {
+export async function verifyAccessToken(
+  token: string,
+  context: TenantContext,
+  now: number,
+): Promise<Result<AccessToken, "invalid_token">> {
   const digest = sha256(`${context.issuer} ${context.keys.map((key) => key.kid).join(" ")} ${token}`);
   const known = remembered.get(digest);
   const access = known ?? (await verify(token, context));
@@ -85,7 +89,8 @@ function readClaims(claims: JsonObject): AccessToken | undefined {
   const jkt = (claims["cnf"] as JsonObject | undefined)?.["jkt"];
   const details = authorizationDetailsSchema.safeParse(claims["authorization_details"]);
   const texts = [sid, jti, jkt, aud, client_id, sub, grant_digest];
-  if (!texts.every((text) => typeof text === "string") || typeof exp !== "number" || typeof iat !== "number") return undefined;
+  if (!texts.every((text) => typeof text === "string") || typeof exp !== "number" || typeof iat !== "number")
+    return undefined;
   if (!isSessionId(sid as string) || !details.success) return undefined;
   const actor = (act as JsonObject | undefined)?.["sub"];
   return {

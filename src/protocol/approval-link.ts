@@ -17,11 +17,22 @@ export type LinkFault = "invalid_link" | "expired_link";
  * Reads an approval link's token. It proves that Stint wrote it to that person, not that the person
  * opened it: the assurance `link`, and no more.
  */
-export async function verifyApprovalLink(token: string, context: TenantContext, now: number): Promise<Result<ApprovalLink, LinkFault>> {
+export async function verifyApprovalLink(
+  token: string,
+  context: TenantContext,
+  now: number,
+): Promise<Result<ApprovalLink, LinkFault>> {
   const claims = await verifyOwnToken(token, "approval_link", context.keys);
-  if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/approve`) return err("invalid_link");
+  if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/approve`)
+    return err("invalid_link");
   const { sid, sub, request_digest, jti, exp } = claims;
-  if (![sid, sub, request_digest, jti].every((text) => typeof text === "string") || !isSessionId(sid as string)) return err("invalid_link");
+  if (![sid, sub, request_digest, jti].every((text) => typeof text === "string") || !isSessionId(sid as string))
+    return err("invalid_link");
   if (typeof exp !== "number" || exp <= now) return err("expired_link");
-  return ok({ session_id: sid as string, person: sub as string, request_digest: request_digest as string, jti: jti as string });
+  return ok({
+    session_id: sid as string,
+    person: sub as string,
+    request_digest: request_digest as string,
+    jti: jti as string,
+  });
 }

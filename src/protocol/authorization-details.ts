@@ -9,7 +9,9 @@ import type { WireError } from "./wire-error.ts";
 const MAX_ENTRIES = 20;
 const MAX_ITEMS = 50;
 
-export const identifier = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be lower-case letters, digits, dots, dashes or underscores");
+export const identifier = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be lower-case letters, digits, dots, dashes or underscores");
 const operationName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9:._-]{0,99}$/, "must be the name of an operation");
 const toolName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/, "must be the name of a tool");
 /** Concrete: a wildcard is for policies, never for what an agent asks. */
@@ -27,7 +29,9 @@ export const upstreamAccessSchema = z
     type: z.literal("upstream_access"),
     upstream: identifier.describe("The id of a configured upstream"),
     actions: uniqueList(operationName).describe("Operations of the upstream's catalogue"),
-    locations: uniqueList(location).optional().describe("Where, such as repositories; needed by operations that know locations"),
+    locations: uniqueList(location)
+      .optional()
+      .describe("Where, such as repositories; needed by operations that know locations"),
   })
   .describe("Access to operations of one upstream");
 

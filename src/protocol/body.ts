@@ -19,7 +19,8 @@ export async function readJsonObject(request: Request): Promise<Result<{ readonl
   const parsed = parseStrictJson(text.value);
   if (!parsed.ok) return err(invalidRequest(JSON_FAULTS[parsed.error]));
   const value = parsed.value;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return err(invalidRequest("the body must be a JSON object"));
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return err(invalidRequest("the body must be a JSON object"));
   return ok(value as { readonly [name: string]: Json });
 }
 
@@ -64,7 +65,8 @@ async function readText(request: Request, mediaType: string): Promise<Result<str
   if (!bytes.ok) return bytes;
   try {
     const text = utf8.decode(bytes.value);
-    if (text.startsWith("\uFEFF") || text.includes("\0")) return err(invalidRequest("the body starts with a byte order mark or holds NUL"));
+    if (text.startsWith("\uFEFF") || text.includes("\0"))
+      return err(invalidRequest("the body starts with a byte order mark or holds NUL"));
     return ok(text);
   } catch {
     return err(invalidRequest("the body is not valid UTF-8"));
@@ -72,12 +74,21 @@ async function readText(request: Request, mediaType: string): Promise<Result<str
 }
 
 function isMediaType(header: string | null, mediaType: string): boolean {
-  const [type, ...parameters] = (header ?? "").toLowerCase().split(";").map((part) => part.trim());
-  return type === mediaType && parameters.every((parameter) => parameter === "" || /^charset="?utf-8"?$/.test(parameter));
+  const [type, ...parameters] = (header ?? "")
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
+  return (
+    type === mediaType && parameters.every((parameter) => parameter === "" || /^charset="?utf-8"?$/.test(parameter))
+  );
 }
 
 async function readCapped(request: Request): Promise<Result<Uint8Array, WireError>> {
-  const tooLarge = err({ status: 413 as const, error: "invalid_request", description: `the body is larger than ${MAX_BODY_BYTES} bytes` });
+  const tooLarge = err({
+    status: 413 as const,
+    error: "invalid_request",
+    description: `the body is larger than ${MAX_BODY_BYTES} bytes`,
+  });
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return tooLarge;
   if (request.body === null) return ok(new Uint8Array());
   const reader = request.body.getReader();
@@ -87,7 +98,8 @@ async function readCapped(request: Request): Promise<Result<Uint8Array, WireErro
   let size = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (deadline.aborted) return err({ status: 400, error: "invalid_request", description: "the body took too long to arrive" });
+    if (deadline.aborted)
+      return err({ status: 400, error: "invalid_request", description: "the body took too long to arrive" });
     if (done) return ok(concat(chunks, size));
     size += value.byteLength;
     if (size > MAX_BODY_BYTES) {

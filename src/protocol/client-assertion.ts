@@ -3,6 +3,7 @@ import { importPublicKey } from "../crypto/public-key.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { PublicJwk } from "../domain/tenant.ts";
 import type { TenantContext } from "../tenancy.ts";
+import type { PresentedAssertion } from "./presented-assertion.ts";
 import type { WireError } from "./wire-error.ts";
 
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -21,17 +22,12 @@ export interface AuthenticatedClient {
   readonly oneTime: { readonly key: string; readonly rememberUntil: number };
 }
 
-export interface PresentedAssertion {
-  readonly client_id?: string | undefined;
-  readonly client_assertion_type?: string | undefined;
-  readonly client_assertion?: string | undefined;
-}
-
 /** One answer for every way to fail, so that nobody learns which clients exist. */
 export const INVALID_CLIENT: WireError = {
   status: 401,
   error: "invalid_client",
-  description: "client authentication failed: send a fresh private_key_jwt assertion, signed with a registered key, with iss = sub = client_id and aud = the issuer",
+  description:
+    "client authentication failed: send a fresh private_key_jwt assertion, signed with a registered key, with iss = sub = client_id and aud = the issuer",
 };
 
 /**
@@ -43,7 +39,8 @@ export async function authenticateClient(
   context: TenantContext,
   now: number,
 ): Promise<Result<AuthenticatedClient, WireError>> {
-  if (presented.client_assertion_type !== ASSERTION_TYPE || presented.client_assertion === undefined) return err(INVALID_CLIENT);
+  if (presented.client_assertion_type !== ASSERTION_TYPE || presented.client_assertion === undefined)
+    return err(INVALID_CLIENT);
   const read = readJws(presented.client_assertion, false);
   if (!read.ok) return err(INVALID_CLIENT);
   const claims = read.value.claims;
@@ -52,7 +49,8 @@ export async function authenticateClient(
   const keys = client?.keys ?? context.keys.slice(0, 1).map((key) => key.publicJwk);
   const signed = await isSignedByOneOf(read.value, keys);
   if (client === undefined || !signed) return err(INVALID_CLIENT);
-  if (!isAssertionType(read.value.typ) || !claimsHold(claims, client.id, context.issuer, now)) return err(INVALID_CLIENT);
+  if (!isAssertionType(read.value.typ) || !claimsHold(claims, client.id, context.issuer, now))
+    return err(INVALID_CLIENT);
   if (presented.client_id !== undefined && presented.client_id !== client.id) return err(INVALID_CLIENT);
   return ok({
     kind: client.kind,
@@ -61,7 +59,10 @@ export async function authenticateClient(
   });
 }
 
-function registered(context: TenantContext, id: unknown): { kind: "agent" | "server"; id: string; keys: readonly PublicJwk[] } | undefined {
+function registered(
+  context: TenantContext,
+  id: unknown,
+): { kind: "agent" | "server"; id: string; keys: readonly PublicJwk[] } | undefined {
   if (typeof id !== "string") return undefined;
   const agent = context.tenant.agents.get(id);
   if (agent !== undefined) return { kind: "agent", id, keys: agent.jwks.keys };

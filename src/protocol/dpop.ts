@@ -35,7 +35,10 @@ export type ProofFault = "missing" | "invalid" | "use_dpop_nonce";
  *
  * @param header the `DPoP` header; two headers arrive joined by a comma and so are no JWT
  */
-export async function verifyProof(header: string | null, expected: ProofExpectation): Promise<Result<Proof, ProofFault>> {
+export async function verifyProof(
+  header: string | null,
+  expected: ProofExpectation,
+): Promise<Result<Proof, ProofFault>> {
   if (header === null) return err("missing");
   const read = readJws(header, true);
   if (!read.ok) return err("invalid");
@@ -68,9 +71,19 @@ export function proofErrorAtServer(fault: ProofFault, nonce: string): WireError 
   const headers = { "dpop-nonce": nonce };
   switch (fault) {
     case "use_dpop_nonce":
-      return { status: 400, error: "use_dpop_nonce", description: "sign the proof again with the nonce of the DPoP-Nonce header", headers };
+      return {
+        status: 400,
+        error: "use_dpop_nonce",
+        description: "sign the proof again with the nonce of the DPoP-Nonce header",
+        headers,
+      };
     case "missing":
-      return { status: 400, error: "invalid_dpop_proof", description: "send one DPoP proof in the DPoP header", headers };
+      return {
+        status: 400,
+        error: "invalid_dpop_proof",
+        description: "send one DPoP proof in the DPoP header",
+        headers,
+      };
     case "invalid":
       return { status: 400, error: "invalid_dpop_proof", description: "the DPoP proof does not hold", headers };
   }
@@ -84,6 +97,9 @@ export function proofErrorAtResource(fault: ProofFault, nonce: string): WireErro
     status: 401,
     error,
     description,
-    headers: { "dpop-nonce": nonce, "www-authenticate": `DPoP error="${error}", error_description="${description}", algs="ES256 PS256 EdDSA"` },
+    headers: {
+      "dpop-nonce": nonce,
+      "www-authenticate": `DPoP error="${error}", error_description="${description}", algs="ES256 PS256 EdDSA"`,
+    },
   };
 }

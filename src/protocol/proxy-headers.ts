@@ -3,15 +3,40 @@
  * nobody thought of stays out, credentials, cookies, overrides and forwarding headers among it.
  */
 const TO_UPSTREAM = new Set([
-  "accept", "accept-language", "content-type", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
-  "idempotency-key", "prefer", "range", "x-github-api-version", "notion-version", "stripe-version",
+  "accept",
+  "accept-language",
+  "content-type",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "idempotency-key",
+  "prefer",
+  "range",
+  "x-github-api-version",
+  "notion-version",
+  "stripe-version",
 ]);
 
 /** What passes back to the caller. */
 const FROM_UPSTREAM = new Set([
-  "content-type", "content-language", "content-range", "accept-ranges", "etag", "last-modified", "link", "retry-after", "date",
-  "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-used", "x-ratelimit-resource",
-  "x-request-id", "x-github-request-id", "x-github-media-type",
+  "content-type",
+  "content-language",
+  "content-range",
+  "accept-ranges",
+  "etag",
+  "last-modified",
+  "link",
+  "retry-after",
+  "date",
+  "x-ratelimit-limit",
+  "x-ratelimit-remaining",
+  "x-ratelimit-reset",
+  "x-ratelimit-used",
+  "x-ratelimit-resource",
+  "x-request-id",
+  "x-github-request-id",
+  "x-github-media-type",
 ]);
 
 /** Set on everything that passes back: nobody's to keep, and inert if a browser should open it. */
@@ -23,7 +48,10 @@ const ALWAYS = {
 } as const;
 
 /** The headers that an upstream sees: those that may pass, and the credential alone and last. */
-export function headersToUpstream(request: Headers, credential: { readonly header: string; readonly value: string }): Headers {
+export function headersToUpstream(
+  request: Headers,
+  credential: { readonly header: string; readonly value: string },
+): Headers {
   const headers = new Headers();
   for (const name of TO_UPSTREAM) {
     const value = request.get(name);

@@ -6,7 +6,7 @@ import { MIN_SESSION_SECONDS } from "../domain/grant.ts";
 import type { AskFault } from "../domain/policy.ts";
 import type { Task } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { PresentedAssertion } from "./client-assertion.ts";
+import type { PresentedAssertion } from "./presented-assertion.ts";
 import { invalidDetails, readAuthorizationDetails } from "./authorization-details.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
@@ -25,7 +25,11 @@ export const sessionRequestSchema = z.strictObject({
     reference: z.string().max(MAX_REFERENCE_LENGTH).optional(),
   }),
   authorization_details: z.unknown(),
-  expires_in: z.int().min(MIN_SESSION_SECONDS).max(365 * 86_400).describe("How long the session shall last, in seconds"),
+  expires_in: z
+    .int()
+    .min(MIN_SESSION_SECONDS)
+    .max(365 * 86_400)
+    .describe("How long the session shall last, in seconds"),
   user: z.string().min(1).max(200).optional().describe("The id of the person for whom the agent works"),
 });
 
@@ -41,7 +45,12 @@ export interface AskedSession {
 /** Reads the body of `POST /sessions`. */
 export function readSessionRequest(body: { readonly [name: string]: Json }): Result<AskedSession, WireError> {
   if (body["scope"] !== undefined) {
-    const error = { status: 400, error: "invalid_scope", description: "Stint knows no scopes, and no offline_access: ask with authorization_details, and for more time open a new session" } as const;
+    const error = {
+      status: 400,
+      error: "invalid_scope",
+      description:
+        "Stint knows no scopes, and no offline_access: ask with authorization_details, and for more time open a new session",
+    } as const;
     return err(error);
   }
   const parsed = sessionRequestSchema.safeParse(body);
@@ -63,7 +72,11 @@ export function readSessionRequest(body: { readonly [name: string]: Json }): Res
   });
 }
 
-function readTask(raw: { title: string; description?: string | undefined; reference?: string | undefined }): Result<Task, WireError> {
+function readTask(raw: {
+  title: string;
+  description?: string | undefined;
+  reference?: string | undefined;
+}): Result<Task, WireError> {
   const title = cleanAgentText(raw.title, TITLE_LIMITS);
   if (title === "") return err(invalidRequest("/task/title: must say what the task is"));
   const description = raw.description === undefined ? "" : cleanAgentText(raw.description, DESCRIPTION_LIMITS);
@@ -91,7 +104,9 @@ const IDEMPOTENCY_KEY = /^[!-~]{1,200}$/;
 /** Reads `Idempotency-Key`. */
 export function readIdempotencyKey(header: string | null): Result<string | undefined, WireError> {
   if (header === null) return ok(undefined);
-  return IDEMPOTENCY_KEY.test(header) ? ok(header) : err(invalidRequest("Idempotency-Key must be 1 to 200 visible ASCII characters"));
+  return IDEMPOTENCY_KEY.test(header)
+    ? ok(header)
+    : err(invalidRequest("Idempotency-Key must be 1 to 200 visible ASCII characters"));
 }
 
 /** What the trust policy's refusals look like to an agent. */
@@ -102,12 +117,24 @@ export function askError(fault: AskFault): WireError {
     case "unknown_user":
       return { status: 400, error: "unknown_user_id", description: "user is not a person of this tenant" };
     case "not_allowed":
-      return { status: 403, error: "access_denied", description: `no trust policy lets this agent have ${fault.unit} (or all of the request together); ask for less, or have the policy changed` };
+      return {
+        status: 403,
+        error: "access_denied",
+        description: `no trust policy lets this agent have ${fault.unit} (or all of the request together); ask for less, or have the policy changed`,
+      };
     case "too_long":
       return invalidRequest(`/expires_in: the trust policy allows at most ${fault.maxSeconds} seconds`);
     case "no_approver":
-      return { status: 403, error: "access_denied", description: `policy ${fault.policy} names nobody who may approve this agent: its owner and the person it works for may not` };
+      return {
+        status: 403,
+        error: "access_denied",
+        description: `policy ${fault.policy} names nobody who may approve this agent: its owner and the person it works for may not`,
+      };
     case "assurance_not_offered":
-      return { status: 403, error: "access_denied", description: `policy ${fault.policy} demands the assurance ${fault.assurance}, which this broker cannot offer yet` };
+      return {
+        status: 403,
+        error: "access_denied",
+        description: `policy ${fault.policy} demands the assurance ${fault.assurance}, which this broker cannot offer yet`,
+      };
   }
 }

@@ -9,22 +9,53 @@ import { identifier } from "./authorization-details.ts";
 const MAX_LIST = 500;
 
 /** A name that people read: no control, invisible or bidirectional characters. */
-const displayName = z.string().min(1).max(100).regex(/^[^\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]+$/u, "must be plain visible text");
+const displayName = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]+$/u, "must be plain visible text");
 const clientId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._~:/-]{0,199}$/, "must be letters, digits and . _ ~ : / -");
-const personId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_`{|}~@-]{0,199}$/, "must be an id such as dana@acme.example");
-const emailAddress = z.string().max(254).regex(/^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/, "must be one bare address");
-const groupName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be lower-case letters, digits, dots, dashes or underscores");
-const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "must be a name such as GITHUB_APP_KEY").refine((name) => !name.startsWith("STINT_"), "names that start with STINT_ are the broker's own");
-const secretReference = z.strictObject({ secret: secretName }).describe("The name of a secret in the sealed store or the environment, never its value");
+const personId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_`{|}~@-]{0,199}$/, "must be an id such as dana@acme.example");
+const emailAddress = z
+  .string()
+  .max(254)
+  .regex(/^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/, "must be one bare address");
+const groupName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be lower-case letters, digits, dots, dashes or underscores");
+const secretName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]{0,63}$/, "must be a name such as GITHUB_APP_KEY")
+  .refine((name) => !name.startsWith("STINT_"), "names that start with STINT_ are the broker's own");
+const secretReference = z
+  .strictObject({ secret: secretName })
+  .describe("The name of a secret in the sealed store or the environment, never its value");
 const duration = z.string().regex(/^[1-9][0-9]{0,5}[smhd]$/, "must be a duration such as 90s, 30m or 2h");
 
 /** An address that the broker calls. Whether it may be called is judged again at every call. */
-const baseUrl = z.url({ protocol: /^https?$/ }).max(500).refine((text) => {
-  const url = new URL(text);
-  return url.username === "" && url.password === "" && url.search === "" && url.hash === "" && !text.endsWith("/");
-}, "must be an http(s) URL without user, query, fragment or a slash at the end");
-const resourceUri = z.url({ protocol: /^https?$/ }).max(500).refine((text) => new URL(text).hash === "" && new URL(text).username === "", "must be an absolute URI without fragment (RFC 8707)");
-const issuer = z.string().max(300).refine((text) => URL.canParse(text) && new URL(text).origin === text, "must be an origin such as https://stint.acme.example");
+const baseUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(500)
+  .refine((text) => {
+    const url = new URL(text);
+    return url.username === "" && url.password === "" && url.search === "" && url.hash === "" && !text.endsWith("/");
+  }, "must be an http(s) URL without user, query, fragment or a slash at the end");
+const resourceUri = z
+  .url({ protocol: /^https?$/ })
+  .max(500)
+  .refine(
+    (text) => new URL(text).hash === "" && new URL(text).username === "",
+    "must be an absolute URI without fragment (RFC 8707)",
+  );
+const issuer = z
+  .string()
+  .max(300)
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    "must be an origin such as https://stint.acme.example",
+  );
 
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -40,29 +71,40 @@ const publicJwk = z
     n: z.string().optional(),
     e: z.string().optional(),
   })
-  .refine((jwk) => !PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)), "must be a public key: never put a private or symmetric key here");
-const jwks = z
-  .strictObject({ keys: z.array(publicJwk).max(10) })
-  .refine(({ keys }) => {
-    const kids = keys.map((key) => key.kid).filter((kid) => kid !== undefined);
-    return new Set(kids).size === kids.length;
-  }, "has two keys with the same kid");
+  .refine(
+    (jwk) => !PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)),
+    "must be a public key: never put a private or symmetric key here",
+  );
+const jwks = z.strictObject({ keys: z.array(publicJwk).max(10) }).refine(({ keys }) => {
+  const kids = keys.map((key) => key.kid).filter((kid) => kid !== undefined);
+  return new Set(kids).size === kids.length;
+}, "has two keys with the same kid");
 
 const agent = z.strictObject({ client_id: clientId, name: displayName, owner: personId, jwks });
 
 const person = z.strictObject({
   id: personId,
   name: displayName,
-  roles: z.array(z.enum(["approver", "admin", "auditor"])).max(3).default([]),
+  roles: z
+    .array(z.enum(["approver", "admin", "auditor"]))
+    .max(3)
+    .default([]),
   groups: z.array(groupName).max(50).default([]),
   email: emailAddress.optional().describe("Where mail goes, when the id is not the address"),
-  slack: z.string().regex(/^[UW][A-Z0-9]{2,20}$/, "must be a Slack member id such as U012ABCDEF").optional(),
+  slack: z
+    .string()
+    .regex(/^[UW][A-Z0-9]{2,20}$/, "must be a Slack member id such as U012ABCDEF")
+    .optional(),
 });
 
 const operation = z.strictObject({
   access: z.enum(["read", "write"]),
   title: displayName.describe("What it lets an agent do, in the words an approver reads"),
-  routes: z.array(z.string().max(300)).min(1).max(100).describe("METHOD and URLPattern pathname, such as GET /repos/:owner/:repo/issues"),
+  routes: z
+    .array(z.string().max(300))
+    .min(1)
+    .max(100)
+    .describe("METHOD and URLPattern pathname, such as GET /repos/:owner/:repo/issues"),
   location: z.string().max(200).optional().describe("How a location is read off the path, such as :owner/:repo"),
   permissions: z.record(z.string().max(64), z.string().max(64)).optional(),
 });
@@ -75,8 +117,13 @@ const upstreamBase = {
   base_url: baseUrl,
   catalogue: z.union([identifier, catalogue]),
 };
-const headerName = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be a header name")
-  .refine((name) => !["host", "content-length", "connection", "transfer-encoding", "cookie"].includes(name.toLowerCase()), "is a header that cannot carry a key");
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be a header name")
+  .refine(
+    (name) => !["host", "content-length", "connection", "transfer-encoding", "cookie"].includes(name.toLowerCase()),
+    "is a header that cannot carry a key",
+  );
 const upstream = z.discriminatedUnion("connector", [
   z.strictObject({
     ...upstreamBase,
@@ -90,7 +137,10 @@ const upstream = z.discriminatedUnion("connector", [
     connector: z.literal("api_key"),
     api_key: secretReference,
     header: headerName.default("Authorization"),
-    scheme: z.string().regex(/^[A-Za-z]{0,20}$/).default("Bearer"),
+    scheme: z
+      .string()
+      .regex(/^[A-Za-z]{0,20}$/)
+      .default("Bearer"),
   }),
 ]);
 
@@ -104,30 +154,45 @@ const server = z.strictObject({
     z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/),
     z.strictObject({
       access: z.enum(["read", "write"]),
-      operations: z.array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._-]{1,100}$/, "must be upstream:operation")).max(50),
+      operations: z
+        .array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._-]{1,100}$/, "must be upstream:operation"))
+        .max(50),
     }),
   ),
 });
 
 /** `*` may stand for a location or a part of it, and for an operation's name, never for the upstream. */
-const allowPattern = z.string().max(300).regex(
-  /^(?:mcp:[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9_./*-]{1,128}|(?!mcp:)[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._*-]{1,100}(?:@[!-~]{1,200})?)$/,
-  "must be upstream:operation@location or mcp:server:tool",
-);
+const allowPattern = z
+  .string()
+  .max(300)
+  .regex(
+    /^(?:mcp:[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9_./*-]{1,128}|(?!mcp:)[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._*-]{1,100}(?:@[!-~]{1,200})?)$/,
+    "must be upstream:operation@location or mcp:server:tool",
+  );
 const policy = z.strictObject({
   id: identifier,
   agents: z.array(clientId).min(1).max(MAX_LIST),
   allow: z.array(allowPattern).min(1).max(MAX_LIST),
   max_duration: duration,
-  approvers: z.array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), personId])).min(1).max(MAX_LIST),
-  assurance: z.enum(ASSURANCE_LEVELS).default("passkey").describe("How well an approver must be known; link means that holding the link is enough"),
+  approvers: z
+    .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), personId]))
+    .min(1)
+    .max(MAX_LIST),
+  assurance: z
+    .enum(ASSURANCE_LEVELS)
+    .default("passkey")
+    .describe("How well an approver must be known; link means that holding the link is enough"),
   solo: z.boolean().default(false).describe("Whether an agent's own owner, or the person it works for, may approve it"),
 });
 
 const notify = z.strictObject({
   slack: z
     .strictObject({
-      channel: z.string().regex(/^[#A-Za-z0-9_-]{1,80}$/).optional().describe("Where a notice without any link goes"),
+      channel: z
+        .string()
+        .regex(/^[#A-Za-z0-9_-]{1,80}$/)
+        .optional()
+        .describe("Where a notice without any link goes"),
       token: secretReference,
       base_url: baseUrl.default("https://slack.com/api"),
     })
@@ -135,7 +200,9 @@ const notify = z.strictObject({
   email: z
     .strictObject({
       from: emailAddress,
-      resend: z.strictObject({ api_key: secretReference, base_url: baseUrl.default("https://api.resend.com") }).optional(),
+      resend: z
+        .strictObject({ api_key: secretReference, base_url: baseUrl.default("https://api.resend.com") })
+        .optional(),
       smtp: z
         .strictObject({
           host: z.string().regex(/^[A-Za-z0-9.-]{1,253}$/),
@@ -171,17 +238,27 @@ export interface ReadDocument {
 }
 
 /** Reads a tenant document: its shape by the schema, its sense by compiling it. */
-export function readTenantDocument(value: Json, expectedIssuer: string, shipped: ShippedCatalogues): Result<ReadDocument, readonly DocumentProblem[]> {
+export function readTenantDocument(
+  value: Json,
+  expectedIssuer: string,
+  shipped: ShippedCatalogues,
+): Result<ReadDocument, readonly DocumentProblem[]> {
   const parsed = tenantDocumentSchema.safeParse(value);
   if (!parsed.success) {
-    return err(parsed.error.issues.flatMap(flattenIssue).map(({ path, message }) => ({ path: pointer(path), message })));
+    return err(
+      parsed.error.issues.flatMap(flattenIssue).map(({ path, message }) => ({ path: pointer(path), message })),
+    );
   }
   const document: TenantDocument = parsed.data;
   const { tenant, problems } = compileTenant(document, shipped);
   const all = [...problems, ...confusableNames(document)];
-  if (document.issuer !== expectedIssuer) all.unshift({ path: "/issuer", message: `this is the broker of ${expectedIssuer}` });
+  if (document.issuer !== expectedIssuer)
+    all.unshift({ path: "/issuer", message: `this is the broker of ${expectedIssuer}` });
   if (all.length > 0) return err(all);
-  return ok({ document, warnings: tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)) });
+  return ok({
+    document,
+    warnings: tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)),
+  });
 }
 
 interface Issue {
@@ -210,8 +287,12 @@ function pointer(path: readonly PropertyKey[]): string {
 function confusableNames(document: TenantDocument): DocumentProblem[] {
   const seen = new Map<string, string>();
   return document.agents.flatMap((candidate, at) => {
-    const skeleton = candidate.name.normalize("NFKC").toLowerCase().replaceAll(/[\s_.-]+/g, "");
-    const mixed = /\p{Script=Latin}/u.test(candidate.name) && /[\p{Script=Cyrillic}\p{Script=Greek}]/u.test(candidate.name);
+    const skeleton = candidate.name
+      .normalize("NFKC")
+      .toLowerCase()
+      .replaceAll(/[\s_.-]+/g, "");
+    const mixed =
+      /\p{Script=Latin}/u.test(candidate.name) && /[\p{Script=Cyrillic}\p{Script=Greek}]/u.test(candidate.name);
     const path = `/agents/${at}/name`;
     if (mixed) return [{ path, message: "mixes alphabets whose letters look alike" }];
     const twin = seen.get(skeleton);
@@ -221,10 +302,19 @@ function confusableNames(document: TenantDocument): DocumentProblem[] {
   });
 }
 
-function warnAssurance(id: string, assurance: TenantDocument["policies"][number]["assurance"], at: number): DocumentProblem[] {
+function warnAssurance(
+  id: string,
+  assurance: TenantDocument["policies"][number]["assurance"],
+  at: number,
+): DocumentProblem[] {
   const path = `/policies/${at}/assurance`;
   if (!meets(OFFERED_ASSURANCE, assurance)) {
-    return [{ path, message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "link" is what there is.` }];
+    return [
+      {
+        path,
+        message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "link" is what there is.`,
+      },
+    ];
   }
   return assurance === "link" ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }] : [];
 }

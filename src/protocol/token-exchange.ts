@@ -23,15 +23,24 @@ export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<
   const target = readTarget(form, tenant);
   if (!target.ok) return target;
   if (form.has("scope")) {
-    return err({ status: 400, error: "invalid_scope", description: `Stint knows no scopes, and no offline_access: narrow with authorization_details; ${NEW_SESSION}` });
+    return err({
+      status: 400,
+      error: "invalid_scope",
+      description: `Stint knows no scopes, and no offline_access: narrow with authorization_details; ${NEW_SESSION}`,
+    });
   }
   const requestedType = form.get("requested_token_type");
   if (requestedType !== undefined && requestedType !== ACCESS_TOKEN_TYPE) {
-    return err(invalidRequest(`requested_token_type can only be ${ACCESS_TOKEN_TYPE}; there are no refresh tokens: ${NEW_SESSION}`));
+    return err(
+      invalidRequest(
+        `requested_token_type can only be ${ACCESS_TOKEN_TYPE}; there are no refresh tokens: ${NEW_SESSION}`,
+      ),
+    );
   }
   const subjectToken = form.get("subject_token");
   if (subjectToken === undefined) return err(invalidRequest("subject_token is missing"));
-  if (form.get("subject_token_type") !== ACCESS_TOKEN_TYPE) return err(invalidRequest(`subject_token_type must be ${ACCESS_TOKEN_TYPE}`));
+  if (form.get("subject_token_type") !== ACCESS_TOKEN_TYPE)
+    return err(invalidRequest(`subject_token_type must be ${ACCESS_TOKEN_TYPE}`));
   if (form.has("actor_token") || form.has("actor_token_type")) {
     return err(invalidRequest("actor_token is not taken: a server is the actor by authenticating as itself"));
   }
@@ -47,8 +56,10 @@ export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<
 function readTarget(form: Form, tenant: CompiledTenant): Result<Target, WireError> {
   const [resource, audience] = [form.get("resource"), form.get("audience")];
   const named = resource ?? audience;
-  if (named === undefined) return err(invalidTarget("name one audience: a registered server's resource, or {issuer}/proxy/{upstream}"));
-  if (resource !== undefined && audience !== undefined && resource !== audience) return err(invalidTarget("resource and audience disagree"));
+  if (named === undefined)
+    return err(invalidTarget("name one audience: a registered server's resource, or {issuer}/proxy/{upstream}"));
+  if (resource !== undefined && audience !== undefined && resource !== audience)
+    return err(invalidTarget("resource and audience disagree"));
   const { issuer } = tenant.document;
   const prefix = `${issuer}/proxy/`;
   if (named.startsWith(prefix)) {
@@ -56,14 +67,17 @@ function readTarget(form: Form, tenant: CompiledTenant): Result<Target, WireErro
     if (tenant.upstreams.has(id)) return ok({ kind: "upstream", id, audience: named });
   }
   const server = tenant.document.servers.find((candidate) => candidate.resource === named);
-  if (server === undefined) return err(invalidTarget("that audience is neither a registered server's resource nor {issuer}/proxy/{upstream}"));
+  if (server === undefined)
+    return err(invalidTarget("that audience is neither a registered server's resource nor {issuer}/proxy/{upstream}"));
   const tools = Object.fromEntries(Object.entries(server.tools).map(([name, tool]) => [name, tool.operations]));
   return ok({ kind: "server", id: server.id, audience: server.resource, tools });
 }
 
 function readExpiresIn(text: string | undefined): Result<number | undefined, WireError> {
   if (text === undefined) return ok(undefined);
-  return /^[1-9][0-9]{0,8}$/.test(text) ? ok(Number(text)) : err(invalidRequest("expires_in must be a number of seconds"));
+  return /^[1-9][0-9]{0,8}$/.test(text)
+    ? ok(Number(text))
+    : err(invalidRequest("expires_in must be a number of seconds"));
 }
 
 function invalidTarget(description: string): WireError {
@@ -74,7 +88,9 @@ function invalidTarget(description: string): WireError {
 export function exchangeError(fault: ExchangeFault): WireError {
   switch (fault) {
     case "wrong_subject":
-      return invalidRequest(`an agent exchanges its session token, a server the access token it was given; a token that was itself exchanged is no subject: ${NEW_SESSION}`);
+      return invalidRequest(
+        `an agent exchanges its session token, a server the access token it was given; a token that was itself exchanged is no subject: ${NEW_SESSION}`,
+      );
     case "second_hop":
       return invalidRequest("a token that a server obtained by exchange cannot be exchanged again");
     case "not_the_audience":
@@ -82,13 +98,21 @@ export function exchangeError(fault: ExchangeFault): WireError {
     case "subject_expired":
       return SUBJECT_INVALID;
     case "invalid_target":
-      return invalidTarget("the session was granted nothing for that audience, or the trust policy no longer allows it");
+      return invalidTarget(
+        "the session was granted nothing for that audience, or the trust policy no longer allows it",
+      );
     case "wider_than_subject":
-      return { status: 400, error: "invalid_authorization_details", description: "authorization_details goes beyond what the subject token holds for that audience" };
+      return {
+        status: 400,
+        error: "invalid_authorization_details",
+        description: "authorization_details goes beyond what the subject token holds for that audience",
+      };
     case "outlives_session":
       return invalidRequest(`expires_in goes beyond what the session and its tokens are allowed; ${NEW_SESSION}`);
   }
 }
 
 /** One answer for every subject token that is not good (any more). */
-export const SUBJECT_INVALID: WireError = invalidRequest(`the subject token is not valid, or its session has ended: ${NEW_SESSION}`);
+export const SUBJECT_INVALID: WireError = invalidRequest(
+  `the subject token is not valid, or its session has ended: ${NEW_SESSION}`,
+);

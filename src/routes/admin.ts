@@ -31,7 +31,8 @@ export const admin = new Hono<App>()
     if (!body.ok) return renderError(body.error);
     const { issuer, tenant, configVersion } = c.var.tenant;
     const read = readTenantDocument(body.value, issuer, shippedCatalogue);
-    if (!read.ok) return renderError({ ...invalidRequest("the tenant document has problems"), members: { problems: read.error } });
+    if (!read.ok)
+      return renderError({ ...invalidRequest("the tenant document has problems"), members: { problems: read.error } });
     const { document, warnings } = read.value;
     const changes = diffDocuments(tenant.document as unknown as Json, document as unknown as Json);
     if (c.req.query("dry_run") === "true") return c.json({ version: configVersion, applied: false, changes, warnings });
@@ -40,7 +41,9 @@ export const admin = new Hono<App>()
     forgetTenant(issuer);
     return c.json({ version, applied: version !== configVersion, changes, warnings });
   })
-  .get("/admin/sessions", async (c) => c.json({ sessions: await tenantObject(c.env, c.var.tenant.issuer).listSessions() }))
+  .get("/admin/sessions", async (c) =>
+    c.json({ sessions: await tenantObject(c.env, c.var.tenant.issuer).listSessions() }),
+  )
   .get("/admin/sessions/:id", async (c) => {
     const described = await inspect(c);
     if (described === undefined) return renderError(NOT_FOUND);
@@ -57,7 +60,9 @@ export const admin = new Hono<App>()
     const reason = await readReason(c);
     if (typeof reason === "object") return renderError(reason.error);
     const id = c.req.param("id");
-    const revoked = isSessionId(id) ? await sessionObject(c.env, c.var.tenant.issuer, id).revoke({ kind: "operator" }, reason) : "unknown_session";
+    const revoked = isSessionId(id)
+      ? await sessionObject(c.env, c.var.tenant.issuer, id).revoke({ kind: "operator" }, reason)
+      : "unknown_session";
     return revoked === "unknown_session" ? renderError(NOT_FOUND) : c.json({ result: revoked });
   })
   .post("/admin/agents/:id{.+}/revoke", async (c) => {
@@ -68,7 +73,9 @@ export const admin = new Hono<App>()
     if (!tenant.agents.has(clientId)) return renderError(NOT_FOUND);
     const sessions = await tenantObject(c.env, issuer).killAgent(clientId, reason);
     forgetTenant(issuer);
-    const results = await Promise.all(sessions.map((id) => sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason ?? "agent revoked")));
+    const results = await Promise.all(
+      sessions.map((id) => sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason ?? "agent revoked")),
+    );
     return c.json({ result: "revoked", sessions: sessions.filter((_, at) => results[at] === "revoked") });
   })
   .put("/admin/secrets/:name", async (c) => {
@@ -76,8 +83,10 @@ export const admin = new Hono<App>()
     if (!body.ok) return renderError(body.error);
     const name = c.req.param("name");
     const value = body.value["value"];
-    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(name) || name.startsWith("STINT_")) return renderError(invalidRequest("a secret's name is like GITHUB_APP_KEY and does not start with STINT_"));
-    if (typeof value !== "string" || value === "" || value.length > MAX_SECRET_LENGTH) return renderError(invalidRequest("value must be a text"));
+    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(name) || name.startsWith("STINT_"))
+      return renderError(invalidRequest("a secret's name is like GITHUB_APP_KEY and does not start with STINT_"));
+    if (typeof value !== "string" || value === "" || value.length > MAX_SECRET_LENGTH)
+      return renderError(invalidRequest("value must be a text"));
     await storeSecret(c.env, c.var.tenant.issuer, name, value);
     return c.json({ stored: name });
   })
@@ -102,7 +111,8 @@ async function readReason(c: Handling): Promise<string | undefined | { error: Wi
   if (!body.ok) return { error: body.error };
   const { reason } = body.value;
   if (reason === undefined) return undefined;
-  if (typeof reason !== "string" || reason.length > MAX_REASON_LENGTH) return { error: invalidRequest(`reason must be a text of at most ${MAX_REASON_LENGTH} characters`) };
+  if (typeof reason !== "string" || reason.length > MAX_REASON_LENGTH)
+    return { error: invalidRequest(`reason must be a text of at most ${MAX_REASON_LENGTH} characters`) };
   return reason;
 }
 
@@ -112,5 +122,14 @@ const UNAUTHORIZED: WireError = {
   description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
   headers: { "www-authenticate": "Bearer" },
 };
-const NOT_FOUND: WireError = { status: 404, error: "not_found", description: "there is nothing of that name in this tenant" };
-const NO_RECEIPT_YET: WireError = { status: 409, error: "not_ready", description: "the session has not ended, or its credentials are still being taken back; ask again shortly", headers: { "retry-after": "2" } };
+const NOT_FOUND: WireError = {
+  status: 404,
+  error: "not_found",
+  description: "there is nothing of that name in this tenant",
+};
+const NO_RECEIPT_YET: WireError = {
+  status: 409,
+  error: "not_ready",
+  description: "the session has not ended, or its credentials are still being taken back; ask again shortly",
+  headers: { "retry-after": "2" },
+};

@@ -47,22 +47,26 @@ export const approvePages = new Hono<App>()
     const csrf = checkView(c, form);
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     const narrowing = readNarrowing(form, description, nowSeconds());
-    if (narrowing.authorization_details.length === 0) return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
+    if (narrowing.authorization_details.length === 0)
+      return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
     const drafted = await session.draft(decider, narrowing);
     if (!drafted.ok) return outcome(c, faultOutcome(drafted.error));
     const { grant, digest } = drafted.value;
     const { labels, match_code } = description.setting;
-    return page(c, <ApproveReview
-      facts={factsOf(description.state.request, labels, match_code, grant.authorization_details)}
-      lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
-      expiresAt={grant.expires_at}
-      grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
-      digest={digest}
-      requestDigest={link.request_digest}
-      token={form.get("token") ?? ""}
-      csrf={csrf}
-      approverName={entered.value.approverName}
-    />);
+    return page(
+      c,
+      <ApproveReview
+        facts={factsOf(description.state.request, labels, match_code, grant.authorization_details)}
+        lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
+        expiresAt={grant.expires_at}
+        grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
+        digest={digest}
+        requestDigest={link.request_digest}
+        token={form.get("token") ?? ""}
+        csrf={csrf}
+        approverName={entered.value.approverName}
+      />,
+    );
   })
   .post("/approve/decide", async (c) => {
     const entered = await enter(c);
@@ -112,9 +116,14 @@ async function enter(c: Handling): Promise<Result<Entered, Response>> {
   const { tenant, issuer } = c.var.tenant;
   const session = sessionObject(c.env, issuer, link.value.session_id);
   const viewed = await session.view(link.value.person);
-  if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest) return err(outcome(c, { kind: "invalid_link" }));
+  if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest)
+    return err(outcome(c, { kind: "invalid_link" }));
   const { state } = viewed.value;
-  const decider: Decider = { person: link.value.person, assurance: OFFERED_ASSURANCE, permitted: mayDecideNow(tenant, link.value.person, state.plan) };
+  const decider: Decider = {
+    person: link.value.person,
+    assurance: OFFERED_ASSURANCE,
+    permitted: mayDecideNow(tenant, link.value.person, state.plan),
+  };
   if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
   if (state.status !== "pending") return err(outcome(c, decidedOutcome(viewed.value)));
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
@@ -126,18 +135,24 @@ function view({ form, link, approverName, description }: Entered, csrf: string):
   const { request } = state;
   const longest = request.expires_in;
   const durations = [...DURATIONS.filter((seconds) => seconds < longest), longest];
-  return <ApproveView
-    facts={factsOf(request, setting.labels, setting.match_code)}
-    units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
-    durations={durations.map((seconds) => ({ seconds, label: formatDuration(seconds), selected: seconds === longest }))}
-    requestDigest={link.request_digest}
-    token={form.get("token") ?? ""}
-    csrf={csrf}
-    requestExpiresAt={state.request_expires_at}
-    assurance={OFFERED_ASSURANCE}
-    approverName={approverName}
-    matchCode={setting.match_code}
-  />;
+  return (
+    <ApproveView
+      facts={factsOf(request, setting.labels, setting.match_code)}
+      units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
+      durations={durations.map((seconds) => ({
+        seconds,
+        label: formatDuration(seconds),
+        selected: seconds === longest,
+      }))}
+      requestDigest={link.request_digest}
+      token={form.get("token") ?? ""}
+      csrf={csrf}
+      requestExpiresAt={state.request_expires_at}
+      assurance={OFFERED_ASSURANCE}
+      approverName={approverName}
+      matchCode={setting.match_code}
+    />
+  );
 }
 
 /** What is left of the request: the units whose boxes are ticked, for the time that was chosen. */
@@ -146,8 +161,13 @@ function readNarrowing(form: Form, { state }: SessionDescription, now: number): 
   const units = authorization_details.flatMap(unitsOf);
   const ticked = new Set(units.filter((unit, at) => form.get(`unit.${at}`) === unit));
   const chosen = Number(form.get("expires_in") ?? expires_in);
-  const seconds = Number.isSafeInteger(chosen) ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in) : expires_in;
-  return { authorization_details: narrow(authorization_details, (unit) => ticked.has(unit)), expires_at: now + seconds };
+  const seconds = Number.isSafeInteger(chosen)
+    ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in)
+    : expires_in;
+  return {
+    authorization_details: narrow(authorization_details, (unit) => ticked.has(unit)),
+    expires_at: now + seconds,
+  };
 }
 
 /** The grant as the review page carried it. Whether it is within the request, and has its digest, the session checks again. */
@@ -215,14 +235,24 @@ function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
 
 function decidedOutcome({ state }: SessionDescription): ApproveOutcomeProps {
   if (state.status === "pending") return { kind: "expired" };
-  if (state.decision === undefined) return state.status === "ended" && state.how === "expired" ? { kind: "expired" } : { kind: "already_decided", verdict: "ended" };
+  if (state.decision === undefined)
+    return state.status === "ended" && state.how === "expired"
+      ? { kind: "expired" }
+      : { kind: "already_decided", verdict: "ended" };
   const { verdict, person, decided_at } = state.decision;
   return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at };
 }
 
 const OUTCOME_STATUS = {
-  approved: 200, denied: 200, already_decided: 409, expired: 410, invalid_link: 404, not_permitted: 403,
-  changed: 409, nothing_left: 400, forbidden: 403,
+  approved: 200,
+  denied: 200,
+  already_decided: 409,
+  expired: 410,
+  invalid_link: 404,
+  not_permitted: 403,
+  changed: 409,
+  nothing_left: 400,
+  forbidden: 403,
 } as const;
 
 function outcome(c: Handling, props: ApproveOutcomeProps): Response {
@@ -230,11 +260,12 @@ function outcome(c: Handling, props: ApproveOutcomeProps): Response {
 }
 
 function page(c: Handling, content: Child, status: 200 | 400 | 403 | 404 | 409 | 410 = 200): Response {
-  return c.html(`<!doctype html>${String(content)}`, status, PAGE_HEADERS) as Response;
+  return c.body(`<!doctype html>${String(content)}`, status, PAGE_HEADERS);
 }
 
 /** Nothing from elsewhere, no frame, no cache, no trace in a referrer. */
 const PAGE_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
   "x-frame-options": "DENY",

@@ -1,14 +1,20 @@
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Form } from "../protocol/body.ts";
-import { authenticateClient, INVALID_CLIENT, type AuthenticatedClient, type PresentedAssertion } from "../protocol/client-assertion.ts";
+import { authenticateClient, INVALID_CLIENT, type AuthenticatedClient } from "../protocol/client-assertion.ts";
+import type { PresentedAssertion } from "../protocol/presented-assertion.ts";
 import { invalidRequest, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { agentObject } from "./objects.ts";
 
 /** The client that an endpoint's form or body names; its assertion is verified but not yet used up. */
-export async function identifyClient(c: Handling, presented: PresentedAssertion): Promise<Result<AuthenticatedClient, WireError>> {
+export async function identifyClient(
+  c: Handling,
+  presented: PresentedAssertion,
+): Promise<Result<AuthenticatedClient, WireError>> {
   if (c.req.header("authorization") !== undefined) {
-    return err(invalidRequest("authenticate with a client assertion in the body, and send no Authorization header here"));
+    return err(
+      invalidRequest("authenticate with a client assertion in the body, and send no Authorization header here"),
+    );
   }
   return authenticateClient(presented, c.var.tenant, nowSeconds());
 }
@@ -18,7 +24,9 @@ export async function authenticateForm(c: Handling, form: Form): Promise<Result<
   const client = await identifyClient(c, assertionOf(form));
   if (!client.ok) return client;
   const { issuer } = c.var.tenant;
-  const used = await agentObject(c.env, issuer, client.value.id).consume({ issuer, client_id: client.value.id }, [client.value.oneTime]);
+  const used = await agentObject(c.env, issuer, client.value.id).consume({ issuer, client_id: client.value.id }, [
+    client.value.oneTime,
+  ]);
   if (used.ok) return ok(client.value);
   return err(used.error === "overloaded" ? UNAVAILABLE : INVALID_CLIENT);
 }

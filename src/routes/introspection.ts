@@ -19,12 +19,28 @@ export const introspection = new Hono<App>().post("/oauth/introspect", async (c)
   if (!token.ok) return inactive;
   const { id, kind } = client.value;
   const { tenant, issuer } = c.var.tenant;
-  const concerns = kind === "agent" ? token.value.agent === id : token.value.audience === tenant.servers.get(id)?.resource || token.value.actor === id;
+  const concerns =
+    kind === "agent"
+      ? token.value.agent === id
+      : token.value.audience === tenant.servers.get(id)?.resource || token.value.actor === id;
   const standing = standingOf(c.var.tenant, token.value.agent);
   if (!concerns || standing === undefined) return inactive;
   const live = await sessionObject(c.env, issuer, token.value.session_id).introspect(token.value, standing);
   if (!live.ok) return inactive;
-  const { session_id, jti, jkt, audience, client_id, agent, sub, expires_at, issued_at, grant_digest, authorization_details, actor } = token.value;
+  const {
+    session_id,
+    jti,
+    jkt,
+    audience,
+    client_id,
+    agent,
+    sub,
+    expires_at,
+    issued_at,
+    grant_digest,
+    authorization_details,
+    actor,
+  } = token.value;
   const body = {
     active: true,
     iss: issuer,

@@ -22,6 +22,8 @@ export function ledgerObject(env: Env, issuer: string) {
 /** What the tenant's policies say of a client now; undefined when it is no longer registered. */
 export function standingOf({ tenant, killedUntil }: TenantContext, clientId: string): Standing | undefined {
   if (!tenant.agents.has(clientId)) return undefined;
-  const allow = tenant.policies.filter(({ policy }) => policy.agents.includes(clientId)).flatMap(({ policy }) => policy.allow);
+  const allow = tenant.policies
+    .filter(({ policy }) => policy.agents.includes(clientId))
+    .flatMap(({ policy }) => policy.allow);
   return { allow, killedUntil: killedUntil[clientId] };
 }

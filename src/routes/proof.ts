@@ -18,7 +18,12 @@ export async function proofAtServer(c: Handling, path: string): Promise<Result<P
   const { config, issuer } = c.var.tenant;
   const now = nowSeconds();
   const nonces = acceptedNonces(config.kek, issuer, "as", now);
-  const proof = await verifyProof(c.req.header("dpop") ?? null, { method: c.req.method, url: issuer + path, now, nonces });
+  const proof = await verifyProof(c.req.header("dpop") ?? null, {
+    method: c.req.method,
+    url: issuer + path,
+    now,
+    nonces,
+  });
   return proof.ok ? proof : err(proofErrorAtServer(proof.error, nonces[0]));
 }
 
@@ -42,8 +47,15 @@ export async function bearingAt(c: Handling, url: string, audience: string): Pro
   if (presented === undefined) return err(tokenError("send the access token as Authorization: DPoP", nonces[0]));
   const token = await verifyAccessToken(presented, c.var.tenant, now);
   if (!token.ok) return err(tokenError("the access token is not valid", nonces[0]));
-  if (token.value.audience !== audience) return err(tokenError("the access token was not issued for this resource", nonces[0]));
-  const proof = await verifyProof(c.req.header("dpop") ?? null, { method: c.req.method, url, now, nonces, accessToken: presented });
+  if (token.value.audience !== audience)
+    return err(tokenError("the access token was not issued for this resource", nonces[0]));
+  const proof = await verifyProof(c.req.header("dpop") ?? null, {
+    method: c.req.method,
+    url,
+    now,
+    nonces,
+    accessToken: presented,
+  });
   if (!proof.ok) return err(proofErrorAtResource(proof.error, nonces[0]));
   if (proof.value.jkt !== token.value.jkt) return err(proofErrorAtResource("invalid", nonces[0]));
   const standing = standingOf(c.var.tenant, token.value.agent);
@@ -63,7 +75,9 @@ export function tokenError(description: string, nonce: string): WireError {
     status: 401,
     error: "invalid_token",
     description,
-    headers: { "dpop-nonce": nonce, "www-authenticate": `DPoP error="invalid_token", error_description="${description}", algs="ES256 PS256 EdDSA"` },
+    headers: {
+      "dpop-nonce": nonce,
+      "www-authenticate": `DPoP error="invalid_token", error_description="${description}", algs="ES256 PS256 EdDSA"`,
+    },
   };
 }
-

@@ -37,7 +37,14 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
   if (call === undefined) return refuse(c, session, bearing.value, upstream, path);
   const { token, proof, standing } = bearing.value;
   const unit = operationUnit(upstream.upstream.id, call.operation, call.location);
-  const permit = await session.call({ token, proof: proof.oneTime, standing, upstream: upstream.upstream.id, unit, method: c.req.method });
+  const permit = await session.call({
+    token,
+    proof: proof.oneTime,
+    standing,
+    upstream: upstream.upstream.id,
+    unit,
+    method: c.req.method,
+  });
   if (!permit.ok) return renderError(callError(permit.error, c));
   return forward(c, upstream, path + query, permit.value);
 });
@@ -51,24 +58,39 @@ interface ProxyTarget {
 
 /** Reads upstream and path off the request line as it was sent; what a URL parser would mend is refused instead. */
 function readTarget(c: Handling): Result<ProxyTarget, WireError> {
-  if (!METHODS.has(c.req.method)) return err({ status: 405, error: "invalid_request", description: "the proxy passes GET, HEAD, POST, PUT, PATCH and DELETE" });
+  if (!METHODS.has(c.req.method))
+    return err({
+      status: 405,
+      error: "invalid_request",
+      description: "the proxy passes GET, HEAD, POST, PUT, PATCH and DELETE",
+    });
   const raw = c.req.url.slice(c.req.url.indexOf("/", "https://".length));
   const [beforeQuery = "", ...queries] = raw.split("?");
   const match = /^\/proxy\/([a-z0-9][a-z0-9._-]{0,63})(\/.*)$/.exec(beforeQuery);
   const upstream = c.var.tenant.tenant.upstreams.get(match?.[1] ?? "");
-  if (match === null || upstream === undefined) return err(deny("no_such_upstream", "there is no such upstream; call {issuer}/proxy/{upstream}/{path}"));
+  if (match === null || upstream === undefined)
+    return err(deny("no_such_upstream", "there is no such upstream; call {issuer}/proxy/{upstream}/{path}"));
   const path = canonicalPath(match[2] ?? "");
   const query = canonicalQuery(queries.join("?"));
   if (!path.ok) return err(PATH_NOT_CANONICAL);
   if (!query.ok) return err(query.error === "forbidden_parameter" ? CREDENTIAL_IN_QUERY : PATH_NOT_CANONICAL);
   if (["upgrade", "te", "trailer", "expect"].some((name) => c.req.header(name) !== undefined)) {
-    return err({ status: 400, error: "invalid_request", description: "the proxy passes plain requests: no Upgrade, TE, Trailer or Expect" });
+    return err({
+      status: 400,
+      error: "invalid_request",
+      description: "the proxy passes plain requests: no Upgrade, TE, Trailer or Expect",
+    });
   }
   return ok({ upstream, path: path.value, query: query.value === "" ? "" : `?${query.value}` });
 }
 
 /** Of all that a path can mean, what this token and today's policy cover. */
-function chooseCall(c: Handling, { token }: Bearing, { upstream, resolve }: CompiledUpstream, path: string): ResolvedCall | undefined {
+function chooseCall(
+  c: Handling,
+  { token }: Bearing,
+  { upstream, resolve }: CompiledUpstream,
+  path: string,
+): ResolvedCall | undefined {
   // HEAD is GET without the body, so it is granted as GET is.
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
   return resolve(method, path).find(
@@ -90,11 +112,19 @@ async function refuse(
   const unit = known === undefined ? undefined : operationUnit(upstream.id, known.operation, known.location);
   const reason = known === undefined ? "unknown_operation" : "not_granted";
   await session.refuse(reason, { jti: token.jti, upstream: upstream.id, method: c.req.method, unit });
-  if (unit === undefined) return renderError(deny(reason, "that call belongs to no operation of the upstream's catalogue"));
-  return renderError(deny(reason, `the token does not cover ${unit}; ask for it in a new session, which a human must approve`));
+  if (unit === undefined)
+    return renderError(deny(reason, "that call belongs to no operation of the upstream's catalogue"));
+  return renderError(
+    deny(reason, `the token does not cover ${unit}; ask for it in a new session, which a human must approve`),
+  );
 }
 
-async function forward(c: Handling, { upstream }: CompiledUpstream, pathAndQuery: string, permit: CallPermit): Promise<Response> {
+async function forward(
+  c: Handling,
+  { upstream }: CompiledUpstream,
+  pathAndQuery: string,
+  permit: CallPermit,
+): Promise<Response> {
   const outbound = outboundOf(c.var.tenant);
   const remainingMs = (permit.ends_at - nowSeconds()) * 1000;
   const answered = await outbound.stream({
@@ -107,9 +137,15 @@ async function forward(c: Handling, { upstream }: CompiledUpstream, pathAndQuery
     maxBytes: MAX_RESPONSE_BYTES,
   });
   if (!answered.ok) {
-    return renderError(answered.error.kind === "timeout"
-      ? { status: 504, error: "upstream_timeout", description: "the upstream did not answer in time; the call may have had its effect" }
-      : UPSTREAM_UNAVAILABLE);
+    return renderError(
+      answered.error.kind === "timeout"
+        ? {
+            status: 504,
+            error: "upstream_timeout",
+            description: "the upstream did not answer in time; the call may have had its effect",
+          }
+        : UPSTREAM_UNAVAILABLE,
+    );
   }
   const response = answered.value;
   const refusal = refuseResponse(response, nowSeconds() >= permit.ends_at);
@@ -124,24 +160,40 @@ async function forward(c: Handling, { upstream }: CompiledUpstream, pathAndQuery
 
 /** Answers that must not reach the caller as they are. */
 function refuseResponse(response: Response, ended: boolean): WireError | undefined {
-  if (ended) return { status: 401, error: "invalid_token", description: "the session ended before the upstream answered" };
+  if (ended)
+    return { status: 401, error: "invalid_token", description: "the session ended before the upstream answered" };
   if (response.status === 401 || response.status === 407) {
-    return { status: 502, error: "upstream_unauthorized", description: "the upstream refused Stint's credential; your token and session are not at fault" };
+    return {
+      status: 502,
+      error: "upstream_unauthorized",
+      description: "the upstream refused Stint's credential; your token and session are not at fault",
+    };
   }
   if (response.status >= 300 && response.status < 400 && response.status !== 304) {
-    return { status: 502, error: "upstream_redirect", description: "the upstream answered with a redirect, which the proxy does not follow" };
+    return {
+      status: 502,
+      error: "upstream_redirect",
+      description: "the upstream answered with a redirect, which the proxy does not follow",
+    };
   }
   return undefined;
 }
 
-function callError(fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"], c: Handling): WireError {
+function callError(
+  fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"],
+  c: Handling,
+): WireError {
   switch (fault) {
     case "not_granted":
       return deny("not_granted", "the session was not granted that, or the trust policy no longer allows it");
     case "upstream_unavailable":
       return UPSTREAM_UNAVAILABLE;
     case "upstream_refused":
-      return { status: 502, error: "upstream_unauthorized", description: "the upstream refused to issue a credential for this session" };
+      return {
+        status: 502,
+        error: "upstream_unauthorized",
+        description: "the upstream refused to issue a credential for this session",
+      };
     case "upstream_misconfigured":
       return { ...UNAVAILABLE, description: "the upstream is not fully configured; its operator must mend it" };
     default:
@@ -156,7 +208,16 @@ function deny(reason: string, description: string): WireError {
 const PATH_NOT_CANONICAL: WireError = {
   status: 400,
   error: "invalid_request",
-  description: "the path or query is not in canonical form: no dot or empty segments, no ;, no needless or lower-case percent-encoding, no repeated parameter",
+  description:
+    "the path or query is not in canonical form: no dot or empty segments, no ;, no needless or lower-case percent-encoding, no repeated parameter",
 };
-const CREDENTIAL_IN_QUERY: WireError = { status: 400, error: "invalid_request", description: "the query carries a credential or a method override; the proxy brings the credential itself" };
-const UPSTREAM_UNAVAILABLE: WireError = { status: 502, error: "upstream_unavailable", description: "the upstream did not answer properly; nothing was retried" };
+const CREDENTIAL_IN_QUERY: WireError = {
+  status: 400,
+  error: "invalid_request",
+  description: "the query carries a credential or a method override; the proxy brings the credential itself",
+};
+const UPSTREAM_UNAVAILABLE: WireError = {
+  status: 502,
+  error: "upstream_unavailable",
+  description: "the upstream did not answer properly; nothing was retried",
+};

@@ -61,7 +61,12 @@ export const sessions = new Hono<App>()
     if (!admitted.ok) return renderError(admitError(admitted.error, c));
     const { session_id, requested_at } = admitted.value;
     const request: SessionRequest = {
-      issuer, session_id, client_id: client.value.id, jkt: proof.value.jkt, ...contentOf(asked.value), requested_at,
+      issuer,
+      session_id,
+      client_id: client.value.id,
+      jkt: proof.value.jkt,
+      ...contentOf(asked.value),
+      requested_at,
     };
     return openSession(c, request, plan.value);
   })
@@ -91,7 +96,9 @@ async function openSession(c: Handling, request: SessionRequest, plan: ApprovalP
     requestDigest: digestOf(request),
     plan,
     setting: { issuer, labels: labelsFor(tenant, request), match_code: code },
-    channels: Object.entries(tenant.document.notify).filter(([, channel]) => channel !== undefined).map(([name]) => name),
+    channels: Object.entries(tenant.document.notify)
+      .filter(([, channel]) => channel !== undefined)
+      .map(([name]) => name),
   });
   const body = {
     session_id,
@@ -121,10 +128,15 @@ async function withdraw(c: Handling): Promise<Response> {
   const body = await readJsonObject(c.req.raw);
   if (!body.ok) return renderError(body.error);
   const { client_assertion_type, client_assertion } = body.value;
-  const client = await identifyClient(c, { client_assertion_type: textOf(client_assertion_type), client_assertion: textOf(client_assertion) });
+  const client = await identifyClient(c, {
+    client_assertion_type: textOf(client_assertion_type),
+    client_assertion: textOf(client_assertion),
+  });
   if (!client.ok) return renderError(client.error);
   const { issuer } = c.var.tenant;
-  const used = await agentObject(c.env, issuer, client.value.id).consume({ issuer, client_id: client.value.id }, [client.value.oneTime]);
+  const used = await agentObject(c.env, issuer, client.value.id).consume({ issuer, client_id: client.value.id }, [
+    client.value.oneTime,
+  ]);
   if (!used.ok) return renderError(used.error === "overloaded" ? UNAVAILABLE : INVALID_CLIENT);
   if (!isSessionId(id)) return renderError(NO_SUCH_SESSION);
   const finished = await sessionObject(c.env, issuer, id).withdraw(client.value.id);
@@ -150,12 +162,21 @@ function labelsFor(tenant: CompiledTenant, request: SessionRequest): Labels {
 }
 
 function labelUnits(tenant: CompiledTenant, detail: AccessDetail): [string, UnitLabel][] {
-  return unitsOf(detail).map((unit) => [unit, detail.type === "mcp_tools" ? toolLabel(tenant, detail.server, unit) : operationLabel(tenant, detail.upstream, unit)]);
+  return unitsOf(detail).map((unit) => [
+    unit,
+    detail.type === "mcp_tools"
+      ? toolLabel(tenant, detail.server, unit)
+      : operationLabel(tenant, detail.upstream, unit),
+  ]);
 }
 
 function toolLabel(tenant: CompiledTenant, server: string, unit: string): UnitLabel {
   const tool = unit.slice(`mcp:${server}:`.length);
-  return { access: tenant.servers.get(server)?.tools[tool]?.access ?? "write", title: `Use the tool ${tool} of server ${server}`, enforced_by: "server" };
+  return {
+    access: tenant.servers.get(server)?.tools[tool]?.access ?? "write",
+    title: `Use the tool ${tool} of server ${server}`,
+    enforced_by: "server",
+  };
 }
 
 function operationLabel(tenant: CompiledTenant, upstream: string, unit: string): UnitLabel {
@@ -170,19 +191,48 @@ function admitError(fault: AdmitFault, c: Handling): WireError {
   switch (fault.reason) {
     case "replayed":
     case "stale":
-      return { ...proofErrorAtServer("invalid", freshNonce(c, "as")), description: "the DPoP proof or the client assertion was used before; make fresh ones for each request" };
+      return {
+        ...proofErrorAtServer("invalid", freshNonce(c, "as")),
+        description: "the DPoP proof or the client assertion was used before; make fresh ones for each request",
+      };
     case "overloaded":
       return UNAVAILABLE;
     case "idempotency_conflict":
-      return { status: 422, error: "invalid_request", description: "this Idempotency-Key came with another request before; use a new one" };
+      return {
+        status: 422,
+        error: "invalid_request",
+        description: "this Idempotency-Key came with another request before; use a new one",
+      };
     case "too_often":
     case "too_many_pending":
-      return { status: 429, error: "slow_down", description: "too many requests of this agent; wait until some were decided", headers: { "retry-after": String(fault.retryAfter) } };
+      return {
+        status: 429,
+        error: "slow_down",
+        description: "too many requests of this agent; wait until some were decided",
+        headers: { "retry-after": String(fault.retryAfter) },
+      };
     case "suspended":
-      return { status: 403, error: "access_denied", description: "this agent is suspended after repeated denials", headers: { "retry-after": String(fault.retryAfter) } };
+      return {
+        status: 403,
+        error: "access_denied",
+        description: "this agent is suspended after repeated denials",
+        headers: { "retry-after": String(fault.retryAfter) },
+      };
   }
 }
 
-const NO_SUCH_SESSION: WireError = { status: 404, error: "not_found", description: "there is no such session for this client" };
-const NOT_PENDING: WireError = { status: 409, error: "invalid_request", description: "the session is not waiting for a decision; end an active one with its session token" };
-const NOT_AN_AGENT: WireError = { status: 400, error: "unauthorized_client", description: "only an agent may ask for a session" };
+const NO_SUCH_SESSION: WireError = {
+  status: 404,
+  error: "not_found",
+  description: "there is no such session for this client",
+};
+const NOT_PENDING: WireError = {
+  status: 409,
+  error: "invalid_request",
+  description: "the session is not waiting for a decision; end an active one with its session token",
+};
+const NOT_AN_AGENT: WireError = {
+  status: 400,
+  error: "unauthorized_client",
+  description: "only an agent may ask for a session",
+};

@@ -6,7 +6,12 @@ import { ID_PREFIXES } from "../domain/ids.ts";
 import type { Subject } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Minting, UseFault } from "../durable/session.ts";
-import { isSessionToken, verifyAccessToken, type AccessToken, type AccessTokenClaims } from "../protocol/access-token.ts";
+import {
+  isSessionToken,
+  verifyAccessToken,
+  type AccessToken,
+  type AccessTokenClaims,
+} from "../protocol/access-token.ts";
 import { readForm, type Form } from "../protocol/body.ts";
 import { INVALID_CLIENT, type AuthenticatedClient } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer, type Proof } from "../protocol/dpop.ts";
@@ -26,7 +31,8 @@ const PATH = "/oauth/token";
 export const token = new Hono<App>().post(PATH, async (c) => {
   const form = await readForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "") return renderError(invalidRequest("send parameters in the body, never in the URL"));
+  if (new URL(c.req.url).search !== "")
+    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   switch (form.value.get("grant_type")) {
     case CIBA_GRANT:
       return poll(c, form.value);
@@ -110,7 +116,9 @@ async function identifyExchanger(
     // The holder of an access token is either its server, which must say who it is, or the agent, which may not exchange it.
     return err(registered && proof.jkt === subject.jkt ? exchangeError("wrong_subject") : INVALID_CLIENT);
   }
-  const client: Result<AuthenticatedClient | undefined, WireError> = presentsAssertion ? await authenticateForm(c, form) : ok(undefined);
+  const client: Result<AuthenticatedClient | undefined, WireError> = presentsAssertion
+    ? await authenticateForm(c, form)
+    : ok(undefined);
   if (!client.ok) return client;
   if (client.value?.kind === "server") {
     const server = c.var.tenant.tenant.servers.get(client.value.id);
@@ -118,7 +126,8 @@ async function identifyExchanger(
   }
   const clientId = client.value?.id ?? form.get("client_id") ?? subject.client_id;
   if (clientId !== subject.client_id) return err(SUBJECT_INVALID);
-  if (c.req.header("authorization") !== undefined) return err(invalidRequest("send the session token as subject_token, and no Authorization header"));
+  if (c.req.header("authorization") !== undefined)
+    return err(invalidRequest("send the session token as subject_token, and no Authorization header"));
   if (proof.jkt !== subject.jkt) return err(proofErrorAtServer("invalid", freshNonce(c, "as")));
   return ok({});
 }
@@ -130,7 +139,11 @@ function subjectOf(token: AccessToken, issuer: string): Subject {
 }
 
 /** Signs what the session has decided and recorded. */
-async function answer(c: Handling, minting: Minting, to: { audience?: string; actor?: string | undefined }): Promise<Response> {
+async function answer(
+  c: Handling,
+  minting: Minting,
+  to: { audience?: string; actor?: string | undefined },
+): Promise<Response> {
   const { issuer } = c.var.tenant;
   const now = nowSeconds();
   const claims: AccessTokenClaims = {
@@ -165,7 +178,11 @@ async function refuseRenewal(c: Handling, form: Form): Promise<Response> {
     await sessionObject(c.env, issuer, held.value.session_id).refuse("refresh_token_grant", { jti: held.value.jti });
   } else if (assertionOf(form).client_assertion !== undefined) {
     const client = await authenticateForm(c, form);
-    if (client.ok) await agentObject(c.env, issuer, client.value.id).refuse({ issuer, client_id: client.value.id }, "refresh_token_grant");
+    if (client.ok)
+      await agentObject(c.env, issuer, client.value.id).refuse(
+        { issuer, client_id: client.value.id },
+        "refresh_token_grant",
+      );
   }
   return renderError(UNSUPPORTED_GRANT);
 }
@@ -195,5 +212,6 @@ const UNSUPPORTED_GRANT: WireError = {
 const NO_SCOPES: WireError = {
   status: 400,
   error: "invalid_scope",
-  description: "Stint knows no scopes, and no offline_access; for more time open a new session, which a human must approve",
+  description:
+    "Stint knows no scopes, and no offline_access; for more time open a new session, which a human must approve",
 };

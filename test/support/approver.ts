@@ -35,8 +35,13 @@ export class Approver {
 
   /** Narrows to the units that `keep` accepts and looks at the grant. */
   async review(keep: (unit: string) => boolean = () => true, seconds?: number): Promise<Page> {
-    const fields = Object.fromEntries([...this.#fields].filter(([name, value]) => !name.startsWith("unit.") || keep(value)));
-    return this.post("/approve/review", { ...fields, ...(seconds === undefined ? {} : { expires_in: String(seconds) }) });
+    const fields = Object.fromEntries(
+      [...this.#fields].filter(([name, value]) => !name.startsWith("unit.") || keep(value)),
+    );
+    return this.post("/approve/review", {
+      ...fields,
+      ...(seconds === undefined ? {} : { expires_in: String(seconds) }),
+    });
   }
 
   async decide(decision: "approve" | "deny", changes: Record<string, string> = {}): Promise<Page> {
@@ -58,7 +63,12 @@ export class Approver {
   async post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}): Promise<Page> {
     const response = await fetch(this.#issuer + path, {
       method: "POST",
-      headers: { "content-type": "application/x-www-form-urlencoded", cookie: this.#cookie, origin: this.#issuer, ...headers },
+      headers: {
+        "content-type": "application/x-www-form-urlencoded",
+        cookie: this.#cookie,
+        origin: this.#issuer,
+        ...headers,
+      },
       body: new URLSearchParams(fields).toString(),
     });
     const set = response.headers.get("set-cookie");
@@ -82,7 +92,12 @@ function readFields(html: string): Map<string, string> {
 }
 
 function unescape(text: string): string {
-  return text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  return text
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&amp;", "&");
 }
 
 /** The tokens of all approval links in a text. */
