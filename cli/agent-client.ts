@@ -120,9 +120,19 @@ export class StintClient {
     }));
   }
 
+  /** RFC 7662: whether a token is good now. */
+  introspect(token: string): Promise<Answer> {
+    return this.form("/oauth/introspect", async () => ({ token, ...(await this.assertion()) }));
+  }
+
   /** Any request to the token endpoint. */
   token(parameters: () => Promise<Record<string, string>>): Promise<Answer> {
-    return this.#send("as", "POST", "/oauth/token", async () => ({
+    return this.form("/oauth/token", parameters);
+  }
+
+  /** A form to one of the authorization server's endpoints. */
+  form(path: string, parameters: () => Promise<Record<string, string>>): Promise<Answer> {
+    return this.#send("as", "POST", path, async () => ({
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: new URLSearchParams(await parameters()).toString(),
     }));

@@ -38,7 +38,8 @@ app.use(async (c, next) => {
   c.set("tenant", await loadTenant(c.env, issuer));
   await next();
   c.header("x-content-type-options", "nosniff");
-  c.header("referrer-policy", "no-referrer");
+  // Not no-referrer: with it, browsers post our own forms with Origin: null, which nothing can be told from.
+  c.header("referrer-policy", "same-origin");
   return undefined;
 });
 
