@@ -8,10 +8,9 @@ import type { Grant } from "../domain/grant.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { ActiveSession } from "../domain/session.ts";
 import { loadTenant, outboundOf, readSecret, type TenantContext } from "../tenancy.ts";
-import type { EventData } from "./journal.ts";
-import type { HeldLease, LeaseStore } from "./lease-store.ts";
+import type { HeldLease } from "./lease-store.ts";
+import type { SessionBooks } from "./session-books.ts";
 
 /** A header for the upstream, with the credential in it. */
 export interface Credential {
@@ -20,17 +19,6 @@ export interface Credential {
 }
 
 export type LeaseFault = "ended" | "upstream_unavailable" | "upstream_refused" | "upstream_misconfigured";
-
-/** What the leases need of the session they belong to. */
-export interface LeaseHost {
-  /** The session if it is active at `now`, read from storage. */
-  liveSession(now: number): ActiveSession | undefined;
-  record(type: string, data: EventData, now: number): void;
-  now(): number;
-  issuer(): string;
-  /** A credential arrived after the end and could not be taken back at once. */
-  onOrphan(leaseId: string): void;
-}
 
 /** How often taking a credential back is tried before the receipt says that it failed. */
 const MAX_REVOKE_ATTEMPTS = 8;
@@ -43,32 +31,30 @@ const MAX_REVOKE_ATTEMPTS = 8;
 export class Leases {
   readonly #env: Env;
   readonly #storage: DurableObjectStorage;
-  readonly #store: LeaseStore;
-  readonly #host: LeaseHost;
+  readonly #books: SessionBooks;
   /** Calls that arrive together share one mint. */
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
 
-  constructor(env: Env, storage: DurableObjectStorage, store: LeaseStore, host: LeaseHost) {
+  constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
     this.#env = env;
     this.#storage = storage;
-    this.#store = store;
-    this.#host = host;
+    this.#books = books;
   }
 
   /** The credential for a call that the session has already let through. */
   async credentialFor(upstream: string, grant: Grant): Promise<Result<Credential, LeaseFault>> {
-    const held = this.#store.usable(upstream, this.#host.now());
+    const held = this.#books.leases.usable(upstream, this.#books.now());
     const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
     if (!lease.ok) return lease;
     const opened = await this.#open(lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
-    if (this.#host.liveSession(this.#host.now()) === undefined) return err("ended");
+    if (this.#books.current().status !== "active") return err("ended");
     return opened === undefined ? err("upstream_misconfigured") : ok(JSON.parse(opened) as Credential);
   }
 
   /** Takes a lease back at its upstream. Answers what became of it, or undefined to try again later. */
   async takeBack(leaseId: string, attempts: number): Promise<LeaseFate | undefined> {
-    const lease = this.#store.get(leaseId);
+    const lease = this.#books.leases.get(leaseId);
     if (lease === undefined) return undefined;
     if (lease.ends === "irrevocable") return { fate: "irrevocable" };
     if (lease.ends === "expires") return { fate: "expires_at", at: lease.expires_at ?? 0 };
@@ -82,9 +68,9 @@ export class Leases {
       handle,
       outbound: outboundOf(context),
       readSecret: (name) => readSecret(this.#env, context.issuer, name),
-      now: this.#host.now(),
+      now: this.#books.now(),
     });
-    if (revoked.ok) return { fate: "revoked", at: this.#host.now() };
+    if (revoked.ok) return { fate: "revoked", at: this.#books.now() };
     const isFinal = revoked.error.kind === "upstream_refused" || attempts + 1 >= MAX_REVOKE_ATTEMPTS;
     return isFinal ? fateWithout(lease, revoked.error.kind) : undefined;
   }
@@ -101,9 +87,8 @@ export class Leases {
   async #mint(upstreamId: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
     const leaseId = newId(ID_PREFIXES.lease);
     this.#storage.transactionSync(() => {
-      const now = this.#host.now();
-      this.#store.reserve(leaseId, upstreamId, now);
-      this.#host.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId }, now);
+      this.#books.leases.reserve(leaseId, upstreamId, this.#books.now());
+      this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
     });
     const context = await this.#context();
     const configured = context.tenant.upstreams.get(upstreamId);
@@ -114,7 +99,7 @@ export class Leases {
       access: accessTo(configured, grant),
       outbound: outboundOf(context),
       readSecret: (name) => readSecret(this.#env, context.issuer, name),
-      now: this.#host.now(),
+      now: this.#books.now(),
       notAfter: grant.expires_at,
     });
     if (!minted.ok) return this.#giveUp(leaseId, faultOf(minted.error));
@@ -125,17 +110,13 @@ export class Leases {
       sealed_handle: await this.#seal(leaseId, "handle", minted.value.handle),
       ends: minted.value.ends,
       expires_at: minted.value.expiresAt,
-      minted_at: this.#host.now(),
+      minted_at: this.#books.now(),
     };
     const alive = this.#storage.transactionSync(() => {
-      const now = this.#host.now();
-      this.#store.hold(lease);
-      this.#host.record(
-        "lease.minted",
-        { lease_id: leaseId, upstream: upstreamId, ends: lease.ends, expires_at: lease.expires_at },
-        now,
-      );
-      return this.#host.liveSession(now) !== undefined;
+      this.#books.leases.hold(lease);
+      const { ends, expires_at } = lease;
+      this.#books.record("lease.minted", { lease_id: leaseId, upstream: upstreamId, ends, expires_at });
+      return this.#books.current().status === "active";
     });
     if (alive) return ok(lease);
     await this.#closeAfterEnd(leaseId);
@@ -146,28 +127,28 @@ export class Leases {
   async #closeAfterEnd(leaseId: string): Promise<void> {
     const fate = await this.takeBack(leaseId, 0);
     if (fate !== undefined) this.close(leaseId, fate);
-    else this.#host.onOrphan(leaseId);
+    else this.#books.queueRevocation(leaseId);
   }
 
   /** Records a lease's fate. */
   close(leaseId: string, fate: LeaseFate): void {
     this.#storage.transactionSync(() => {
-      if (this.#store.get(leaseId) === undefined) return;
-      this.#store.close(leaseId, fate);
-      this.#host.record("lease.closed", { lease_id: leaseId, fate: fate.fate }, this.#host.now());
+      if (this.#books.leases.get(leaseId) === undefined) return;
+      this.#books.leases.close(leaseId, fate);
+      this.#books.record("lease.closed", { lease_id: leaseId, fate: fate.fate });
     });
   }
 
   #giveUp(leaseId: string, fault: LeaseFault): Result<never, LeaseFault> {
     this.#storage.transactionSync(() => {
-      this.#store.release(leaseId);
-      this.#host.record("lease.failed", { lease_id: leaseId, reason: fault }, this.#host.now());
+      this.#books.leases.release(leaseId);
+      this.#books.record("lease.failed", { lease_id: leaseId, reason: fault });
     });
     return err(fault);
   }
 
   #context(): Promise<TenantContext> {
-    return loadTenant(this.#env, this.#host.issuer());
+    return loadTenant(this.#env, this.#books.store.setting().issuer);
   }
 
   async #seal(leaseId: string, part: string, plaintext: string): Promise<string> {

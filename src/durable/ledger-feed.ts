@@ -4,7 +4,7 @@ import type { Journal } from "./journal.ts";
 /** Rows sent to the ledger in one call. */
 const BATCH = 500;
 /** How long rows may wait for company, in milliseconds. */
-const LINGER_MS = 2000;
+export const LINGER_MS = 2000;
 
 /** Brings an object's journal to the tenant's ledger, at least once and in order. */
 export class LedgerFeed {

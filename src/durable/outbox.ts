@@ -66,8 +66,4 @@ export class Outbox {
     const { at } = this.#sql.exec<{ at: number | null }>("SELECT min(next_at) AS at FROM outbox").one();
     return at ?? undefined;
   }
-
-  hasKind(kind: string): boolean {
-    return this.#sql.exec("SELECT 1 FROM outbox WHERE kind = ? LIMIT 1", kind).toArray().length > 0;
-  }
 }

@@ -8,22 +8,15 @@ import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
 import { loadTenant, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
 import type { EventData } from "./journal.ts";
-import type { LeaseStore } from "./lease-store.ts";
 import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
-import type { SessionStore } from "./session-store.ts";
-import type { SessionDescription } from "./session.ts";
+import type { SessionBooks } from "./session-books.ts";
 
 /** What a job may use of the session it was queued by. */
 export interface JobContext {
   readonly env: Env;
-  readonly store: SessionStore;
+  readonly books: SessionBooks;
   readonly leases: Leases;
-  readonly leaseStore: LeaseStore;
-  describe(): SessionDescription;
-  auditHead(): { readonly seq: number; readonly hash: string };
-  record(type: string, data: EventData): void;
-  now(): number;
 }
 
 const DONE: JobOutcome = { kind: "done" };
@@ -58,9 +51,9 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
 }
 
 async function index(context: JobContext): Promise<JobOutcome> {
-  const { env, store } = context;
-  const { state } = context.describe();
-  await env.TENANT.getByName(objectName(store.setting().issuer)).indexSession({
+  const { env, books } = context;
+  const { state } = context.books.describe();
+  await env.TENANT.getByName(objectName(books.store.setting().issuer)).indexSession({
     session_id: state.request.session_id,
     client_id: state.request.client_id,
     status: state.status,
@@ -71,9 +64,9 @@ async function index(context: JobContext): Promise<JobOutcome> {
 }
 
 async function settle(context: JobContext): Promise<JobOutcome> {
-  const { env, store } = context;
-  const { state } = context.describe();
-  const agent = env.AGENT.getByName(objectName(store.setting().issuer, state.request.client_id));
+  const { env, books } = context;
+  const { state } = context.books.describe();
+  const agent = env.AGENT.getByName(objectName(books.store.setting().issuer, state.request.client_id));
   await agent.settle({
     session_id: state.request.session_id,
     denied: state.status === "ended" && state.how === "denied",
@@ -83,7 +76,7 @@ async function settle(context: JobContext): Promise<JobOutcome> {
 
 /** Sends an approver their own link. It is signed here, when it leaves, so that no link is ever at rest. */
 async function notify(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
-  const { state, setting } = context.describe();
+  const { state, setting } = context.books.describe();
   if (state.status !== "pending") return DONE;
   const tenant = await loadTenant(context.env, setting.issuer);
   const person = tenant.tenant.people.get(personId);
@@ -99,7 +92,7 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
 
 /** Says in the shared channel that a request waits, without any link. */
 async function notice(context: JobContext): Promise<JobOutcome> {
-  const { state, setting } = context.describe();
+  const { state, setting } = context.books.describe();
   if (state.status !== "pending") return DONE;
   const tenant = await loadTenant(context.env, setting.issuer);
   if (tenant.tenant.document.notify.slack?.channel === undefined) return DONE;
@@ -111,7 +104,7 @@ async function notice(context: JobContext): Promise<JobOutcome> {
 }
 
 function noticeOf(context: JobContext): Notice {
-  const { state, setting } = context.describe();
+  const { state, setting } = context.books.describe();
   return {
     issuer: setting.issuer,
     sessionId: state.request.session_id,
@@ -132,11 +125,11 @@ function deliveryContext({ env }: JobContext, tenant: TenantContext): DeliveryCo
 /** A message that can never go out is written down, so that the operator sees why nobody answers. */
 function settleDelivery(sent: Delivery, about: EventData, context: JobContext): JobOutcome {
   if (sent.ok) {
-    context.record("notice.sent", about);
+    context.books.record("notice.sent", about);
     return DONE;
   }
   if (sent.error.kind === "retry") return { kind: "retry", afterSeconds: sent.error.afterSeconds };
-  context.record("notice.failed", { ...about, reason: sent.error.reason });
+  context.books.record("notice.failed", { ...about, reason: sent.error.reason });
   return DONE;
 }
 
@@ -154,8 +147,8 @@ function signLink(tenant: TenantContext, state: SessionState, person: string): P
   });
 }
 
-async function revokeLease(leaseId: string, attempts: number, { leases, leaseStore }: JobContext): Promise<JobOutcome> {
-  if (leaseStore.get(leaseId) === undefined) return DONE;
+async function revokeLease(leaseId: string, attempts: number, { books, leases }: JobContext): Promise<JobOutcome> {
+  if (books.leases.get(leaseId) === undefined) return DONE;
   const fate = await leases.takeBack(leaseId, attempts);
   if (fate === undefined) return RETRY;
   leases.close(leaseId, fate);
@@ -164,17 +157,17 @@ async function revokeLease(leaseId: string, attempts: number, { leases, leaseSto
 
 /** Signs the closing statement once every lease has found its fate. */
 async function receipt(context: JobContext): Promise<JobOutcome> {
-  const { state, setting, leases, usage } = context.describe();
+  const { state, setting, leases, usage } = context.books.describe();
   if (state.status !== "ended") return DONE;
   const key = signingKey(await loadTenant(context.env, setting.issuer), "receipt");
-  const { seq, hash } = context.auditHead();
+  const { seq, hash } = context.books.journal().head();
   const jws = await signToken(key, {
     iss: setting.issuer,
-    iat: context.now(),
+    iat: context.books.now(),
     jti: ID_PREFIXES.receipt + sha256(state.request.session_id),
     ...receiptClaims(state, leases, usage, { seq, hash }),
   });
-  context.store.writeReceipt(jws);
-  context.record("receipt.signed", { digest: sha256(jws) });
+  context.books.store.writeReceipt(jws);
+  context.books.record("receipt.signed", { digest: sha256(jws) });
   return DONE;
 }

@@ -12,7 +12,7 @@ import { mayDecideNow, OFFERED_ASSURANCE } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { DecideFault, Decider } from "../domain/session.ts";
-import type { SessionDescription } from "../durable/session.ts";
+import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
 import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveShell } from "../pages/approve-shell.tsx";

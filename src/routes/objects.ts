@@ -1,5 +1,5 @@
 import { objectName } from "../domain/ids.ts";
-import type { Standing } from "../durable/session.ts";
+import type { Standing } from "../durable/session-commands.ts";
 import type { TenantContext } from "../tenancy.ts";
 
 /** A session's object. The tenant is part of its name, so an id of one tenant means nothing in another. */

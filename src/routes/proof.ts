@@ -5,7 +5,7 @@ import { proofErrorAtResource, proofErrorAtServer, verifyProof, type Proof } fro
 import type { WireError } from "../protocol/wire-error.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { standingOf } from "./objects.ts";
-import type { Standing } from "../durable/session.ts";
+import type { Standing } from "../durable/session-commands.ts";
 
 /** The newest nonce, for the client's next proof. */
 export function freshNonce(c: Handling, scope: NonceScope): string {

@@ -1,4 +1,4 @@
-import type { UseFault } from "../durable/session.ts";
+import type { UseFault } from "../durable/session-commands.ts";
 import { proofErrorAtResource } from "../protocol/dpop.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { tokenError } from "./proof.ts";

@@ -1,4 +1,4 @@
-import type { SessionDescription } from "../durable/session.ts";
+import type { SessionDescription } from "../durable/session-commands.ts";
 
 /** What an agent is told of its own session. */
 export function sessionView({ state, leases, usage, receipt }: SessionDescription): Record<string, unknown> {

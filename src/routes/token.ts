@@ -5,7 +5,7 @@ import { signToken } from "../crypto/signing-key.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { Subject } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { Minting, UseFault } from "../durable/session.ts";
+import type { Minting, UseFault } from "../durable/session-commands.ts";
 import {
   isSessionToken,
   verifyAccessToken,

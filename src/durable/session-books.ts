@@ -1,0 +1,130 @@
+import { err, ok, type Result } from "../domain/result.ts";
+import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
+import { Journal, type EventData } from "./journal.ts";
+import { LeaseStore } from "./lease-store.ts";
+import { OneTimeStore } from "./one-time.ts";
+import { Outbox } from "./outbox.ts";
+import type {
+  LiveFault,
+  PresentedToken,
+  SessionDescription,
+  Standing,
+  UseCommand,
+  UseFault,
+} from "./session-commands.ts";
+import { SessionStore } from "./session-store.ts";
+
+/**
+ * Everything a session has written down, and the few entries that always go together. All of it is
+ * synchronous, so that a caller can put it into one transaction.
+ */
+export class SessionBooks {
+  readonly #sql: SqlStorage;
+  readonly store: SessionStore;
+  readonly oneTime: OneTimeStore;
+  readonly outbox: Outbox;
+  readonly leases: LeaseStore;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.store = new SessionStore(sql);
+    this.oneTime = new OneTimeStore(sql);
+    this.outbox = new Outbox(sql);
+    this.leases = new LeaseStore(sql);
+  }
+
+  journal(): Journal {
+    return new Journal(this.#sql, this.store.state().request.session_id);
+  }
+
+  /** Epoch seconds that never run backwards: what has ended stays ended when a clock is set back. */
+  now(): number {
+    const wall = Math.floor(Date.now() / 1000);
+    return this.store.opened ? Math.max(wall, this.journal().head().at) : wall;
+  }
+
+  /** The state as it truly is now. */
+  current(): SessionState {
+    return asOf(this.store.state(), this.now());
+  }
+
+  record(type: string, data: EventData): void {
+    this.journal().append(type, data, this.now());
+  }
+
+  refuse(data: EventData & { readonly reason: string }): void {
+    this.journal().refuse(data, this.now());
+  }
+
+  queue(id: string, kind: string, payload: object = {}): void {
+    this.outbox.put(id, kind, payload, Date.now());
+  }
+
+  /** Ends the session: what was lent is to be taken back, whoever waits is to be told, a receipt is due. */
+  end(state: EndedSession): void {
+    this.store.write(state);
+    this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
+    for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
+    this.queue("index:ended", "index");
+    this.queue("settle", "settle");
+    this.queueReceipt();
+  }
+
+  queueRevocation(leaseId: string): void {
+    this.queue(`revoke:${leaseId}`, "revoke_lease", { lease_id: leaseId });
+  }
+
+  /** A receipt is due once the session has ended and every lease has found its fate. */
+  queueReceipt(): void {
+    const due = this.store.state().status === "ended" && this.store.receipt() === undefined && this.leases.allClosed();
+    if (due) this.queue("receipt", "receipt");
+  }
+
+  /** The checks that every use of a token shares: the session lives, and the proof was not seen before. */
+  use({ token, proof, standing }: UseCommand): Result<ActiveSession, UseFault> {
+    const live = this.live(token, standing);
+    if (!live.ok) {
+      this.refuse({ reason: live.error, jti: token.jti });
+      return live;
+    }
+    const used = this.oneTime.consume(proof, this.now());
+    if (!used.ok) {
+      this.refuse({ reason: `proof_${used.error}`, jti: token.jti });
+      return used;
+    }
+    return live;
+  }
+
+  live(token: PresentedToken, standing: Standing): Result<ActiveSession, LiveFault> {
+    const state = this.current();
+    if (state.status !== "active" || isKilled(state, standing)) return err("ended");
+    if (state.redeemed_at === undefined) return err("not_redeemed");
+    if (this.store.isTokenRevoked(token.jti)) return err("token_revoked");
+    return ok(state);
+  }
+
+  describe(): SessionDescription {
+    const journal = this.journal();
+    return {
+      state: this.current(),
+      setting: this.store.setting(),
+      leases: this.leases.statements(),
+      usage: {
+        tokens_minted: journal.count("token.minted"),
+        calls: journal.count("call.authorized"),
+        refusals: journal.refusals(),
+      },
+      receipt: this.store.receipt(),
+    };
+  }
+}
+
+/** Whether the agent was cut off after it asked for this session. */
+export function isKilled(state: SessionState, { killedUntil }: Standing): boolean {
+  return killedUntil !== undefined && state.request.requested_at <= killedUntil;
+}
+
+function whoEnded({ ended_by }: EndedSession): string | undefined {
+  if (ended_by === undefined) return undefined;
+  return ended_by.kind === "operator" ? "operator" : `${ended_by.kind}:${ended_by.id}`;
+}

@@ -1,0 +1,88 @@
+import type { AccessUnit } from "../domain/access.ts";
+import type { ExchangeAsk, ExchangePlan } from "../domain/exchange.ts";
+import type { ApprovalPlan } from "../domain/policy.ts";
+import type { LeaseStatement, UsageStatement } from "../domain/receipt.ts";
+import type { SessionRequest } from "../domain/request.ts";
+import type { SessionState } from "../domain/session.ts";
+import type { Credential } from "./leases.ts";
+import type { OneTime, OneTimeFault } from "./one-time.ts";
+import type { SessionSetting } from "./session-store.ts";
+
+/** What the tenant says of the session's client now. */
+export interface Standing {
+  /** Patterns of all policies in force for this client. */
+  readonly allow: readonly string[];
+  /** Sessions asked for until then (epoch seconds) are dead. */
+  readonly killedUntil?: number | undefined;
+}
+
+export interface OpenCommand {
+  readonly request: SessionRequest;
+  readonly requestDigest: string;
+  readonly plan: ApprovalPlan;
+  readonly setting: SessionSetting;
+  /** The channels on which each approver is told. */
+  readonly channels: readonly string[];
+}
+
+/** A token of this session, already verified. */
+export interface PresentedToken {
+  readonly jti: string;
+}
+
+export interface PollCommand {
+  readonly client_id: string;
+  readonly proof: OneTime;
+  /** Thumbprint of the key that signed the proof. */
+  readonly jkt: string;
+  /** The id of the session token, if it comes to that. */
+  readonly jti: string;
+  readonly standing: Standing;
+}
+
+/** What every use of a token brings. */
+export interface UseCommand {
+  readonly token: PresentedToken;
+  readonly proof: OneTime;
+  readonly standing: Standing;
+}
+
+export interface ExchangeCommand extends UseCommand {
+  readonly ask: ExchangeAsk;
+  /** The id of the token to be minted, whose key it is bound to, and the server that acts. */
+  readonly mint: { readonly jti: string; readonly jkt: string; readonly actor?: string | undefined };
+}
+
+export interface CallCommand extends UseCommand {
+  readonly upstream: string;
+  readonly unit: AccessUnit;
+  readonly method: string;
+}
+
+/** A token that is recorded and may be signed. */
+export interface Minting extends ExchangePlan {
+  readonly session_id: string;
+  readonly sub: string;
+  readonly client_id: string;
+  readonly grant_digest: string;
+  readonly jti: string;
+  readonly jkt: string;
+}
+
+export interface CallPermit {
+  readonly credential: Credential;
+  /** When the session ends, epoch seconds: nothing may be delivered after it. */
+  readonly ends_at: number;
+}
+
+export interface SessionDescription {
+  readonly state: SessionState;
+  readonly setting: SessionSetting;
+  readonly leases: readonly LeaseStatement[];
+  readonly usage: UsageStatement;
+  readonly receipt: string | undefined;
+}
+
+export type LiveFault = "unknown_session" | "ended" | "token_revoked" | "not_redeemed";
+
+export type UseFault = LiveFault | OneTimeFault;
