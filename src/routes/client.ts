@@ -19,16 +19,23 @@ export async function identifyClient(
   return authenticateClient(presented, c.var.tenant, nowSeconds());
 }
 
-/** The client of a form, its assertion used up: another request with the same one is refused. */
+/**
+ * Uses up the assertion: another request with the same one is refused. Done after everything that a
+ * client may have to repeat, such as a proof with a fresh nonce.
+ */
+export async function useAssertion(c: Handling, client: AuthenticatedClient): Promise<Result<void, WireError>> {
+  const { issuer } = c.var.tenant;
+  const used = await agentObject(c.env, issuer, client.id).consume({ issuer, client_id: client.id }, [client.oneTime]);
+  if (used.ok) return ok(undefined);
+  return err(used.error === "overloaded" ? UNAVAILABLE : INVALID_CLIENT);
+}
+
+/** The client of a form that comes without a proof. */
 export async function authenticateForm(c: Handling, form: Form): Promise<Result<AuthenticatedClient, WireError>> {
   const client = await identifyClient(c, assertionOf(form));
   if (!client.ok) return client;
-  const { issuer } = c.var.tenant;
-  const used = await agentObject(c.env, issuer, client.value.id).consume({ issuer, client_id: client.value.id }, [
-    client.value.oneTime,
-  ]);
-  if (used.ok) return ok(client.value);
-  return err(used.error === "overloaded" ? UNAVAILABLE : INVALID_CLIENT);
+  const used = await useAssertion(c, client.value);
+  return used.ok ? client : used;
 }
 
 export function assertionOf(form: Form): PresentedAssertion {

@@ -11,11 +11,10 @@ import type { SessionRequest } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
 import type { AdmitFault } from "../durable/agent.ts";
 import { readJsonObject } from "../protocol/body.ts";
-import { INVALID_CLIENT } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError, readIdempotencyKey, readSessionRequest, type AskedSession } from "../protocol/session-request.ts";
 import { NO_STORE, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
-import { identifyClient } from "./client.ts";
+import { identifyClient, useAssertion } from "./client.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { agentObject, sessionObject } from "./objects.ts";
 import { bearingAtSession, freshNonce, proofAtServer } from "./proof.ts";
@@ -134,10 +133,8 @@ async function withdraw(c: Handling): Promise<Response> {
   });
   if (!client.ok) return renderError(client.error);
   const { issuer } = c.var.tenant;
-  const used = await agentObject(c.env, issuer, client.value.id).consume({ issuer, client_id: client.value.id }, [
-    client.value.oneTime,
-  ]);
-  if (!used.ok) return renderError(used.error === "overloaded" ? UNAVAILABLE : INVALID_CLIENT);
+  const used = await useAssertion(c, client.value);
+  if (!used.ok) return renderError(used.error);
   if (!isSessionId(id)) return renderError(NO_SUCH_SESSION);
   const finished = await sessionObject(c.env, issuer, id).withdraw(client.value.id);
   if (!finished.ok) return renderError(finished.error === "not_pending" ? NOT_PENDING : NO_SUCH_SESSION);

@@ -20,7 +20,7 @@ import { pollError } from "../protocol/poll.ts";
 import { ACCESS_TOKEN_TYPE, exchangeError, readExchangeRequest, SUBJECT_INVALID } from "../protocol/token-exchange.ts";
 import { invalidRequest, NO_STORE, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { signingKey } from "../tenancy.ts";
-import { assertionOf, authenticateForm } from "./client.ts";
+import { assertionOf, authenticateForm, identifyClient, useAssertion } from "./client.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { agentObject, sessionObject, standingOf } from "./objects.ts";
 import { freshNonce, proofAtServer } from "./proof.ts";
@@ -50,10 +50,12 @@ export const token = new Hono<App>().post(PATH, async (c) => {
 /** CIBA Core §10: the agent asks whether the human has decided. */
 async function poll(c: Handling, form: Form): Promise<Response> {
   if (form.has("scope")) return renderError(NO_SCOPES);
-  const client = await authenticateForm(c, form);
+  const client = await identifyClient(c, assertionOf(form));
   if (!client.ok) return renderError(client.error);
   const proof = await proofAtServer(c, PATH);
   if (!proof.ok) return renderError(proof.error);
+  const used = await useAssertion(c, client.value);
+  if (!used.ok) return renderError(used.error);
   const { issuer, config } = c.var.tenant;
   const handle = form.get("auth_req_id");
   if (handle === undefined) return renderError(invalidRequest("auth_req_id is missing"));
