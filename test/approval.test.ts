@@ -22,7 +22,12 @@ interface Waiting {
 async function waiting(changes: Record<string, unknown> = {}): Promise<Waiting> {
   const agent = await world.freshAgent();
   const { session_id, auth_req_id } = (await agent.ask(ask(changes))).body;
-  return { agent, sessionId: session_id, authReqId: auth_req_id, dana: await Approver.bySlack(world, "dana", session_id) };
+  return {
+    agent,
+    sessionId: session_id,
+    authReqId: auth_req_id,
+    dana: await Approver.bySlack(world, "dana", session_id),
+  };
 }
 
 const stillPending = async ({ agent, authReqId }: Waiting) => {
@@ -34,8 +39,17 @@ describe("the approval link (group A)", () => {
   it("is signed for one person, one request, one use, and carried in the fragment", async () => {
     const { dana, sessionId } = await waiting();
     const claims = claimsOf(dana.token);
-    expect(claims).toMatchObject({ iss: world.issuer, aud: `${world.issuer}/approve`, sub: "dana@acme.example", sid: sessionId, request_digest: expect.any(String) });
-    expect(JSON.parse(Buffer.from(dana.token.split(".")[0]!, "base64url").toString())).toMatchObject({ typ: "stint-approval+jwt", alg: "ES256" });
+    expect(claims).toMatchObject({
+      iss: world.issuer,
+      aud: `${world.issuer}/approve`,
+      sub: "dana@acme.example",
+      sid: sessionId,
+      request_digest: expect.any(String),
+    });
+    expect(JSON.parse(Buffer.from(dana.token.split(".")[0]!, "base64url").toString())).toMatchObject({
+      typ: "stint-approval+jwt",
+      alg: "ES256",
+    });
   });
 
   it("A01 is not harmed by scanners: GET, HEAD and OPTIONS change nothing", async () => {
@@ -67,7 +81,11 @@ describe("the approval link (group A)", () => {
 
   it.each<[string, (request: Waiting) => Promise<string> | string]>([
     ["an altered link", ({ dana }) => dana.token.replace(/.{4}$/, "AAAA")],
-    ["a link by another key", async ({ dana }) => signRaw({ alg: "ES256", typ: "stint-approval+jwt", kid: "x" }, claimsOf(dana.token), await newKey())],
+    [
+      "a link by another key",
+      async ({ dana }) =>
+        signRaw({ alg: "ES256", typ: "stint-approval+jwt", kid: "x" }, claimsOf(dana.token), await newKey()),
+    ],
     ["a link cut short", ({ dana }) => dana.token.slice(0, 60)],
     ["nothing", () => ""],
     ["J26 a session token", async () => (await approvedSession(world)).sessionToken],
@@ -89,17 +107,29 @@ describe("the approval link (group A)", () => {
     expect((await dana.post("/approve/decide", { ...fields, csrf: "x" })).status).toBe(403);
     const other = new Approver(world.issuer, dana.token);
     const { html } = await other.view();
-    expect((await dana.post("/approve/decide", { ...fields, csrf: /name="csrf" value="([^"]*)"/.exec(html)![1]! })).status).toBe(403);
+    expect(
+      (await dana.post("/approve/decide", { ...fields, csrf: /name="csrf" value="([^"]*)"/.exec(html)![1]! })).status,
+    ).toBe(403);
     await stillPending(request);
   });
 
   it("A05 takes a form and nothing else, from its own page and nowhere else", async () => {
     const request = await waiting();
     await request.dana.view();
-    expect((await request.dana.post("/approve/view", { token: request.dana.token }, { "content-type": "text/plain" })).status).toBe(415);
-    expect((await request.dana.post("/approve/view", { token: request.dana.token }, { origin: "https://evil.test" })).status).toBe(403);
-    expect((await request.dana.post("/approve/view", { token: request.dana.token }, { origin: "null" })).status).toBe(403);
-    expect((await request.dana.post("/approve/view", { token: request.dana.token }, { "sec-fetch-site": "cross-site" })).status).toBe(403);
+    expect(
+      (await request.dana.post("/approve/view", { token: request.dana.token }, { "content-type": "text/plain" }))
+        .status,
+    ).toBe(415);
+    expect(
+      (await request.dana.post("/approve/view", { token: request.dana.token }, { origin: "https://evil.test" })).status,
+    ).toBe(403);
+    expect((await request.dana.post("/approve/view", { token: request.dana.token }, { origin: "null" })).status).toBe(
+      403,
+    );
+    expect(
+      (await request.dana.post("/approve/view", { token: request.dana.token }, { "sec-fetch-site": "cross-site" }))
+        .status,
+    ).toBe(403);
     await stillPending(request);
   });
 
@@ -112,8 +142,14 @@ describe("the approval link (group A)", () => {
   });
 
   it.each<[string, (grant: { authorization_details: object[]; expires_at: number }) => object]>([
-    ["another repository", (grant) => ({ ...grant, authorization_details: [{ ...READ_API, locations: ["acme/web"] }] })],
-    ["a stronger action", (grant) => ({ ...grant, authorization_details: [{ ...READ_API, actions: ["contents:write"] }] })],
+    [
+      "another repository",
+      (grant) => ({ ...grant, authorization_details: [{ ...READ_API, locations: ["acme/web"] }] }),
+    ],
+    [
+      "a stronger action",
+      (grant) => ({ ...grant, authorization_details: [{ ...READ_API, actions: ["contents:write"] }] }),
+    ],
     ["a later end", (grant) => ({ ...grant, expires_at: grant.expires_at + 3600 })],
     ["an end long past", (grant) => ({ ...grant, expires_at: 1 })],
     ["nothing at all", (grant) => ({ ...grant, authorization_details: [] })],
@@ -146,7 +182,7 @@ describe("the approval link (group A)", () => {
     await one.review();
     await two.view();
     const [approved, denied] = await Promise.all([one.decide("approve"), two.decide("deny")]);
-    expect([approved.status, denied.status].toSorted()).toEqual([200, 409]);
+    expect([approved.status, denied.status].toSorted((a, b) => a - b)).toEqual([200, 409]);
     const polled = await request.agent.poll(request.authReqId);
     expect(polled.status === 200).toBe(approved.status === 200);
   });
@@ -161,7 +197,9 @@ describe("the approval link (group A)", () => {
 
   it("R11 is dead when the request was taken away, and the agent is told", async () => {
     const request = await waiting();
-    expect((await world.broker.admin("POST", `/admin/sessions/${request.sessionId}/revoke`, {})).body).toEqual({ result: "revoked" });
+    expect((await world.broker.admin("POST", `/admin/sessions/${request.sessionId}/revoke`, {})).body).toEqual({
+      result: "revoked",
+    });
     expect((await request.dana.view()).status).toBe(409);
     expect((await request.agent.poll(request.authReqId)).body).toMatchObject({ error: "access_denied" });
   });
@@ -183,22 +221,34 @@ describe("the approval link (group A)", () => {
 });
 
 describe("what the agent writes (group I)", () => {
-  const HOSTILE = '</title><script>alert(1)</script>"><form action="https://evil.test"><img src=x onerror=alert(1)> <https://evil.test|Approve> <!channel> <@U1> **bold** [x](https://evil.test)';
+  const HOSTILE =
+    '</title><script>alert(1)</script>"><form action="https://evil.test"><img src=x onerror=alert(1)> <https://evil.test|Approve> <!channel> <@U1> **bold** [x](https://evil.test)';
 
   it("I01 I02 stands as text in the page, in Slack and in mail, inside its quotation", async () => {
-    const request = await waiting({ task: { title: HOSTILE, description: `line one\n${HOSTILE}` }, authorization_details: [READ_API, WRITE_API] });
+    const request = await waiting({
+      task: { title: HOSTILE, description: `line one\n${HOSTILE}` },
+      authorization_details: [READ_API, WRITE_API],
+    });
     const { html } = await request.dana.view();
     expect(html).not.toContain("<script>alert");
     expect(html).not.toContain("<img");
     expect(html).not.toContain('action="https://evil.test"');
-    const quoted = html.slice(html.indexOf("In the agent&#39;s own words") === -1 ? html.indexOf("In the agent's own words") : html.indexOf("In the agent&#39;s own words"));
+    const quoted = html.slice(
+      html.indexOf("In the agent&#39;s own words") === -1
+        ? html.indexOf("In the agent's own words")
+        : html.indexOf("In the agent&#39;s own words"),
+    );
     expect(html.replace(quoted, "")).not.toContain("evil.test");
     const slackId = await world.emulators.slackId("dana");
-    const message = await until("Slack", async () => (await world.emulators.directMessages(slackId)).find((text) => text.includes("onerror")));
+    const message = await until("Slack", async () =>
+      (await world.emulators.directMessages(slackId)).find((text) => text.includes("onerror")),
+    );
     const { text, blocks } = JSON.parse(message) as { text: string; blocks: object[] };
     expect(text).not.toContain("evil");
     expect(JSON.stringify(blocks)).not.toContain("mrkdwn");
-    const mail = await until("the mail", async () => (await world.emulators.mails()).find((candidate) => candidate.text.includes("onerror")));
+    const mail = await until("the mail", async () =>
+      (await world.emulators.mails()).find((candidate) => candidate.text.includes("onerror")),
+    );
     expect(mail.html).not.toContain("<script>");
     expect(mail.html).not.toContain("<img");
     expect(mail.subject).not.toContain("evil");
@@ -211,7 +261,9 @@ describe("what the agent writes (group I)", () => {
     const { html } = await request.dana.view();
     expect(html).toContain("[U+202E]");
     expect(html.length).toBeLessThan(60_000);
-    const mail = await until("the mail", async () => (await world.emulators.mails()).find((candidate) => candidate.text.includes("v@evil.test")));
+    const mail = await until("the mail", async () =>
+      (await world.emulators.mails()).find((candidate) => candidate.text.includes("v@evil.test")),
+    );
     expect(mail.to).toHaveLength(1);
     expect(mail.subject).not.toContain("Bcc");
   });

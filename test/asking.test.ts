@@ -11,37 +11,63 @@ beforeAll(async () => {
 afterAll(() => world?.close());
 
 /** Posts a body as it is, with a proof and an assertion that are good. */
-async function post(text: string | Uint8Array, headers: Record<string, string> = {}): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${world.issuer}/sessions`, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: text });
+async function post(
+  text: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${world.issuer}/sessions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: text,
+  });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
 describe("asking for a session (group Q)", () => {
   it.each<[string, unknown]>([
-    ["an object", {}], ["a text", "[]"], ["empty", []], ["a list in a list", [[]]], ["null", null],
-    ["a hundred entries", Array.from({ length: 100 }, () => READ_API)], ["double-encoded", JSON.stringify([READ_API])],
-    ["of an unknown type", [{ ...READ_API, type: "everything" }]], ["with an unknown member", [{ ...READ_API, admin: true }]],
-    ["without actions", [{ ...READ_API, actions: [] }]], ["with an action twice", [{ ...READ_API, actions: ["issues:read", "issues:read"] }]],
-    ["with a wildcard location", [{ ...READ_API, locations: ["acme/*"] }]], ["with a wildcard action", [{ ...READ_API, actions: ["*"] }]],
+    ["an object", {}],
+    ["a text", "[]"],
+    ["empty", []],
+    ["a list in a list", [[]]],
+    ["null", null],
+    ["a hundred entries", Array.from({ length: 100 }, () => READ_API)],
+    ["double-encoded", JSON.stringify([READ_API])],
+    ["of an unknown type", [{ ...READ_API, type: "everything" }]],
+    ["with an unknown member", [{ ...READ_API, admin: true }]],
+    ["without actions", [{ ...READ_API, actions: [] }]],
+    ["with an action twice", [{ ...READ_API, actions: ["issues:read", "issues:read"] }]],
+    ["with a wildcard location", [{ ...READ_API, locations: ["acme/*"] }]],
+    ["with a wildcard action", [{ ...READ_API, actions: ["*"] }]],
     ["with a location that has a line end", [{ ...READ_API, locations: ["acme/api\n"] }]],
-    ["for an unknown upstream", [{ ...READ_API, upstream: "gitlab" }]], ["for an unknown operation", [{ ...READ_API, actions: ["issues:admin"] }]],
+    ["for an unknown upstream", [{ ...READ_API, upstream: "gitlab" }]],
+    ["for an unknown operation", [{ ...READ_API, actions: ["issues:admin"] }]],
     ["without the locations it needs", [{ type: "upstream_access", upstream: "github", actions: ["issues:read"] }]],
     ["with locations where there are none", [{ ...ECHO, locations: ["x"] }]],
-    ["for an unknown server", [{ type: "mcp_tools", server: "nobody", actions: ["x"] }]], ["for an unknown tool", [{ type: "mcp_tools", server: "tickets", actions: ["Open_Issue"] }]],
+    ["for an unknown server", [{ type: "mcp_tools", server: "nobody", actions: ["x"] }]],
+    ["for an unknown tool", [{ type: "mcp_tools", server: "tickets", actions: ["Open_Issue"] }]],
     ["for a tool named like a prototype", [{ type: "mcp_tools", server: "tickets", actions: ["constructor"] }]],
   ])("Q04 Q05 refuses authorization_details that are %s", async (_, authorization_details) => {
     const agent = await world.freshAgent();
-    expect(await agent.ask(ask({ authorization_details }))).toMatchObject({ status: 400, body: { error: "invalid_authorization_details" } });
+    expect(await agent.ask(ask({ authorization_details }))).toMatchObject({
+      status: 400,
+      body: { error: "invalid_authorization_details" },
+    });
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ["Q09 no time", { expires_in: 0 }, "invalid_request"], ["Q09 less than no time", { expires_in: -1 }, "invalid_request"],
-    ["Q09 a billion seconds", { expires_in: 1e9 }, "invalid_request"], ["Q09 a text", { expires_in: "abc" }, "invalid_request"],
-    ["Q09 half a second", { expires_in: 60.5 }, "invalid_request"], ["Q09 more than the policy's time", { expires_in: 1801 }, "invalid_request"],
-    ["Q08 a scope", { scope: "offline_access" }, "invalid_scope"], ["an unknown member", { admin: true }, "invalid_request"],
+    ["Q09 no time", { expires_in: 0 }, "invalid_request"],
+    ["Q09 less than no time", { expires_in: -1 }, "invalid_request"],
+    ["Q09 a billion seconds", { expires_in: 1e9 }, "invalid_request"],
+    ["Q09 a text", { expires_in: "abc" }, "invalid_request"],
+    ["Q09 half a second", { expires_in: 60.5 }, "invalid_request"],
+    ["Q09 more than the policy's time", { expires_in: 1801 }, "invalid_request"],
+    ["Q08 a scope", { scope: "offline_access" }, "invalid_scope"],
+    ["an unknown member", { admin: true }, "invalid_request"],
     ["no authorization_details", { authorization_details: undefined }, "invalid_request"],
-    ["no title", { task: {} }, "invalid_request"], ["an empty title", { task: { title: " \n " } }, "invalid_request"],
-    ["a title that is a number", { task: { title: 7 } }, "invalid_request"], ["a reference over http", { task: { title: "x", reference: "http://a.test" } }, "invalid_request"],
+    ["no title", { task: {} }, "invalid_request"],
+    ["an empty title", { task: { title: " \n " } }, "invalid_request"],
+    ["a title that is a number", { task: { title: 7 } }, "invalid_request"],
+    ["a reference over http", { task: { title: "x", reference: "http://a.test" } }, "invalid_request"],
     ["a reference in javascript", { task: { title: "x", reference: "javascript:alert(1)" } }, "invalid_request"],
     ["a reference with a user", { task: { title: "x", reference: "https://u:p@a.test" } }, "invalid_request"],
     ["Q02 an unknown user", { user: "nobody@acme.example" }, "unknown_user_id"],
@@ -61,7 +87,10 @@ describe("asking for a session (group Q)", () => {
   it("refuses a person who would approve for themselves", async () => {
     const agent = await world.freshAgent();
     const asked = await agent.ask(ask({ user: "dana@acme.example" }));
-    expect(asked).toMatchObject({ status: 403, body: { error: "access_denied", error_description: expect.stringContaining("nobody who may approve") } });
+    expect(asked).toMatchObject({
+      status: 403,
+      body: { error: "access_denied", error_description: expect.stringContaining("nobody who may approve") },
+    });
   });
 
   it("Q17 answers a repeated Idempotency-Key alike, and another body under it not at all", async () => {
@@ -69,11 +98,19 @@ describe("asking for a session (group Q)", () => {
     const key = randomUUID();
     const first = await agent.ask(ask(), key);
     const again = await agent.ask(ask(), key);
-    expect(again.body).toMatchObject({ session_id: first.body.session_id, auth_req_id: first.body.auth_req_id, match_code: first.body.match_code });
+    expect(again.body).toMatchObject({
+      session_id: first.body.session_id,
+      auth_req_id: first.body.auth_req_id,
+      match_code: first.body.match_code,
+    });
     expect(await agent.ask(ask({ expires_in: 300 }), key)).toMatchObject({ status: 422 });
     const slackId = await world.emulators.slackId("dana");
-    await until("the link", async () => (await world.emulators.directMessages(slackId)).find((message) => message.includes(first.body.match_code)));
-    const messages = (await world.emulators.directMessages(slackId)).filter((message) => message.includes(first.body.match_code));
+    await until("the link", async () =>
+      (await world.emulators.directMessages(slackId)).find((message) => message.includes(first.body.match_code)),
+    );
+    const messages = (await world.emulators.directMessages(slackId)).filter((message) =>
+      message.includes(first.body.match_code),
+    );
     expect(messages).toHaveLength(1);
   });
 
@@ -111,14 +148,20 @@ describe("asking for a session (group Q)", () => {
       await (await Approver.bySlack(world, "dana", session_id)).deny();
       expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "access_denied" });
     }
-    await until("the suspension", async () => ((await agent.ask(ask({ expires_in: 200 }))).status === 403 ? true : undefined));
+    await until("the suspension", async () =>
+      (await agent.ask(ask({ expires_in: 200 }))).status === 403 ? true : undefined,
+    );
   });
 
   it("lets the agent take a pending request back, and only its own", async () => {
     const [agent, other] = [await world.freshAgent(), await world.freshAgent()];
     const { session_id, auth_req_id } = (await agent.ask(ask())).body;
     const withdraw = async (by: typeof agent) =>
-      fetch(`${world.issuer}/sessions/${session_id}/end`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(await by.assertion()) });
+      fetch(`${world.issuer}/sessions/${session_id}/end`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(await by.assertion()),
+      });
     expect((await withdraw(other)).status).toBe(404);
     expect(await (await withdraw(agent)).json()).toMatchObject({ status: "ended", outcome: "withdrawn" });
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "invalid_grant" });
@@ -127,11 +170,14 @@ describe("asking for a session (group Q)", () => {
 });
 
 describe("bodies (group B)", () => {
-  it.each<[string, string | Uint8Array, Record<string, string>, number]>([
+  it.each<[string, string | Uint8Array<ArrayBuffer>, Record<string, string>, number]>([
     ["B02 JSON a million levels deep", "[".repeat(60_000), {}, 400],
     ["a member twice", '{"task":{"title":"a"},"task":{"title":"b"}}', {}, 400],
     ["__proto__", '{"__proto__":{"x":1}}', {}, 400],
-    ["a list", "[]", {}, 400], ["a text", '"x"', {}, 400], ["null", "null", {}, 400], ["nothing", "", {}, 400],
+    ["a list", "[]", {}, 400],
+    ["a text", '"x"', {}, 400],
+    ["null", "null", {}, 400],
+    ["nothing", "", {}, 400],
     ["broken JSON", "{", {}, 400],
     ["B05 a large body", JSON.stringify({ x: "a".repeat(70_000) }), {}, 413],
     ["B07 invalid UTF-8", new Uint8Array([0x7b, 0xff, 0x7d]), {}, 400],
@@ -147,15 +193,24 @@ describe("bodies (group B)", () => {
     expect(answer).toMatchObject({ status, body: { error: "invalid_request" } });
   });
 
-  it.each([["GET", "/sessions", 405], ["PUT", "/oauth/token", 405], ["GET", "/oauth/token", 405], ["GET", "/nothing", 404], ["DELETE", "/approve", 405], ["OPTIONS", "/sessions", 405]])(
-    "H16 B16 answers %s %s with %i",
-    async (method, path, status) => {
-      expect((await fetch(world.issuer + path, { method })).status).toBe(status);
-    },
-  );
+  it.each([
+    ["GET", "/sessions", 405],
+    ["PUT", "/oauth/token", 405],
+    ["GET", "/oauth/token", 405],
+    ["GET", "/nothing", 404],
+    ["DELETE", "/approve", 405],
+    ["OPTIONS", "/sessions", 405],
+  ])("H16 B16 answers %s %s with %i", async (method, path, status) => {
+    expect((await fetch(world.issuer + path, { method })).status).toBe(status);
+  });
 
   it("H17 refuses a repeated form parameter, and 1e5 of them", async () => {
-    const form = async (body: string) => fetch(`${world.issuer}/oauth/token`, { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" }, body });
+    const form = async (body: string) =>
+      fetch(`${world.issuer}/oauth/token`, {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body,
+      });
     expect(await (await form("grant_type=a&grant_type=a")).json()).toMatchObject({ error: "invalid_request" });
     expect((await form("a=1&".repeat(10_000))).status).toBe(400);
     expect((await form("a=%FF")).status).toBe(400);

@@ -15,9 +15,16 @@ afterAll(() => world?.close());
 const HEADER = { alg: "ES256", kid: "agent" };
 
 /** Presents an assertion at the token endpoint, where a poll for nothing shows whether it was believed. */
-async function present(assertion: string, more: Record<string, string> = {}): Promise<{ status: number; error: unknown }> {
+async function present(
+  assertion: string,
+  more: Record<string, string> = {},
+): Promise<{ status: number; error: unknown }> {
   const answer = await client.token(async () => ({
-    grant_type: CIBA_GRANT, auth_req_id: "req_none", client_assertion_type: ASSERTION_TYPE, client_assertion: assertion, ...more,
+    grant_type: CIBA_GRANT,
+    auth_req_id: "req_none",
+    client_assertion_type: ASSERTION_TYPE,
+    client_assertion: assertion,
+    ...more,
   }));
   return { status: answer.status, error: answer.body["error"] };
 }
@@ -32,39 +39,92 @@ describe("client authentication (groups J and C)", () => {
   });
 
   it.each<[string, () => Promise<string> | string]>([
-    ["J01 alg none", () => `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from(JSON.stringify(assertionClaims(client))).toString("base64url")}.`],
+    [
+      "J01 alg none",
+      () =>
+        `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from(JSON.stringify(assertionClaims(client))).toString("base64url")}.`,
+    ],
     ["J02 alg in another case", () => signRaw({ ...HEADER, alg: "es256" }, assertionClaims(client), key())],
-    ["J03 HMAC with our public key", () => hmacSigned({ ...HEADER, alg: "HS256" }, assertionClaims(client), JSON.stringify(world.keys.agent.publicJwk))],
+    [
+      "J03 HMAC with our public key",
+      () =>
+        hmacSigned({ ...HEADER, alg: "HS256" }, assertionClaims(client), JSON.stringify(world.keys.agent.publicJwk)),
+    ],
     ["J06 a key brought in the header", () => signRaw({ ...HEADER, x5c: ["AAAA"] }, assertionClaims(client), key())],
-    ["an embedded jwk", async () => signRaw({ ...HEADER, jwk: world.keys.agent.publicJwk }, assertionClaims(client), key())],
+    [
+      "an embedded jwk",
+      async () => signRaw({ ...HEADER, jwk: world.keys.agent.publicJwk }, assertionClaims(client), key()),
+    ],
     ["a crit header", () => signRaw({ ...HEADER, crit: ["exp"], exp: 1 }, assertionClaims(client), key())],
-    ["J14 an empty signature", async () => (await signRaw(HEADER, assertionClaims(client), key())).replace(/\.[^.]*$/, ".AA")],
-    ["J14 a zero signature", async () => (await signRaw(HEADER, assertionClaims(client), key())).replace(/\.[^.]*$/, `.${Buffer.alloc(64).toString("base64url")}`)],
-    ["J15 JSON serialisation", async () => {
-      const [protectedHeader, payload, signature] = (await signRaw(HEADER, assertionClaims(client), key())).split(".");
-      return JSON.stringify({ protected: protectedHeader, payload, signature });
-    }],
+    [
+      "J14 an empty signature",
+      async () => (await signRaw(HEADER, assertionClaims(client), key())).replace(/\.[^.]*$/, ".AA"),
+    ],
+    [
+      "J14 a zero signature",
+      async () =>
+        (await signRaw(HEADER, assertionClaims(client), key())).replace(
+          /\.[^.]*$/,
+          `.${Buffer.alloc(64).toString("base64url")}`,
+        ),
+    ],
+    [
+      "J15 JSON serialisation",
+      async () => {
+        const [protectedHeader, payload, signature] = (await signRaw(HEADER, assertionClaims(client), key())).split(
+          ".",
+        );
+        return JSON.stringify({ protected: protectedHeader, payload, signature });
+      },
+    ],
     ["J17 padding", async () => `${await signRaw(HEADER, assertionClaims(client), key())}=`],
     ["J17 white space", async () => (await signRaw(HEADER, assertionClaims(client), key())).replace(".", " .")],
-    ["J17 another spelling of the last character", async () => respell(await signRaw(HEADER, assertionClaims(client), key()))],
-    ["J18 a claim twice", () => signRaw(HEADER, JSON.stringify(assertionClaims(client)).replace("{", `{"aud":"https://evil.test",`), key())],
-    ["J18 a header member twice", () => signRaw('{"alg":"none","alg":"ES256","kid":"agent"}', assertionClaims(client), key())],
-    ["J20 issued in the future", () => signRaw(HEADER, assertionClaims(client, { iat: nowSeconds() + 120, exp: nowSeconds() + 180 }), key())],
+    [
+      "J17 another spelling of the last character",
+      async () => respell(await signRaw(HEADER, assertionClaims(client), key())),
+    ],
+    [
+      "J18 a claim twice",
+      () => signRaw(HEADER, JSON.stringify(assertionClaims(client)).replace("{", `{"aud":"https://evil.test",`), key()),
+    ],
+    [
+      "J18 a header member twice",
+      () => signRaw('{"alg":"none","alg":"ES256","kid":"agent"}', assertionClaims(client), key()),
+    ],
+    [
+      "J20 issued in the future",
+      () => signRaw(HEADER, assertionClaims(client, { iat: nowSeconds() + 120, exp: nowSeconds() + 180 }), key()),
+    ],
     ["J20 not yet valid", () => signRaw(HEADER, assertionClaims(client, { nbf: nowSeconds() + 120 }), key())],
     ["J21 expired", () => signRaw(HEADER, assertionClaims(client, { exp: nowSeconds() - 300 }), key())],
     ["J21 expires now", () => signRaw(HEADER, assertionClaims(client, { exp: nowSeconds() }), key())],
     ["valid for a day", () => signRaw(HEADER, assertionClaims(client, { exp: nowSeconds() + 86_400 }), key())],
-    ["J22 a second audience", () => signRaw(HEADER, assertionClaims(client, { aud: [world.issuer, "https://evil.test"] }), key())],
-    ["J23 the token endpoint as audience", () => signRaw(HEADER, assertionClaims(client, { aud: `${world.issuer}/oauth/token` }), key())],
+    [
+      "J22 a second audience",
+      () => signRaw(HEADER, assertionClaims(client, { aud: [world.issuer, "https://evil.test"] }), key()),
+    ],
+    [
+      "J23 the token endpoint as audience",
+      () => signRaw(HEADER, assertionClaims(client, { aud: `${world.issuer}/oauth/token` }), key()),
+    ],
     ["J25 no subject", () => signRaw(HEADER, assertionClaims(client, { sub: undefined }), key())],
     ["J25 another subject", () => signRaw(HEADER, assertionClaims(client, { sub: "bot-2" }), key())],
     ["no jti", () => signRaw(HEADER, assertionClaims(client, { jti: undefined }), key())],
     ["J33 a jti that is a number", () => signRaw(HEADER, assertionClaims(client, { jti: 7 }), key())],
-    ["J33 an issuer that is an object", () => signRaw(HEADER, assertionClaims(client, { iss: { toString: 1 } }), key())],
+    [
+      "J33 an issuer that is an object",
+      () => signRaw(HEADER, assertionClaims(client, { iss: { toString: 1 } }), key()),
+    ],
     ["J33 an audience that is null", () => signRaw(HEADER, assertionClaims(client, { aud: null }), key())],
-    ["J33 an exp that is a text", () => signRaw(HEADER, assertionClaims(client, { exp: String(nowSeconds() + 60) }), key())],
+    [
+      "J33 an exp that is a text",
+      () => signRaw(HEADER, assertionClaims(client, { exp: String(nowSeconds() + 60) }), key()),
+    ],
     ["J26 a proof as assertion", () => forgeProof(client, { htm: "POST", htu: `${world.issuer}/oauth/token` })],
-    ["J26 an assertion typed as something else", () => signRaw({ ...HEADER, typ: "at+jwt" }, assertionClaims(client), key())],
+    [
+      "J26 an assertion typed as something else",
+      () => signRaw({ ...HEADER, typ: "at+jwt" }, assertionClaims(client), key()),
+    ],
     ["C03 an unknown client", () => signRaw(HEADER, assertionClaims(client, { iss: "nobody", sub: "nobody" }), key())],
     ["C03 another key", async () => signRaw(HEADER, assertionClaims(client), await newKey())],
     ["an unknown kid", () => signRaw({ ...HEADER, kid: "other" }, assertionClaims(client), key())],
@@ -74,7 +134,9 @@ describe("client authentication (groups J and C)", () => {
   });
 
   it("J20 allows a clock that is a little ahead", async () => {
-    expect(await present(await signRaw(HEADER, assertionClaims(client, { iat: nowSeconds() + 8 }), key()))).toEqual(BELIEVED);
+    expect(await present(await signRaw(HEADER, assertionClaims(client, { iat: nowSeconds() + 8 }), key()))).toEqual(
+      BELIEVED,
+    );
   });
 
   it("J27 takes an assertion once, of fifty in parallel", async () => {
@@ -89,23 +151,34 @@ describe("client authentication (groups J and C)", () => {
     const assertion = await signRaw(HEADER, assertionClaims(agent), key());
     const presented = { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
     expect((await agent.form("/oauth/introspect", async () => ({ token: "x", ...presented }))).status).toBe(200);
-    expect((await agent.token(async () => ({ grant_type: CIBA_GRANT, auth_req_id: "x", ...presented }))).status).toBe(401);
+    expect((await agent.token(async () => ({ grant_type: CIBA_GRANT, auth_req_id: "x", ...presented }))).status).toBe(
+      401,
+    );
   });
 
   it("C01 refuses a client that does not authenticate", async () => {
-    expect(await client.token(async () => ({ grant_type: CIBA_GRANT, auth_req_id: "x" }))).toMatchObject({ status: 401, body: { error: "invalid_client" } });
+    expect(await client.token(async () => ({ grant_type: CIBA_GRANT, auth_req_id: "x" }))).toMatchObject({
+      status: 401,
+      body: { error: "invalid_client" },
+    });
   });
 
   it("C02 refuses two ways at once, and C06 a secret", async () => {
     const body = new URLSearchParams({ grant_type: CIBA_GRANT, auth_req_id: "x", ...(await client.assertion()) });
     const headers = { authorization: "Basic Ym90OnNlY3JldA==" };
     expect((await fetch(`${world.issuer}/oauth/token`, { method: "POST", headers, body })).status).toBe(400);
-    expect((await client.token(async () => ({ grant_type: CIBA_GRANT, client_id: client.clientId, client_secret: "x" }))).status).toBe(401);
+    expect(
+      (await client.token(async () => ({ grant_type: CIBA_GRANT, client_id: client.clientId, client_secret: "x" })))
+        .status,
+    ).toBe(401);
   });
 
   it("C10 refuses an assertion in the URL", async () => {
     const query = new URLSearchParams({ ...(await client.assertion()) });
-    const response = await fetch(`${world.issuer}/oauth/token?${query.toString()}`, { method: "POST", body: new URLSearchParams({ grant_type: CIBA_GRANT }) });
+    const response = await fetch(`${world.issuer}/oauth/token?${query.toString()}`, {
+      method: "POST",
+      body: new URLSearchParams({ grant_type: CIBA_GRANT }),
+    });
     expect(response.status).toBe(400);
   });
 
@@ -116,15 +189,26 @@ describe("client authentication (groups J and C)", () => {
   });
 
   it("gives the same answer to an unknown client and to a bad signature", async () => {
-    const unknown = await client.token(async () => ({ grant_type: CIBA_GRANT, client_assertion_type: ASSERTION_TYPE, client_assertion: await signRaw(HEADER, assertionClaims(client, { iss: "x", sub: "x" }), key()) }));
-    const forged = await client.token(async () => ({ grant_type: CIBA_GRANT, client_assertion_type: ASSERTION_TYPE, client_assertion: await signRaw(HEADER, assertionClaims(client), await newKey()) }));
+    const unknown = await client.token(async () => ({
+      grant_type: CIBA_GRANT,
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await signRaw(HEADER, assertionClaims(client, { iss: "x", sub: "x" }), key()),
+    }));
+    const forged = await client.token(async () => ({
+      grant_type: CIBA_GRANT,
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await signRaw(HEADER, assertionClaims(client), await newKey()),
+    }));
     expect(unknown.body).toEqual(forged.body);
     expect(unknown.status).toBe(forged.status);
   });
 
   it("keeps servers from asking for sessions", async () => {
     const server = await world.server();
-    expect(await server.ask(ask(), randomUUID())).toMatchObject({ status: 400, body: { error: "unauthorized_client" } });
+    expect(await server.ask(ask(), randomUUID())).toMatchObject({
+      status: 400,
+      body: { error: "unauthorized_client" },
+    });
   });
 });
 

@@ -49,7 +49,10 @@ describe("kill -9 (faults FA, FB, FC)", () => {
     expect((await agent.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues")).status).toBe(401);
     expect((await agent.exchange(sessionToken, `${world.issuer}/proxy/github`)).status).toBe(400);
     const { body } = await world.broker.admin("GET", `/admin/sessions/${session_id}/receipt`);
-    expect(claimsOf(String(body["receipt"]))).toMatchObject({ outcome: "completed", leases: [{ fate: { fate: "revoked" } }] });
+    expect(claimsOf(String(body["receipt"]))).toMatchObject({
+      outcome: "completed",
+      leases: [{ fate: { fate: "revoked" } }],
+    });
   });
 
   it("FC sends the links after it comes back, when it was killed before it could", async () => {
@@ -99,12 +102,13 @@ describe("kill -9 (faults FA, FB, FC)", () => {
 
 async function mintedIn(sessionId: string): Promise<Set<string>> {
   const jtis = new Set<string>();
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const { body } = await world.broker.admin("GET", `/admin/audit?after=${after}`);
     const rows = body["rows"] as { n: number; source: string; type: string; data: string }[];
     if (rows.length === 0) return jtis;
     for (const row of rows) {
-      if (row.source === sessionId && row.type === "token.minted") jtis.add(String((JSON.parse(row.data) as { jti: string }).jti));
+      if (row.source === sessionId && row.type === "token.minted")
+        jtis.add(String((JSON.parse(row.data) as { jti: string }).jti));
     }
     after = rows.at(-1)!.n;
   }

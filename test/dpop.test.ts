@@ -22,23 +22,42 @@ async function exchange(proof: string | undefined, headers: Record<string, strin
     method: "POST",
     headers: { ...(proof === undefined ? {} : { dpop: proof }), ...headers },
     body: new URLSearchParams({
-      grant_type: TOKEN_EXCHANGE_GRANT, subject_token: session.sessionToken, subject_token_type: ACCESS_TOKEN_TYPE, resource: `${world.issuer}/proxy/echo`,
+      grant_type: TOKEN_EXCHANGE_GRANT,
+      subject_token: session.sessionToken,
+      subject_token_type: ACCESS_TOKEN_TYPE,
+      resource: `${world.issuer}/proxy/echo`,
     }),
   });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, unknown> };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
 }
 
 async function things(proof: string | undefined, headers: Record<string, string> = {}) {
-  const response = await fetch(thingsUrl(), { headers: { authorization: `DPoP ${proxyToken}`, ...(proof === undefined ? {} : { dpop: proof }), ...headers } });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, unknown> };
+  const response = await fetch(thingsUrl(), {
+    headers: { authorization: `DPoP ${proxyToken}`, ...(proof === undefined ? {} : { dpop: proof }), ...headers },
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
 }
 
 async function asNonce(): Promise<string> {
-  return (await exchange(await forgeProof(session.agent, { htm: "POST", htu: tokenUrl() }))).headers.get("dpop-nonce") ?? "";
+  return (
+    (await exchange(await forgeProof(session.agent, { htm: "POST", htu: tokenUrl() }))).headers.get("dpop-nonce") ?? ""
+  );
 }
 
 async function resourceNonce(): Promise<string> {
-  return (await things(await forgeProof(session.agent, { htm: "GET", htu: thingsUrl(), ath: athOf(proxyToken) }))).headers.get("dpop-nonce") ?? "";
+  return (
+    (
+      await things(await forgeProof(session.agent, { htm: "GET", htu: thingsUrl(), ath: athOf(proxyToken) }))
+    ).headers.get("dpop-nonce") ?? ""
+  );
 }
 
 const good = async (changes: Record<string, unknown> = {}, header: Record<string, unknown> = {}) =>
@@ -52,7 +71,11 @@ describe("DPoP at the token endpoint (group D)", () => {
   it.each<[string, () => Promise<string | undefined>]>([
     ["D01 no proof", async () => undefined],
     ["D02 two proofs", async () => `${await good()}, ${await good()}`],
-    ["D06 no alg", async () => `${Buffer.from(JSON.stringify({ typ: "dpop+jwt", jwk: session.agent.proofKey.publicJwk })).toString("base64url")}.e30.AAAA`],
+    [
+      "D06 no alg",
+      async () =>
+        `${Buffer.from(JSON.stringify({ typ: "dpop+jwt", jwk: session.agent.proofKey.publicJwk })).toString("base64url")}.e30.AAAA`,
+    ],
     ["D07 no jwk", () => good({}, { jwk: undefined })],
     ["D09 a symmetric jwk", () => good({}, { jwk: { kty: "oct", k: "AAAA" } })],
     ["a private jwk", async () => good({}, { jwk: await newKey() })],
@@ -102,11 +125,16 @@ describe("DPoP at the token endpoint (group D)", () => {
     ["D26 a nonce of the proxy", resourceNonce],
     ["D26 a flipped bit", async () => (await asNonce()).replace(/.$/, (last) => (last === "A" ? "B" : "A"))],
   ])("asks again for %s", async (_, nonce) => {
-    expect(await exchange(await good({ nonce: await nonce() }))).toMatchObject({ status: 400, body: { error: "use_dpop_nonce" } });
+    expect(await exchange(await good({ nonce: await nonce() }))).toMatchObject({
+      status: 400,
+      body: { error: "use_dpop_nonce" },
+    });
   });
 
   it("D35 asks for a nonce where a proof was made long ahead", async () => {
-    expect(await exchange(await good({ nonce: undefined, iat: nowSeconds() + 240 }))).toMatchObject({ body: { error: "use_dpop_nonce" } });
+    expect(await exchange(await good({ nonce: undefined, iat: nowSeconds() + 240 }))).toMatchObject({
+      body: { error: "use_dpop_nonce" },
+    });
   });
 
   it("D19 takes a proof once, of fifty in parallel", async () => {
@@ -121,14 +149,24 @@ describe("DPoP at the token endpoint (group D)", () => {
     const jti = randomUUID();
     const nonce = await asNonce();
     expect((await exchange(await good({ jti }))).status).toBe(200);
-    const body = { grant_type: TOKEN_EXCHANGE_GRANT, subject_token: other.sessionToken, subject_token_type: ACCESS_TOKEN_TYPE, resource: `${world.issuer}/proxy/echo` };
+    const body = {
+      grant_type: TOKEN_EXCHANGE_GRANT,
+      subject_token: other.sessionToken,
+      subject_token_type: ACCESS_TOKEN_TYPE,
+      resource: `${world.issuer}/proxy/echo`,
+    };
     const dpop = await forgeProof(other.agent, { htm: "POST", htu: tokenUrl(), nonce, jti });
-    expect((await fetch(tokenUrl(), { method: "POST", headers: { dpop }, body: new URLSearchParams(body) })).status).toBe(200);
+    expect(
+      (await fetch(tokenUrl(), { method: "POST", headers: { dpop }, body: new URLSearchParams(body) })).status,
+    ).toBe(200);
   });
 
   it("D28 D29 builds htu from its configuration, whatever Host or forwarding headers say", async () => {
     const proof = await good({ htu: "https://evil.test/oauth/token" });
-    for (const headers of [{ "x-forwarded-host": "evil.test", "x-forwarded-proto": "https" }, { forwarded: "host=evil.test;proto=https" }]) {
+    for (const headers of [
+      { "x-forwarded-host": "evil.test", "x-forwarded-proto": "https" },
+      { forwarded: "host=evil.test;proto=https" },
+    ]) {
       expect((await exchange(proof, headers)).body).toMatchObject({ error: "invalid_dpop_proof" });
     }
   });
@@ -142,7 +180,13 @@ describe("DPoP at the token endpoint (group D)", () => {
 
 describe("DPoP at the proxy (group D)", () => {
   const atProxy = async (changes: Record<string, unknown> = {}) =>
-    forgeProof(session.agent, { htm: "GET", htu: thingsUrl(), nonce: await resourceNonce(), ath: athOf(proxyToken), ...changes });
+    forgeProof(session.agent, {
+      htm: "GET",
+      htu: thingsUrl(),
+      nonce: await resourceNonce(),
+      ath: athOf(proxyToken),
+      ...changes,
+    });
 
   it("takes a good proof", async () => {
     expect((await things(await atProxy())).status).toBe(200);
@@ -164,8 +208,14 @@ describe("DPoP at the proxy (group D)", () => {
   });
 
   it("D26 D27 asks for a nonce of its own kind", async () => {
-    expect(await things(await atProxy({ nonce: undefined }))).toMatchObject({ status: 401, body: { error: "use_dpop_nonce" } });
-    expect(await things(await atProxy({ nonce: await asNonce() }))).toMatchObject({ status: 401, body: { error: "use_dpop_nonce" } });
+    expect(await things(await atProxy({ nonce: undefined }))).toMatchObject({
+      status: 401,
+      body: { error: "use_dpop_nonce" },
+    });
+    expect(await things(await atProxy({ nonce: await asNonce() }))).toMatchObject({
+      status: 401,
+      body: { error: "use_dpop_nonce" },
+    });
   });
 
   it("D19 takes a proof once", async () => {

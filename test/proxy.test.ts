@@ -26,24 +26,47 @@ interface RawAnswer {
 }
 
 /** Sends a request line to the letter, with a proof that is good for it. */
-async function raw(method: string, path: string, headers: Record<string, string | string[]> = {}, body?: string): Promise<RawAnswer> {
+async function raw(
+  method: string,
+  path: string,
+  headers: Record<string, string | string[]> = {},
+  body?: string,
+): Promise<RawAnswer> {
   const htu = `${world.issuer}${path.split("?", 1)[0]}`;
-  for (let nonce: string | undefined; ; ) {
+  for (let nonce: string | undefined; ;) {
     const dpop = await forgeProof(session.agent, { htm: method, htu, nonce, ath: athOf(token) });
     const answer = await send(method, path, { authorization: `DPoP ${token}`, dpop, ...headers }, body);
-    if (nonce === undefined && String(answer.headers["www-authenticate"]).includes("use_dpop_nonce")) nonce = String(answer.headers["dpop-nonce"]);
+    if (nonce === undefined && String(answer.headers["www-authenticate"]).includes("use_dpop_nonce"))
+      nonce = String(answer.headers["dpop-nonce"]);
     else return answer;
   }
 }
 
-function send(method: string, path: string, headers: Record<string, string | string[]>, body?: string): Promise<RawAnswer> {
+function send(
+  method: string,
+  path: string,
+  headers: Record<string, string | string[]>,
+  body?: string,
+): Promise<RawAnswer> {
   return new Promise((done, fail) => {
-    const sent = request({ host: "127.0.0.1", port: world.broker.port, method, path, headers: { host: new URL(world.issuer).host, ...headers }, setHost: false }, (response) => {
-      let text = "";
-      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-      response.on("end", () => done({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
-      response.on("error", () => done({ status: response.statusCode ?? 0, headers: response.headers, body: `${text}<cut>` }));
-    });
+    const sent = request(
+      {
+        host: "127.0.0.1",
+        port: world.broker.port,
+        method,
+        path,
+        headers: { host: new URL(world.issuer).host, ...headers },
+        setHost: false,
+      },
+      (response) => {
+        let text = "";
+        response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+        response.on("end", () => done({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
+        response.on("error", () =>
+          done({ status: response.statusCode ?? 0, headers: response.headers, body: `${text}<cut>` }),
+        );
+      },
+    );
     sent.on("error", fail);
     sent.end(body);
   });
@@ -51,7 +74,12 @@ function send(method: string, path: string, headers: Record<string, string | str
 
 describe("the proxy toward the upstream (group P)", () => {
   it("injects the key, passes what may pass, and streams the body", async () => {
-    const answer = await raw("POST", "/proxy/echo/things?state=open", { "content-type": "application/json", "if-match": '"x"' }, '{"a":1}');
+    const answer = await raw(
+      "POST",
+      "/proxy/echo/things?state=open",
+      { "content-type": "application/json", "if-match": '"x"' },
+      '{"a":1}',
+    );
     expect(answer).toMatchObject({ status: 200, body: '{"ok":true}' });
     const [seen] = world.echo.seen;
     expect(seen).toMatchObject({ method: "POST", url: "/things?state=open", body: '{"a":1}' });
@@ -59,20 +87,39 @@ describe("the proxy toward the upstream (group P)", () => {
   });
 
   it.each([
-    "/proxy/echo/things/..%2f..%2fsecrets", "/proxy/echo/things/%2e%2e/secrets", "/proxy/echo/../echo/secrets", "/proxy/echo/things/..", "/proxy/echo//things",
-    "/proxy/echo/things/", "/proxy/echo/things/%5c", "/proxy/echo/things/%00", "/proxy/echo/things/%252e", "/proxy/echo/things;/../secrets", "/proxy/echo/things/%c0%ae",
-    "/proxy/echo/things/%E2%80%A5", "/proxy/echo/things/%aF", "/proxy/echo/t%68ings", "/proxy/echo/things/a\\b", "/proxy/echo/things?a=1&a=2", "/proxy/echo/things?access_token=x",
-    "/proxy/echo/things?API_KEY=x", "/proxy/echo/things?_method=DELETE",
+    "/proxy/echo/things/..%2f..%2fsecrets",
+    "/proxy/echo/things/%2e%2e/secrets",
+    "/proxy/echo/../echo/secrets",
+    "/proxy/echo/things/..",
+    "/proxy/echo//things",
+    "/proxy/echo/things/",
+    "/proxy/echo/things/%5c",
+    "/proxy/echo/things/%00",
+    "/proxy/echo/things/%252e",
+    "/proxy/echo/things;/../secrets",
+    "/proxy/echo/things/%c0%ae",
+    "/proxy/echo/things/%E2%80%A5",
+    "/proxy/echo/things/%aF",
+    "/proxy/echo/t%68ings",
+    "/proxy/echo/things/a\\b",
+    "/proxy/echo/things?a=1&a=2",
+    "/proxy/echo/things?access_token=x",
+    "/proxy/echo/things?API_KEY=x",
+    "/proxy/echo/things?_method=DELETE",
   ])("P06 P21 refuses %s with 400, and nothing leaves", async (path) => {
     expect((await raw("GET", path)).status).toBe(400);
     expect(world.echo.seen).toEqual([]);
   });
 
   it.each([
-    ["a path of no operation", "GET", "/proxy/echo/other"], ["an operation that was not granted", "GET", "/proxy/echo/secrets"],
-    ["a method of no operation", "PATCH", "/proxy/echo/things/1"], ["another case", "GET", "/proxy/echo/Things"],
-    ["another upstream with this token", "GET", "/proxy/github/repos/acme/api/issues"], ["no such upstream", "GET", "/proxy/nobody/x"],
-    ["no upstream", "GET", "/proxy/"], ["no path", "GET", "/proxy/echo"],
+    ["a path of no operation", "GET", "/proxy/echo/other"],
+    ["an operation that was not granted", "GET", "/proxy/echo/secrets"],
+    ["a method of no operation", "PATCH", "/proxy/echo/things/1"],
+    ["another case", "GET", "/proxy/echo/Things"],
+    ["another upstream with this token", "GET", "/proxy/github/repos/acme/api/issues"],
+    ["no such upstream", "GET", "/proxy/nobody/x"],
+    ["no upstream", "GET", "/proxy/"],
+    ["no path", "GET", "/proxy/echo"],
   ])("P01 P08 refuses %s, and nothing leaves", async (_, method, path) => {
     expect([401, 403]).toContain((await raw(method, path)).status);
     expect(world.echo.seen).toEqual([]);
@@ -85,9 +132,24 @@ describe("the proxy toward the upstream (group P)", () => {
 
   it("P09 P10 P11 P14 lets no credential, cookie, override or forwarding header through", async () => {
     const hostile = {
-      cookie: "a=b", "x-api-key": "mine", "X-Api-Key": "mine", "proxy-authorization": "Basic x", "x-http-method-override": "DELETE", "x-method-override": "DELETE",
-      "x-forwarded-for": "1.2.3.4", "x-forwarded-host": "evil.test", forwarded: "for=1.2.3.4", via: "x", "x-real-ip": "1.2.3.4", "x-original-url": "/secrets",
-      "x-rewrite-url": "/secrets", "cf-connecting-ip": "1.2.3.4", "true-client-ip": "1.2.3.4", "x_api_key": "mine", "accept-encoding": "gzip", referer: "https://evil.test",
+      cookie: "a=b",
+      "x-api-key": "mine",
+      "X-Api-Key": "mine",
+      "proxy-authorization": "Basic x",
+      "x-http-method-override": "DELETE",
+      "x-method-override": "DELETE",
+      "x-forwarded-for": "1.2.3.4",
+      "x-forwarded-host": "evil.test",
+      forwarded: "for=1.2.3.4",
+      via: "x",
+      "x-real-ip": "1.2.3.4",
+      "x-original-url": "/secrets",
+      "x-rewrite-url": "/secrets",
+      "cf-connecting-ip": "1.2.3.4",
+      "true-client-ip": "1.2.3.4",
+      x_api_key: "mine",
+      "accept-encoding": "gzip",
+      referer: "https://evil.test",
     };
     expect((await raw("GET", "/proxy/echo/things", hostile)).status).toBe(200);
     const headers = world.echo.seen[0]!.headers;
@@ -111,8 +173,15 @@ describe("the proxy toward the upstream (group P)", () => {
   });
 
   it("P17 refuses two Authorization headers", async () => {
-    const proof = await forgeProof(session.agent, { htm: "GET", htu: `${world.issuer}/proxy/echo/things`, ath: athOf(token) });
-    const { status } = await send("GET", "/proxy/echo/things", { authorization: [`DPoP ${token}`, `DPoP ${token}`], dpop: proof });
+    const proof = await forgeProof(session.agent, {
+      htm: "GET",
+      htu: `${world.issuer}/proxy/echo/things`,
+      ath: athOf(token),
+    });
+    const { status } = await send("GET", "/proxy/echo/things", {
+      authorization: [`DPoP ${token}`, `DPoP ${token}`],
+      dpop: proof,
+    });
     expect([400, 401]).toContain(status);
   });
 
@@ -123,7 +192,9 @@ describe("the proxy toward the upstream (group P)", () => {
 
   it("needs a token whose details cover the call, whatever the session holds", async () => {
     const { agent, sessionToken } = session;
-    const readOnly = await agent.exchange(sessionToken, `${world.issuer}/proxy/echo`, { authorization_details: JSON.stringify([{ type: "upstream_access", upstream: "echo", actions: ["things:read"] }]) });
+    const readOnly = await agent.exchange(sessionToken, `${world.issuer}/proxy/echo`, {
+      authorization_details: JSON.stringify([{ type: "upstream_access", upstream: "echo", actions: ["things:read"] }]),
+    });
     const answer = await agent.call(String(readOnly.body["access_token"]), "POST", "/proxy/echo/things", {});
     expect(answer).toMatchObject({ status: 403, body: { error: "access_denied", reason: "not_granted" } });
     expect(world.echo.seen).toEqual([]);
@@ -134,11 +205,20 @@ describe("the proxy toward the caller (group O)", () => {
   it("O02 O08 O13 strips what would harm, and forbids keeping", async () => {
     world.echo.answer = () => ({
       status: 200,
-      headers: { "set-cookie": "a=b", "www-authenticate": "Basic", "access-control-allow-origin": "*", "cache-control": "public, max-age=999", "x-secret": "x", etag: '"1"', "content-type": "application/json" },
+      headers: {
+        "set-cookie": "a=b",
+        "www-authenticate": "Basic",
+        "access-control-allow-origin": "*",
+        "cache-control": "public, max-age=999",
+        "x-secret": "x",
+        etag: '"1"',
+        "content-type": "application/json",
+      },
       body: "{}",
     });
     const { headers } = await raw("GET", "/proxy/echo/things");
-    for (const name of ["set-cookie", "www-authenticate", "access-control-allow-origin", "x-secret"]) expect(headers[name], name).toBeUndefined();
+    for (const name of ["set-cookie", "www-authenticate", "access-control-allow-origin", "x-secret"])
+      expect(headers[name], name).toBeUndefined();
     expect(headers["cache-control"]).toBe("private, no-store");
     expect(headers["etag"]).toBe('"1"');
   });
@@ -159,7 +239,11 @@ describe("the proxy toward the caller (group O)", () => {
   });
 
   it("O09 makes HTML inert", async () => {
-    world.echo.answer = () => ({ status: 200, headers: { "content-type": "text/html" }, body: "<script>alert(1)</script>" });
+    world.echo.answer = () => ({
+      status: 200,
+      headers: { "content-type": "text/html" },
+      body: "<script>alert(1)</script>",
+    });
     const { headers } = await raw("GET", "/proxy/echo/things");
     expect(headers["content-disposition"]).toBe("attachment");
     expect(headers["content-security-policy"]).toContain("sandbox");

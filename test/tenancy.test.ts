@@ -24,8 +24,15 @@ const stint = async (...args: string[]) =>
 const access = () => ["--url", world.issuer, "--data", world.broker.dataPath];
 
 describe("the admin API (group W)", () => {
-  it.each([["no token", {}], ["another token", { authorization: "Bearer adm_x" }], ["the token of another tenant", "other"]])("refuses %s", async (_, headers) => {
-    const sent = headers === "other" ? { authorization: `Bearer ${world.broker.adminToken("https://other.test")}` } : (headers as Record<string, string>);
+  it.each([
+    ["no token", {}],
+    ["another token", { authorization: "Bearer adm_x" }],
+    ["the token of another tenant", "other"],
+  ])("refuses %s", async (_, headers) => {
+    const sent =
+      headers === "other"
+        ? { authorization: `Bearer ${world.broker.adminToken("https://other.test")}` }
+        : (headers as Record<string, string>);
     for (const path of ["/admin/tenant", "/admin/sessions", "/admin/audit", "/admin/nothing"]) {
       expect((await fetch(world.issuer + path, { headers: sent })).status).toBe(401);
     }
@@ -34,26 +41,103 @@ describe("the admin API (group W)", () => {
   it.each<[string, (document: Record<string, never>) => object, string]>([
     ["an unknown member", (document) => ({ ...document, extra: 1 }), ""],
     ["another issuer", (document) => ({ ...document, issuer: "https://other.test" }), "/issuer"],
-    ["a private key", (document) => change(document, "agents", { jwks: { keys: [world.keys.agent.privateJwk] } }), "/agents/0/jwks/keys/0"],
-    ["a symmetric key", (document) => change(document, "agents", { jwks: { keys: [{ kty: "oct", k: "AAAA" }] } }), "/agents/0/jwks/keys/0/kty"],
-    ["two keys of one kid", (document) => change(document, "agents", { jwks: { keys: [world.keys.agent.publicJwk, world.keys.agent.publicJwk] } }), "/agents/0/jwks"],
-    ["an owner who is not there", (document) => change(document, "agents", { owner: "nobody@acme.example" }), "/agents/0/owner"],
-    ["I11 a name like another's", (document) => change(document, "agents", { name: "release  NOTES" }), "/agents/1/name"],
-    ["I04 a name of mixed alphabets", (document) => change(document, "agents", { name: "Tri\u0430ge bot" }), "/agents/0/name"],
-    ["a name with a bidirectional mark", (document) => change(document, "agents", { name: "x\u202Ey" }), "/agents/0/name"],
-    ["W05 a policy for everything", (document) => change(document, "policies", { allow: ["*"] }), "/policies/0/allow/0"],
-    ["a policy for every upstream", (document) => change(document, "policies", { allow: ["*:issues:read@acme/api"] }), "/policies/0/allow/0"],
-    ["a duration in words", (document) => change(document, "policies", { max_duration: "soon" }), "/policies/0/max_duration"],
-    ["an approver who is not there", (document) => change(document, "policies", { approvers: ["nobody@acme.example"] }), "/policies/0/approvers/0"],
-    ["an upstream with a password in its URL", (document) => change(document, "upstreams", { base_url: "https://u:p@api.github.com" }), "/upstreams/0/base_url"],
-    ["a secret by value", (document) => change(document, "upstreams", { private_key: "-----BEGIN" }), "/upstreams/0/private_key"],
-    ["one of the broker's own secrets", (document) => change(document, "upstreams", { private_key: { secret: "STINT_KEK" } }), "/upstreams/0/private_key/secret"],
-    ["an unknown catalogue", (document) => change(document, "upstreams", { catalogue: "nobody" }), "/upstreams/0/catalogue"],
-    ["a server under the issuer", (document) => change(document, "servers", { resource: `${world.issuer}/proxy/github` }), "/servers/0/resource"],
-    ["a tool for an unknown operation", (document) => change(document, "servers", { tools: { x: { access: "read", operations: ["github:nothing"] } } }), "/servers/0/tools/x/operations"],
-    ["E03 two addresses in one", (document) => change(document, "people", { email: "a@x.test,b@y.test" }), "/people/0/email"],
+    [
+      "a private key",
+      (document) => change(document, "agents", { jwks: { keys: [world.keys.agent.privateJwk] } }),
+      "/agents/0/jwks/keys/0",
+    ],
+    [
+      "a symmetric key",
+      (document) => change(document, "agents", { jwks: { keys: [{ kty: "oct", k: "AAAA" }] } }),
+      "/agents/0/jwks/keys/0/kty",
+    ],
+    [
+      "two keys of one kid",
+      (document) =>
+        change(document, "agents", { jwks: { keys: [world.keys.agent.publicJwk, world.keys.agent.publicJwk] } }),
+      "/agents/0/jwks",
+    ],
+    [
+      "an owner who is not there",
+      (document) => change(document, "agents", { owner: "nobody@acme.example" }),
+      "/agents/0/owner",
+    ],
+    [
+      "I11 a name like another's",
+      (document) => change(document, "agents", { name: "release  NOTES" }),
+      "/agents/1/name",
+    ],
+    [
+      "I04 a name of mixed alphabets",
+      (document) => change(document, "agents", { name: "Tri\u0430ge bot" }),
+      "/agents/0/name",
+    ],
+    [
+      "a name with a bidirectional mark",
+      (document) => change(document, "agents", { name: "x\u202Ey" }),
+      "/agents/0/name",
+    ],
+    [
+      "W05 a policy for everything",
+      (document) => change(document, "policies", { allow: ["*"] }),
+      "/policies/0/allow/0",
+    ],
+    [
+      "a policy for every upstream",
+      (document) => change(document, "policies", { allow: ["*:issues:read@acme/api"] }),
+      "/policies/0/allow/0",
+    ],
+    [
+      "a duration in words",
+      (document) => change(document, "policies", { max_duration: "soon" }),
+      "/policies/0/max_duration",
+    ],
+    [
+      "an approver who is not there",
+      (document) => change(document, "policies", { approvers: ["nobody@acme.example"] }),
+      "/policies/0/approvers/0",
+    ],
+    [
+      "an upstream with a password in its URL",
+      (document) => change(document, "upstreams", { base_url: "https://u:p@api.github.com" }),
+      "/upstreams/0/base_url",
+    ],
+    [
+      "a secret by value",
+      (document) => change(document, "upstreams", { private_key: "-----BEGIN" }),
+      "/upstreams/0/private_key",
+    ],
+    [
+      "one of the broker's own secrets",
+      (document) => change(document, "upstreams", { private_key: { secret: "STINT_KEK" } }),
+      "/upstreams/0/private_key/secret",
+    ],
+    [
+      "an unknown catalogue",
+      (document) => change(document, "upstreams", { catalogue: "nobody" }),
+      "/upstreams/0/catalogue",
+    ],
+    [
+      "a server under the issuer",
+      (document) => change(document, "servers", { resource: `${world.issuer}/proxy/github` }),
+      "/servers/0/resource",
+    ],
+    [
+      "a tool for an unknown operation",
+      (document) => change(document, "servers", { tools: { x: { access: "read", operations: ["github:nothing"] } } }),
+      "/servers/0/tools/x/operations",
+    ],
+    [
+      "E03 two addresses in one",
+      (document) => change(document, "people", { email: "a@x.test,b@y.test" }),
+      "/people/0/email",
+    ],
   ])("refuses a document with %s, and says where", async (_, make, path) => {
-    const { status, body } = await world.broker.admin("POST", "/admin/tenant", make(structuredClone(world.document) as never));
+    const { status, body } = await world.broker.admin(
+      "POST",
+      "/admin/tenant",
+      make(structuredClone(world.document) as never),
+    );
     expect(status).toBe(400);
     expect((body["problems"] as { path: string }[]).map((problem) => problem.path)).toContain(path);
   });
@@ -69,19 +153,41 @@ describe("the admin API (group W)", () => {
 describe("the command line", () => {
   it("says what it can, and what is wrong with a command", async () => {
     expect((await stint("--help")).stdout).toContain("stint COMMAND");
-    for (const command of ["serve", "apply", "secrets", "sessions", "revoke", "receipt", "audit", "admin-token", "keygen", "request"]) {
+    for (const command of [
+      "serve",
+      "apply",
+      "secrets",
+      "sessions",
+      "revoke",
+      "receipt",
+      "audit",
+      "admin-token",
+      "keygen",
+      "request",
+    ]) {
       expect((await stint(command, "--help")).stdout).toMatch(/^Usage: stint/);
     }
     expect(await stint("nonsense")).toMatchObject({ code: 2, stderr: expect.stringContaining("no command") });
     expect(await stint("serve", "--nonsense")).toMatchObject({ code: 2 });
-    expect(await stint("serve", "--port", "99999")).toMatchObject({ code: 2, stderr: expect.stringContaining("--port") });
-    expect(await stint("apply", "/nowhere.json")).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot be read") });
+    expect(await stint("serve", "--port", "99999")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--port"),
+    });
+    expect(await stint("apply", "/nowhere.json")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("cannot be read"),
+    });
     expect(await stint("sessions", "--url", "http://localhost:1")).toMatchObject({ code: 1 });
   });
 
   it("refuses a second broker over the same data, and a port that is taken", async () => {
-    expect(await stint("serve", "--port", "0", "--data", world.broker.dataPath)).toMatchObject({ code: 1, stderr: expect.stringContaining("another broker") });
-    expect(await stint("serve", "--port", String(world.broker.port), "--data", `${world.broker.dataPath}-other`)).toMatchObject({ code: 1, stderr: expect.stringContaining("in use") });
+    expect(await stint("serve", "--port", "0", "--data", world.broker.dataPath)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("another broker"),
+    });
+    expect(
+      await stint("serve", "--port", String(world.broker.port), "--data", `${world.broker.dataPath}-other`),
+    ).toMatchObject({ code: 1, stderr: expect.stringContaining("in use") });
   });
 
   it("keeps its keys for its owner alone", () => {
@@ -91,9 +197,15 @@ describe("the command line", () => {
 
   it("lists, revokes, and prints the receipt of a session", async () => {
     const { sessionId } = await approvedSession(world);
-    await until("the index", async () => ((await stint("sessions", ...access())).stdout.includes(sessionId) ? true : undefined));
-    expect((await stint("revoke", sessionId, "--reason", "enough", ...access())).stdout).toContain(`Revoked ${sessionId}`);
-    await until("the receipt", async () => ((await stint("receipt", sessionId, ...access())).stdout.includes('"outcome": "revoked"') ? true : undefined));
+    await until("the index", async () =>
+      (await stint("sessions", ...access())).stdout.includes(sessionId) ? true : undefined,
+    );
+    expect((await stint("revoke", sessionId, "--reason", "enough", ...access())).stdout).toContain(
+      `Revoked ${sessionId}`,
+    );
+    await until("the receipt", async () =>
+      (await stint("receipt", sessionId, ...access())).stdout.includes('"outcome": "revoked"') ? true : undefined,
+    );
   });
 });
 
@@ -114,7 +226,10 @@ describe("the audit log (group U)", () => {
       const list = [...all];
       touch(list);
       const verifier = new AuditVerifier();
-      expect(list.map((row) => verifier.add(row)).find((fault) => fault !== undefined), how).toBeDefined();
+      expect(
+        list.map((row) => verifier.add(row)).find((fault) => fault !== undefined),
+        how,
+      ).toBeDefined();
     }
   });
 
@@ -123,13 +238,31 @@ describe("the audit log (group U)", () => {
     const token = await proxyToken("github");
     await agent.call(token, "GET", "/proxy/github/repos/acme/api/issues");
     await agent.call(await proxyToken("echo"), "GET", "/proxy/echo/things");
-    await until("the ledger", async () => ((await rows()).some(({ type }) => type === "lease.minted") ? true : undefined));
+    await until("the ledger", async () =>
+      (await rows()).some(({ type }) => type === "lease.minted") ? true : undefined,
+    );
     const { secrets } = world.emulators;
-    const planted = [sessionToken, token, authReqId, "weather-secret-key", ...Object.values(secrets), world.broker.adminToken(), "ghs_"];
-    const places = [world.broker.output(), JSON.stringify(await rows()), ...filesUnder(join(world.broker.dataPath, "objects"))];
+    const planted = [
+      sessionToken,
+      token,
+      authReqId,
+      "weather-secret-key",
+      ...Object.values(secrets),
+      world.broker.adminToken(),
+      "ghs_",
+    ];
+    const places = [
+      world.broker.output(),
+      JSON.stringify(await rows()),
+      ...filesUnder(join(world.broker.dataPath, "objects")),
+    ];
     for (const [at, place] of places.entries()) {
       for (const secret of planted) {
-        for (const spelling of [secret, Buffer.from(secret).toString("base64").replace(/=+$/, ""), Buffer.from(secret).toString("hex")]) {
+        for (const spelling of [
+          secret,
+          Buffer.from(secret).toString("base64").replace(/=+$/, ""),
+          Buffer.from(secret).toString("hex"),
+        ]) {
           expect(place.includes(spelling.slice(0, 60)), `place ${at} holds ${secret.slice(0, 6)}…`).toBe(false);
         }
       }
@@ -140,7 +273,7 @@ describe("the audit log (group U)", () => {
 
 async function rows(): Promise<AuditRow[]> {
   const list: AuditRow[] = [];
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const { body } = await world.broker.admin("GET", `/admin/audit?after=${after}`);
     const page = body["rows"] as AuditRow[];
     if (page.length === 0) return list;

@@ -3,7 +3,17 @@ import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts"
 import { until } from "../demo/until.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import { forgeProof, newKey, nowSeconds, signRaw } from "./support/forge.ts";
-import { approvedSession, ask, ECHO, READ_API, startTestWorld, tokenOf, TOOLS, WRITE_API, type TestWorld } from "./support/world.ts";
+import {
+  approvedSession,
+  ask,
+  ECHO,
+  READ_API,
+  startTestWorld,
+  tokenOf,
+  TOOLS,
+  WRITE_API,
+  type TestWorld,
+} from "./support/world.ts";
 
 let world: TestWorld;
 beforeAll(async () => {
@@ -30,7 +40,14 @@ describe("polling and the session token (group T)", () => {
       const { body } = await agent.poll(handle);
       expect(["invalid_grant", "invalid_request"]).toContain(body["error"]);
     }
-    expect((await fetch(`${world.issuer}/oauth/token?auth_req_id=x`, { method: "POST", body: new URLSearchParams({ grant_type: "x" }) })).status).toBe(400);
+    expect(
+      (
+        await fetch(`${world.issuer}/oauth/token?auth_req_id=x`, {
+          method: "POST",
+          body: new URLSearchParams({ grant_type: "x" }),
+        })
+      ).status,
+    ).toBe(400);
   });
 
   it("T13 refuses to hand the session to another key", async () => {
@@ -49,17 +66,38 @@ describe("polling and the session token (group T)", () => {
     expect(headers.get("pragma")).toBe("no-cache");
   });
 
-  it.each(["refresh_token", "password", "client_credentials", "authorization_code", "urn:x"])("T08 refuses grant_type %s by name", async (grant_type) => {
-    const { agent, sessionToken, sessionId } = await approvedSession(world);
-    const answer = await agent.token(async () => ({ grant_type, refresh_token: sessionToken, ...(await agent.assertion()) }));
-    expect(answer).toMatchObject({ status: 400, body: { error: "unsupported_grant_type", error_description: expect.stringContaining("open a new one") } });
-    if (grant_type === "refresh_token") await expectEvent(sessionId, "refused", "refresh_token_grant");
-  });
+  it.each(["refresh_token", "password", "client_credentials", "authorization_code", "urn:x"])(
+    "T08 refuses grant_type %s by name",
+    async (grant_type) => {
+      const { agent, sessionToken, sessionId } = await approvedSession(world);
+      const answer = await agent.token(async () => ({
+        grant_type,
+        refresh_token: sessionToken,
+        ...(await agent.assertion()),
+      }));
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { error: "unsupported_grant_type", error_description: expect.stringContaining("open a new one") },
+      });
+      if (grant_type === "refresh_token") await expectEvent(sessionId, "refused", "refresh_token_grant");
+    },
+  );
 
   it("T09 refuses offline_access", async () => {
     const { agent, sessionToken, authReqId } = await approvedSession(world);
-    expect((await agent.exchange(sessionToken, proxyOf("echo"), { scope: "offline_access" })).body).toMatchObject({ error: "invalid_scope" });
-    expect((await agent.token(async () => ({ grant_type: "urn:openid:params:grant-type:ciba", auth_req_id: authReqId, scope: "offline_access", ...(await agent.assertion()) }))).body).toMatchObject({ error: "invalid_scope" });
+    expect((await agent.exchange(sessionToken, proxyOf("echo"), { scope: "offline_access" })).body).toMatchObject({
+      error: "invalid_scope",
+    });
+    expect(
+      (
+        await agent.token(async () => ({
+          grant_type: "urn:openid:params:grant-type:ciba",
+          auth_req_id: authReqId,
+          scope: "offline_access",
+          ...(await agent.assertion()),
+        }))
+      ).body,
+    ).toMatchObject({ error: "invalid_scope" });
   });
 
   it("makes RFC 9068 tokens that outside libraries verify, and keeps private members to itself", async () => {
@@ -67,8 +105,18 @@ describe("polling and the session token (group T)", () => {
     const { keys } = (await (await fetch(`${world.issuer}/oauth/jwks`)).json()) as { keys: Record<string, string>[] };
     for (const key of keys) expect(Object.keys(key)).not.toContain("d");
     const { createLocalJWKSet, jwtVerify } = await import("jose");
-    const { payload } = await jwtVerify(await proxyToken("echo"), createLocalJWKSet({ keys } as never), { issuer: world.issuer, audience: proxyOf("echo"), typ: "at+jwt" });
-    expect(payload).toMatchObject({ client_id: expect.any(String), sub: expect.any(String), jti: expect.stringMatching(/^tok_/), cnf: { jkt: expect.any(String) }, grant_digest: expect.any(String) });
+    const { payload } = await jwtVerify(await proxyToken("echo"), createLocalJWKSet({ keys } as never), {
+      issuer: world.issuer,
+      audience: proxyOf("echo"),
+      typ: "at+jwt",
+    });
+    expect(payload).toMatchObject({
+      client_id: expect.any(String),
+      sub: expect.any(String),
+      jti: expect.stringMatching(/^tok_/),
+      cnf: { jkt: expect.any(String) },
+      grant_digest: expect.any(String),
+    });
   });
 });
 
@@ -84,13 +132,22 @@ describe("token exchange (group X)", () => {
 
   it("narrows to one audience, and further on request", async () => {
     const { agent, sessionToken } = await approvedSession(world);
-    const { body } = await agent.exchange(sessionToken, proxyOf("github"), { authorization_details: JSON.stringify([READ_API]) });
-    expect(claimsOf(String(body["access_token"]))).toMatchObject({ aud: proxyOf("github"), authorization_details: [READ_API] });
+    const { body } = await agent.exchange(sessionToken, proxyOf("github"), {
+      authorization_details: JSON.stringify([READ_API]),
+    });
+    expect(claimsOf(String(body["access_token"]))).toMatchObject({
+      aud: proxyOf("github"),
+      authorization_details: [READ_API],
+    });
   });
 
   it.each<[string, Record<string, string>, string]>([
     ["X02 no subject_token_type", { subject_token_type: "" }, "invalid_request"],
-    ["X02 another subject_token_type", { subject_token_type: "urn:ietf:params:oauth:token-type:id_token" }, "invalid_request"],
+    [
+      "X02 another subject_token_type",
+      { subject_token_type: "urn:ietf:params:oauth:token-type:id_token" },
+      "invalid_request",
+    ],
     ["X08 an unknown audience", { resource: "https://evil.test" }, "invalid_target"],
     ["Q22 an audience with a suffix", { resource: "http://localhost:9/mcp.evil" }, "invalid_target"],
     ["Q22 an audience with a path", { resource: "http://localhost:9/mcp/x" }, "invalid_target"],
@@ -100,24 +157,49 @@ describe("token exchange (group X)", () => {
     ["X10 audience and resource that disagree", { audience: "@/proxy/github" }, "invalid_target"],
     ["no audience", { resource: "" }, "invalid_target"],
     ["X14 a scope", { scope: "read" }, "invalid_scope"],
-    ["X17 wider details", { authorization_details: JSON.stringify([{ ...ECHO, actions: ["secrets:read"] }]) }, "invalid_authorization_details"],
-    ["X17 details of another upstream", { authorization_details: JSON.stringify([READ_API]) }, "invalid_authorization_details"],
-    ["X17 details of another type", { authorization_details: JSON.stringify([TOOLS]) }, "invalid_authorization_details"],
+    [
+      "X17 wider details",
+      { authorization_details: JSON.stringify([{ ...ECHO, actions: ["secrets:read"] }]) },
+      "invalid_authorization_details",
+    ],
+    [
+      "X17 details of another upstream",
+      { authorization_details: JSON.stringify([READ_API]) },
+      "invalid_authorization_details",
+    ],
+    [
+      "X17 details of another type",
+      { authorization_details: JSON.stringify([TOOLS]) },
+      "invalid_authorization_details",
+    ],
     ["details that are no JSON", { authorization_details: "{" }, "invalid_authorization_details"],
-    ["X18 a refresh token", { requested_token_type: "urn:ietf:params:oauth:token-type:refresh_token" }, "invalid_request"],
+    [
+      "X18 a refresh token",
+      { requested_token_type: "urn:ietf:params:oauth:token-type:refresh_token" },
+      "invalid_request",
+    ],
     ["X18 an ID token", { requested_token_type: "urn:ietf:params:oauth:token-type:id_token" }, "invalid_request"],
     ["X19 an actor token", { actor_token: "x", actor_token_type: ACCESS_TOKEN_TYPE }, "invalid_request"],
     ["a longer life", { expires_in: "301" }, "invalid_request"],
     ["an expires_in that is no number", { expires_in: "1e9" }, "invalid_request"],
   ])("refuses %s", async (_, parameters, error) => {
     const { agent, sessionToken } = await approvedSession(world);
-    const resolved = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, value.replace(/^@/, world.issuer)]));
-    expect(await agent.exchange(sessionToken, proxyOf("echo"), resolved)).toMatchObject({ status: 400, body: { error } });
+    const resolved = Object.fromEntries(
+      Object.entries(parameters).map(([name, value]) => [name, value.replace(/^@/, world.issuer)]),
+    );
+    expect(await agent.exchange(sessionToken, proxyOf("echo"), resolved)).toMatchObject({
+      status: 400,
+      body: { error },
+    });
   });
 
   it("X20 ignores act, cnf and exp from outside", async () => {
     const { agent, sessionToken } = await approvedSession(world);
-    const { body } = await agent.exchange(sessionToken, proxyOf("echo"), { act: '{"sub":"evil"}', cnf: '{"jkt":"x"}', exp: "9999999999" });
+    const { body } = await agent.exchange(sessionToken, proxyOf("echo"), {
+      act: '{"sub":"evil"}',
+      cnf: '{"jkt":"x"}',
+      exp: "9999999999",
+    });
     const claims = claimsOf(String(body["access_token"]));
     expect(claims["act"]).toBeUndefined();
     expect(claims["cnf"]).toEqual(claimsOf(sessionToken)["cnf"]);
@@ -126,13 +208,24 @@ describe("token exchange (group X)", () => {
   it("X04 refuses tokens of every other kind as subject", async () => {
     const { agent, sessionId } = await approvedSession(world);
     const dana = await Approver.bySlack(world, "dana", sessionId);
-    const kinds = [dana.token, (await agent.assertion()).client_assertion, await forgeProof(agent, { htm: "POST", htu: "x" }), "x", "a.b.c"];
-    for (const kind of kinds) expect((await agent.exchange(kind, proxyOf("echo"))).body).toMatchObject({ error: "invalid_request" });
+    const kinds = [
+      dana.token,
+      (await agent.assertion()).client_assertion,
+      await forgeProof(agent, { htm: "POST", htu: "x" }),
+      "x",
+      "a.b.c",
+    ];
+    for (const kind of kinds)
+      expect((await agent.exchange(kind, proxyOf("echo"))).body).toMatchObject({ error: "invalid_request" });
   });
 
   it("X03 refuses a token that is not ours, or of another issuer", async () => {
     const { agent, sessionToken } = await approvedSession(world);
-    const header = { alg: "ES256", typ: "at+jwt", kid: JSON.parse(Buffer.from(sessionToken.split(".")[0]!, "base64url").toString()).kid as string };
+    const header = {
+      alg: "ES256",
+      typ: "at+jwt",
+      kid: JSON.parse(Buffer.from(sessionToken.split(".")[0]!, "base64url").toString()).kid as string,
+    };
     const forged = await signRaw(header, { ...claimsOf(sessionToken), exp: nowSeconds() + 9999 }, await newKey());
     expect((await agent.exchange(forged, proxyOf("echo"))).body).toMatchObject({ error: "invalid_request" });
   });
@@ -140,24 +233,41 @@ describe("token exchange (group X)", () => {
   it("X05 refuses the session token of another agent, with whosever key", async () => {
     const [one, two] = [await approvedSession(world), await approvedSession(world)];
     expect((await two.agent.exchange(one.sessionToken, proxyOf("echo"))).status).toBe(400);
-    expect((await two.agent.exchange(one.sessionToken, proxyOf("echo"), {}, true)).body).toMatchObject({ error: "invalid_request" });
-    expect((await one.agent.exchange(one.sessionToken, proxyOf("echo"), { client_id: two.agent.clientId })).body).toMatchObject({ error: "invalid_request" });
+    expect((await two.agent.exchange(one.sessionToken, proxyOf("echo"), {}, true)).body).toMatchObject({
+      error: "invalid_request",
+    });
+    expect(
+      (await one.agent.exchange(one.sessionToken, proxyOf("echo"), { client_id: two.agent.clientId })).body,
+    ).toMatchObject({ error: "invalid_request" });
   });
 
   it("X07 never exchanges without a proof", async () => {
     const { sessionToken } = await approvedSession(world);
-    const body = new URLSearchParams({ grant_type: TOKEN_EXCHANGE_GRANT, subject_token: sessionToken, subject_token_type: ACCESS_TOKEN_TYPE, resource: proxyOf("echo") });
-    expect(await (await fetch(`${world.issuer}/oauth/token`, { method: "POST", body })).json()).toMatchObject({ error: "invalid_dpop_proof" });
+    const body = new URLSearchParams({
+      grant_type: TOKEN_EXCHANGE_GRANT,
+      subject_token: sessionToken,
+      subject_token_type: ACCESS_TOKEN_TYPE,
+      resource: proxyOf("echo"),
+    });
+    expect(await (await fetch(`${world.issuer}/oauth/token`, { method: "POST", body })).json()).toMatchObject({
+      error: "invalid_dpop_proof",
+    });
   });
 
   it("X12 X28 lets a server exchange only what was meant for it", async () => {
     const { agent, sessionToken, proxyToken, serverToken } = await approvedSession(world);
     const server = await world.server();
     for (const token of [sessionToken, await proxyToken("github")]) {
-      expect((await server.exchange(token, proxyOf("github"), {}, true)).body).toMatchObject({ error: "invalid_request" });
+      expect((await server.exchange(token, proxyOf("github"), {}, true)).body).toMatchObject({
+        error: "invalid_request",
+      });
     }
-    expect((await server.exchange(await serverToken(), proxyOf("echo"), {}, true)).body).toMatchObject({ error: "invalid_target" });
-    expect((await server.exchange(await serverToken(), proxyOf("github"))).body).toMatchObject({ error: "invalid_client" });
+    expect((await server.exchange(await serverToken(), proxyOf("echo"), {}, true)).body).toMatchObject({
+      error: "invalid_target",
+    });
+    expect((await server.exchange(await serverToken(), proxyOf("github"))).body).toMatchObject({
+      error: "invalid_client",
+    });
     expect(tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true))).toBeTruthy();
     void agent;
   });
@@ -166,10 +276,16 @@ describe("token exchange (group X)", () => {
     const { agent, serverToken, proxyToken } = await approvedSession(world);
     const server = await world.server();
     const onward = tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true));
-    expect((await server.exchange(onward, proxyOf("github"), {}, true)).body).toMatchObject({ error: "invalid_request" });
+    expect((await server.exchange(onward, proxyOf("github"), {}, true)).body).toMatchObject({
+      error: "invalid_request",
+    });
     expect((await server.exchange(onward, proxyOf("github"))).status).not.toBe(200);
-    expect((await agent.exchange(await proxyToken("echo"), proxyOf("echo"))).body).toMatchObject({ error: "invalid_request" });
-    expect((await agent.exchange(await proxyToken("echo"), proxyOf("echo"), {}, true)).body).toMatchObject({ error: "invalid_request" });
+    expect((await agent.exchange(await proxyToken("echo"), proxyOf("echo"))).body).toMatchObject({
+      error: "invalid_request",
+    });
+    expect((await agent.exchange(await proxyToken("echo"), proxyOf("echo"), {}, true)).body).toMatchObject({
+      error: "invalid_request",
+    });
   });
 
   it("gives a server only the operations of the tools it was granted", async () => {
@@ -185,17 +301,24 @@ describe("the end (group R)", () => {
     const { agent, sessionToken, proxyToken, serverToken, sessionId } = await approvedSession(world);
     const [github, forServer] = [await proxyToken("github"), await serverToken()];
     expect((await agent.call(github, "GET", "/proxy/github/repos/acme/api/issues")).status).toBe(200);
-    expect((await world.broker.admin("POST", `/admin/sessions/${sessionId}/revoke`, { reason: "test" })).body).toEqual({ result: "revoked" });
+    expect((await world.broker.admin("POST", `/admin/sessions/${sessionId}/revoke`, { reason: "test" })).body).toEqual({
+      result: "revoked",
+    });
     expect((await agent.call(github, "GET", "/proxy/github/repos/acme/api/issues")).status).toBe(401);
     expect((await agent.exchange(sessionToken, proxyOf("github"))).body).toMatchObject({ error: "invalid_request" });
     expect((await (await world.server()).introspect(forServer)).body).toEqual({ active: false });
-    expect((await world.broker.admin("POST", `/admin/sessions/${sessionId}/revoke`, {})).body).toEqual({ result: "already_ended" });
+    expect((await world.broker.admin("POST", `/admin/sessions/${sessionId}/revoke`, {})).body).toEqual({
+      result: "already_ended",
+    });
     const receipt = await until("the receipt", async () => {
       const { status, body } = await world.broker.admin("GET", `/admin/sessions/${sessionId}/receipt`);
       return status === 200 ? claimsOf(String(body["receipt"])) : undefined;
     });
     expect(receipt).toMatchObject({ outcome: "revoked", leases: [{ fate: { fate: "revoked" } }] });
-    expect(await agent.call(sessionToken, "GET", `/sessions/${sessionId}`)).toMatchObject({ status: 200, body: { status: "ended", outcome: "revoked" } });
+    expect(await agent.call(sessionToken, "GET", `/sessions/${sessionId}`)).toMatchObject({
+      status: 200,
+      body: { status: "ended", outcome: "revoked" },
+    });
   });
 
   it("Z05 issues no token after a revocation has returned", async () => {
@@ -227,7 +350,12 @@ describe("the end (group R)", () => {
   it("R01 R02 revokes only one's own tokens, and answers 200 to anything", async () => {
     const [one, two] = [await approvedSession(world), await approvedSession(world)];
     const token = await one.proxyToken("echo");
-    const revoke = async (by: typeof one.agent, what: string) => by.form("/oauth/revoke", async () => ({ token: what, token_type_hint: "refresh_token", ...(await by.assertion()) }));
+    const revoke = async (by: typeof one.agent, what: string) =>
+      by.form("/oauth/revoke", async () => ({
+        token: what,
+        token_type_hint: "refresh_token",
+        ...(await by.assertion()),
+      }));
     expect((await revoke(two.agent, token)).status).toBe(200);
     expect((await one.agent.call(token, "GET", "/proxy/echo/things")).status).toBe(200);
     expect((await revoke(one.agent, "nonsense")).status).toBe(200);
@@ -242,7 +370,11 @@ describe("the end (group R)", () => {
     const { serverToken, proxyToken, agent } = await approvedSession(world);
     const server = await world.server();
     const token = await serverToken();
-    expect((await server.introspect(token)).body).toMatchObject({ active: true, aud: SERVER, cnf: { jkt: expect.any(String) } });
+    expect((await server.introspect(token)).body).toMatchObject({
+      active: true,
+      aud: SERVER,
+      cnf: { jkt: expect.any(String) },
+    });
     expect((await server.introspect(await proxyToken("echo"))).body).toEqual({ active: false });
     expect((await (await world.freshAgent()).introspect(token)).body).toEqual({ active: false });
     expect((await agent.introspect(token)).body).toMatchObject({ active: true });
@@ -253,7 +385,13 @@ describe("the end (group R)", () => {
     const { agent, sessionToken, proxyToken } = await approvedSession(world);
     const token = await proxyToken("echo");
     const { policies } = world.document as { policies: { allow: string[] }[] };
-    const narrower = { ...world.document, policies: policies.map((policy) => ({ ...policy, allow: policy.allow.filter((pattern) => !pattern.startsWith("echo:")) })) };
+    const narrower = {
+      ...world.document,
+      policies: policies.map((policy) => ({
+        ...policy,
+        allow: policy.allow.filter((pattern) => !pattern.startsWith("echo:")),
+      })),
+    };
     expect((await world.broker.admin("POST", "/admin/tenant", narrower)).status).toBe(200);
     expect((await agent.call(token, "GET", "/proxy/echo/things")).status).toBe(403);
     expect((await agent.exchange(sessionToken, proxyOf("echo"))).body).toMatchObject({ error: "invalid_target" });
@@ -263,7 +401,10 @@ describe("the end (group R)", () => {
   it("C13 refuses a client that was deleted after the approval", async () => {
     const { agent, sessionToken, proxyToken } = await approvedSession(world);
     const token = await proxyToken("echo");
-    const { agents, policies } = world.document as { agents: { client_id: string }[]; policies: { agents: string[] }[] };
+    const { agents, policies } = world.document as {
+      agents: { client_id: string }[];
+      policies: { agents: string[] }[];
+    };
     const without = {
       ...world.document,
       agents: agents.filter(({ client_id }) => client_id !== agent.clientId),
@@ -278,7 +419,7 @@ describe("the end (group R)", () => {
 
 async function expectEvent(source: string, type: string, reason: string): Promise<void> {
   await until(`the event ${reason}`, async () => {
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const { body } = await world.broker.admin("GET", `/admin/audit?after=${after}`);
       const rows = body["rows"] as { n: number; source: string; type: string; data: string }[];
       if (rows.some((row) => row.source === source && row.type === type && row.data.includes(reason))) return true;

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { getCookie, setCookie } from "hono/cookie";
 import type { Child } from "hono/jsx";
 import { deriveKey, equalsConstantTime, hmac } from "../crypto/hash.ts";
 import { newId } from "../crypto/random.ts";
@@ -24,7 +24,6 @@ import { renderError } from "../protocol/wire-error.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
 
-const VIEW_COOKIE = "stint_view";
 /** What an approver may choose from when making a session shorter, in seconds. */
 const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600];
 
@@ -38,13 +37,13 @@ export const approvePages = new Hono<App>()
   .post("/approve/view", async (c) => {
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
-    return page(c, view(entered.value, startView(c)));
+    return page(c, view(entered.value, startView(c, entered.value.link)));
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
     const { form, decider, link, session, description } = entered.value;
-    const csrf = checkView(c, form);
+    const csrf = checkView(c, entered.value);
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     const narrowing = readNarrowing(form, description, nowSeconds());
     if (narrowing.authorization_details.length === 0)
@@ -72,12 +71,11 @@ export const approvePages = new Hono<App>()
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
     const { form, decider, session, description } = entered.value;
-    if (checkView(c, form) === undefined) return outcome(c, { kind: "forbidden" });
+    if (checkView(c, entered.value) === undefined) return outcome(c, { kind: "forbidden" });
     const digest = form.get("digest") ?? "";
     if (form.get("decision") === "deny") {
       const denied = await session.deny(decider, digest);
       if (!denied.ok) return outcome(c, faultOutcome(denied.error));
-      deleteCookie(c, VIEW_COOKIE);
       return outcome(c, { kind: "denied", agentName: description.setting.labels.agent_name });
     }
     if (form.get("decision") !== "approve") return outcome(c, { kind: "forbidden" });
@@ -85,7 +83,6 @@ export const approvePages = new Hono<App>()
     if (seen === undefined) return outcome(c, { kind: "changed" });
     const approved = await session.approve(decider, { ...seen, digest });
     if (!approved.ok) return outcome(c, faultOutcome(approved.error));
-    deleteCookie(c, VIEW_COOKIE);
     const { grant } = approved.value;
     const { labels } = description.setting;
     return outcome(c, {
@@ -194,25 +191,42 @@ function isSameOrigin(c: Handling): boolean {
   return (origin === undefined || origin === c.var.tenant.issuer) && (site === undefined || site === "same-origin");
 }
 
-/** Begins a view in this browser: a fresh cookie, and the token that belongs to it. */
-function startView(c: Handling): string {
-  const id = newId("view_");
-  const secure = c.var.tenant.issuer.startsWith("https:");
-  setCookie(c, VIEW_COOKIE, id, { path: "/approve", httpOnly: true, sameSite: "Strict", secure });
-  return csrfToken(c, id);
+/**
+ * Begins a view in this browser, or joins the one that another tab began, and answers the token that
+ * a decision in it needs.
+ */
+function startView(c: Handling, link: ApprovalLink): string {
+  const known = viewOf(c);
+  const id = known ?? newId("view_");
+  if (known === undefined) {
+    const secure = c.var.tenant.issuer.startsWith("https:");
+    setCookie(c, viewCookie(c), id, { path: "/", httpOnly: true, sameSite: "Strict", secure });
+  }
+  return csrfToken(c, id, link);
 }
 
-/** The CSRF token of this browser's view, if the form brought it. */
-function checkView(c: Handling, form: Form): string | undefined {
-  const id = getCookie(c, VIEW_COOKIE);
+/** The CSRF token of this browser's view of this link, if the form brought it. */
+function checkView(c: Handling, { form, link }: Entered): string | undefined {
+  const id = viewOf(c);
   if (id === undefined) return undefined;
-  const expected = csrfToken(c, id);
+  const expected = csrfToken(c, id, link);
   return equalsConstantTime(form.get("csrf") ?? "", expected) ? expected : undefined;
 }
 
-function csrfToken(c: Handling, viewId: string): string {
+function viewOf(c: Handling): string | undefined {
+  const id = getCookie(c, viewCookie(c));
+  return id !== undefined && /^view_[A-Za-z0-9_-]{22}$/.test(id) ? id : undefined;
+}
+
+/** With the prefix, no subdomain can plant the cookie; without TLS, browsers do not take it. */
+function viewCookie(c: Handling): string {
+  return c.var.tenant.issuer.startsWith("https:") ? "__Host-stint_view" : "stint_view";
+}
+
+/** Bound to the link as well as to the browser: a planted cookie is worth nothing without the link. */
+function csrfToken(c: Handling, viewId: string, link: ApprovalLink): string {
   const { config, issuer } = c.var.tenant;
-  return hmac(deriveKey(config.kek, "csrf", issuer), viewId);
+  return hmac(deriveKey(config.kek, "csrf", issuer), `${viewId} ${link.jti}`);
 }
 
 function faultOutcome(fault: DecideFault): ApproveOutcomeProps {

@@ -2,7 +2,8 @@ import { createHash, createHmac, randomUUID } from "node:crypto";
 import { exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from "jose";
 import type { StintClient } from "../../cli/agent-client.ts";
 
-const base64url = (value: unknown): string => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+const base64url = (value: unknown): string =>
+  Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
 export const nowSeconds = (): number => Math.floor(Date.now() / 1000);
 
@@ -17,7 +18,15 @@ export async function signRaw(header: string | object, payload: string | object,
 /** The claims of a good client assertion. */
 export function assertionClaims(client: StintClient, changes: Record<string, unknown> = {}): Record<string, unknown> {
   const now = nowSeconds();
-  return { iss: client.clientId, sub: client.clientId, aud: client.issuer, jti: randomUUID(), iat: now, exp: now + 60, ...changes };
+  return {
+    iss: client.clientId,
+    sub: client.clientId,
+    aud: client.issuer,
+    jti: randomUUID(),
+    iat: now,
+    exp: now + 60,
+    ...changes,
+  };
 }
 
 /** A JWS "signed" by HMAC with a public key's text, as an attacker would. */

@@ -32,7 +32,10 @@ export interface EchoUpstream {
 
 export async function startTestWorld(options: WorldOptions = {}): Promise<TestWorld> {
   const echo = await startEcho();
-  const world = await startWorld({ ...options, adjust: (document) => withTestParts(options.adjust?.(document) ?? document, echo.url) });
+  const world = await startWorld({
+    ...options,
+    adjust: (document) => withTestParts(options.adjust?.(document) ?? document, echo.url),
+  });
   let used = 0;
   return {
     ...world,
@@ -49,14 +52,29 @@ export async function startTestWorld(options: WorldOptions = {}): Promise<TestWo
   };
 }
 
-export const READ_API = { type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api"] };
-export const WRITE_API = { type: "upstream_access", upstream: "github", actions: ["issues:write"], locations: ["acme/api"] };
+export const READ_API = {
+  type: "upstream_access",
+  upstream: "github",
+  actions: ["issues:read"],
+  locations: ["acme/api"],
+};
+export const WRITE_API = {
+  type: "upstream_access",
+  upstream: "github",
+  actions: ["issues:write"],
+  locations: ["acme/api"],
+};
 export const ECHO = { type: "upstream_access", upstream: "echo", actions: ["things:read", "things:write"] };
 export const TOOLS = { type: "mcp_tools", server: "tickets", actions: ["open_issue"] };
 
 /** A request that the policy allows. */
 export function ask(changes: Record<string, unknown> = {}): Parameters<StintClient["ask"]>[0] {
-  return { task: { title: "A task" }, authorization_details: [READ_API, WRITE_API, ECHO, TOOLS], expires_in: 600, ...changes } as never;
+  return {
+    task: { title: "A task" },
+    authorization_details: [READ_API, WRITE_API, ECHO, TOOLS],
+    expires_in: 600,
+    ...changes,
+  } as never;
 }
 
 /** An agent with an approved session. */
@@ -83,7 +101,8 @@ export async function approvedSession(world: TestWorld, changes: Record<string, 
     sessionId,
     authReqId,
     sessionToken,
-    proxyToken: async (upstream = "github") => tokenOf(await agent.exchange(sessionToken, `${world.issuer}/proxy/${upstream}`)),
+    proxyToken: async (upstream = "github") =>
+      tokenOf(await agent.exchange(sessionToken, `${world.issuer}/proxy/${upstream}`)),
     serverToken: async () => tokenOf(await agent.exchange(sessionToken, "http://localhost:9/mcp")),
   };
 }
@@ -98,7 +117,11 @@ export function tokenOf(answer: Answer): string {
 function withTestParts(document: Record<string, unknown>, echoUrl: string): Record<string, unknown> {
   const { agents, upstreams, policies } = document as { agents: object[]; upstreams: object[]; policies: object[] };
   const [template] = agents as { client_id: string }[];
-  const bots = Array.from({ length: AGENTS }, (_, at) => ({ ...template, client_id: `bot-${at + 1}`, name: `Bot ${at + 1}` }));
+  const bots = Array.from({ length: AGENTS }, (_, at) => ({
+    ...template,
+    client_id: `bot-${at + 1}`,
+    name: `Bot ${at + 1}`,
+  }));
   const [policy] = policies as { agents: string[]; allow: string[] }[];
   return {
     ...document,
@@ -115,7 +138,11 @@ function withTestParts(document: Record<string, unknown>, echoUrl: string): Reco
         catalogue: {
           operations: {
             "things:read": { access: "read", title: "Read things", routes: ["GET /things", "GET /things/:id"] },
-            "things:write": { access: "write", title: "Change things", routes: ["POST /things", "PUT /things/:id", "DELETE /things/:id"] },
+            "things:write": {
+              access: "write",
+              title: "Change things",
+              routes: ["POST /things", "PUT /things/:id", "DELETE /things/:id"],
+            },
             "secrets:read": { access: "read", title: "Read secrets", routes: ["GET /secrets"] },
           },
         },
@@ -134,7 +161,9 @@ function withTestParts(document: Record<string, unknown>, echoUrl: string): Reco
 
 async function startEcho(): Promise<EchoUpstream> {
   const seen: SeenRequest[] = [];
-  const echo: { answer: EchoUpstream["answer"] } = { answer: () => ({ status: 200, headers: { "content-type": "application/json" }, body: '{"ok":true}' }) };
+  const echo: { answer: EchoUpstream["answer"] } = {
+    answer: () => ({ status: 200, headers: { "content-type": "application/json" }, body: '{"ok":true}' }),
+  };
   const server: Server = createServer((incoming, outgoing) => {
     let body = "";
     incoming.on("data", (chunk: Buffer) => (body += chunk.toString()));

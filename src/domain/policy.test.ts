@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import { compileTenant } from "./compiled-tenant.ts";
+import { allowsNow, judgeAsk, mayDecideNow } from "./policy.ts";
+import type { TenantDocument, TrustPolicy } from "./tenant.ts";
+import type { AccessDetail } from "./access.ts";
+
+const policy: TrustPolicy = {
+  id: "p",
+  agents: ["bot"],
+  allow: ["api:read@acme/*", "mcp:tickets:open"],
+  max_duration: "30m",
+  approvers: ["group:platform"],
+  assurance: "link",
+  solo: false,
+};
+const document: TenantDocument = {
+  issuer: "https://stint.test",
+  agents: [
+    { client_id: "bot", name: "Bot", owner: "owner", jwks: { keys: [] } },
+    { client_id: "free", name: "Free", owner: "owner", jwks: { keys: [] } },
+  ],
+  people: [
+    { id: "dana", name: "Dana", roles: ["approver"], groups: ["platform"] },
+    { id: "owner", name: "Owner", roles: ["approver"], groups: ["platform"] },
+    { id: "guest", name: "Guest", roles: [], groups: ["platform"] },
+  ],
+  upstreams: [
+    {
+      id: "api",
+      connector: "api_key",
+      base_url: "https://api.test",
+      api_key: { secret: "K" },
+      header: "Authorization",
+      scheme: "Bearer",
+      catalogue: { operations: { read: { access: "read", title: "Read", routes: ["GET /:a/:b"], location: ":a/:b" } } },
+    },
+  ],
+  servers: [
+    {
+      id: "tickets",
+      resource: "https://tickets.test",
+      owner: "owner",
+      trust: "remote",
+      jwks: { keys: [] },
+      tools: { open: { access: "write", operations: ["api:read"] } },
+    },
+  ],
+  policies: [policy],
+  notify: {},
+};
+const compile = (changes: Partial<TenantDocument> = {}) =>
+  compileTenant({ ...document, ...changes }, () => undefined).tenant;
+const read: AccessDetail = { type: "upstream_access", upstream: "api", actions: ["read"], locations: ["acme/api"] };
+const ask = { clientId: "bot", details: [read], expiresInSeconds: 60 };
+
+describe("judgeAsk", () => {
+  it("names who decides: those the policy names who are approvers, and never the agent's owner", () => {
+    expect(judgeAsk(compile(), ask)).toEqual({
+      ok: true,
+      value: { policy_id: "p", approvers: ["dana"], assurance: "link" },
+    });
+  });
+
+  it("lets the owner decide only where the policy says so in words", () => {
+    expect(judgeAsk(compile({ policies: [{ ...policy, solo: true }] }), ask)).toMatchObject({
+      value: { approvers: ["dana", "owner"] },
+    });
+  });
+
+  it("never lets the person decide for whom the agent works", () => {
+    expect(judgeAsk(compile(), { ...ask, user: "dana" })).toEqual({
+      ok: false,
+      error: { reason: "no_approver", policy: "p" },
+    });
+  });
+
+  it.each([
+    ["an agent without a policy", { ...ask, clientId: "free" }, "not_allowed"],
+    ["an unknown agent", { ...ask, clientId: "nobody" }, "not_allowed"],
+    ["another location", { ...ask, details: [{ ...read, locations: ["evil/api"] }] }, "not_allowed"],
+    ["a location too deep", { ...ask, details: [{ ...read, locations: ["acme/api/x"] }] }, "not_allowed"],
+    ["too long", { ...ask, expiresInSeconds: 1801 }, "too_long"],
+    ["an unknown person", { ...ask, user: "nobody" }, "unknown_user"],
+    [
+      "an operation named like a prototype",
+      { ...ask, details: [{ ...read, actions: ["toString"] }] },
+      "unknown_access",
+    ],
+  ])("refuses %s", (_, wanted, reason) => {
+    expect(judgeAsk(compile(), wanted as typeof ask)).toMatchObject({ ok: false, error: { reason } });
+  });
+
+  it("refuses where one policy does not cover all of it, though two together would", () => {
+    const halves = [
+      { ...policy, allow: ["api:read@acme/api"] },
+      { ...policy, id: "q", allow: ["mcp:tickets:open"] },
+    ];
+    const both: AccessDetail[] = [read, { type: "mcp_tools", server: "tickets", actions: ["open"] }];
+    expect(judgeAsk(compile({ policies: halves }), { ...ask, details: both })).toMatchObject({
+      error: { reason: "not_allowed" },
+    });
+  });
+
+  it("refuses a policy whose assurance nobody can have yet", () => {
+    expect(judgeAsk(compile({ policies: [{ ...policy, assurance: "passkey" }] }), ask)).toMatchObject({
+      error: { reason: "assurance_not_offered" },
+    });
+  });
+
+  it("asks today's policy at every use", () => {
+    expect(allowsNow(compile(), "bot", "api:read@acme/api")).toBe(true);
+    expect(allowsNow(compile({ policies: [] }), "bot", "api:read@acme/api")).toBe(false);
+    const plan = { policy_id: "p", approvers: ["dana"], assurance: "link" } as const;
+    expect(mayDecideNow(compile(), "dana", plan)).toBe(true);
+    expect(mayDecideNow(compile({ people: [{ ...document.people[0]!, roles: [] }] }), "dana", plan)).toBe(false);
+    expect(mayDecideNow(compile({ policies: [] }), "dana", plan)).toBe(false);
+  });
+});

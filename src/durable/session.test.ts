@@ -1,0 +1,265 @@
+import { env } from "cloudflare:workers";
+import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { digestOf } from "../crypto/hash.ts";
+import { unitsOf, type AccessDetail } from "../domain/access.ts";
+import { objectName } from "../domain/ids.ts";
+import type { SessionRequest } from "../domain/request.ts";
+import { REQUEST_LIFETIME_SECONDS, type Decider } from "../domain/session.ts";
+import { forgetTenant } from "../tenancy.ts";
+import type { Session } from "./session.ts";
+import type { ExchangeCommand } from "./session-commands.ts";
+
+const ISSUER = "https://a.test";
+const SESSION_ID = "ses_AAAAAAAAAAAAAAAAAAAAAA";
+const START = 1_800_000_000;
+const details: AccessDetail[] = [{ type: "upstream_access", upstream: "api", actions: ["read"] }];
+const allow = ["api:read"];
+const dana: Decider = { person: "dana", assurance: "link", permitted: true };
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  forgetTenant(ISSUER);
+  await reset();
+});
+
+const at = (second: number) => vi.setSystemTime((START + second) * 1000);
+const session = () => env.SESSION.getByName(objectName(ISSUER, SESSION_ID));
+
+async function open(expiresIn = 600): Promise<SessionRequest> {
+  const request: SessionRequest = {
+    issuer: ISSUER,
+    session_id: SESSION_ID,
+    client_id: "bot",
+    jkt: "key",
+    task: { title: "x" },
+    authorization_details: details,
+    expires_in: expiresIn,
+    requested_at: START,
+  };
+  const labels = { agent_name: "Bot", owner_name: "Sam", units: {} };
+  await session().open({
+    request,
+    requestDigest: digestOf(request),
+    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
+    setting: { issuer: ISSUER, labels, match_code: "AAA-BBB" },
+    channels: [],
+  });
+  return request;
+}
+
+async function approve(seconds = 600): Promise<void> {
+  const narrowing = { authorization_details: details, expires_at: Math.floor(Date.now() / 1000) + seconds };
+  const drafted = await session().draft(dana, narrowing);
+  if (!drafted.ok) throw new Error(drafted.error.reason);
+  const approved = await session().approve(dana, { ...narrowing, digest: drafted.value.digest });
+  if (!approved.ok) throw new Error(approved.error.reason);
+}
+
+let proofs = 0;
+const proof = () => ({ key: `dpop:key:${(proofs += 1)}`, rememberUntil: Math.floor(Date.now() / 1000) + 60 });
+
+const poll = () =>
+  session().poll({ client_id: "bot", proof: proof(), jkt: "key", jti: "tok_session", standing: { allow } });
+
+function exchangeCommand(changes: Partial<ExchangeCommand> = {}): ExchangeCommand {
+  return {
+    token: { jti: "tok_session" },
+    proof: proof(),
+    standing: { allow },
+    ask: {
+      subject: { kind: "session" },
+      exchanger: { kind: "agent" },
+      target: { kind: "upstream", id: "api", audience: `${ISSUER}/proxy/api` },
+    },
+    mint: { jti: `tok_${proofs}`, jkt: "key" },
+    ...changes,
+  };
+}
+const exchange = (changes: Partial<ExchangeCommand> = {}) => session().exchange(exchangeCommand(changes));
+
+async function active(seconds = 600): Promise<void> {
+  await open();
+  await approve(seconds);
+  const redeemed = await poll();
+  if (!redeemed.ok) throw new Error(redeemed.error);
+}
+
+const events = (type: string) =>
+  runInDurableObject(
+    session(),
+    (_: Session, state) =>
+      state.storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM event WHERE type = ?", type).one().n,
+  );
+
+describe("time (group Z, fault FE and FF)", () => {
+  it("Z01 exchanges until, and not at, the second of the end, with no alarm", async () => {
+    await active(300);
+    at(299);
+    expect((await exchange()).ok).toBe(true);
+    at(300);
+    expect(await exchange()).toEqual({ ok: false, error: "ended" });
+    at(301);
+    expect(await exchange()).toEqual({ ok: false, error: "ended" });
+  });
+
+  it("Z02 refuses when the alarm is ten minutes late, and writes the end down once", async () => {
+    await active(300);
+    at(900);
+    expect((await exchange()).ok).toBe(false);
+    await runDurableObjectAlarm(session());
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const rows = await env.LEDGER.getByName(objectName(ISSUER)).read(0);
+    expect(rows.filter(({ type }) => type === "session.ended")).toHaveLength(1);
+    const state = await session().inspect();
+    expect(state?.state).toMatchObject({ status: "ended", how: "expired", ended_at: START + 300 });
+  });
+
+  it("Z03 is not harmed by an early alarm", async () => {
+    await active(300);
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    expect((await exchange()).ok).toBe(true);
+    expect(await events("session.ended")).toBe(0);
+  });
+
+  it("FF stays ended when the clock is set back an hour", async () => {
+    await active(300);
+    at(400);
+    expect((await exchange()).ok).toBe(false);
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    at(-3600);
+    expect((await exchange()).ok).toBe(false);
+    expect((await session().inspect())?.state.status).toBe("ended");
+  });
+
+  it("FF does not take a forgotten proof again after the clock was set back", async () => {
+    await active(600);
+    const used = proof();
+    expect((await exchange({ proof: used })).ok).toBe(true);
+    at(200);
+    expect((await exchange()).ok).toBe(true);
+    at(0);
+    expect((await exchange({ proof: used })).ok).toBe(false);
+  });
+
+  it("lets a request lapse by itself", async () => {
+    await open();
+    at(REQUEST_LIFETIME_SECONDS);
+    expect(await session().deny(dana, "x")).toMatchObject({ ok: false, error: { reason: "request_expired" } });
+    expect(await poll()).toEqual({ ok: false, error: "expired" });
+  });
+});
+
+describe("one writer (properties P5, P6, P7)", () => {
+  it("mints once per proof, of fifty at once, and writes one event for it", async () => {
+    await active();
+    const before = await events("token.minted");
+    const same = proof();
+    const results = await Promise.all(Array.from({ length: 50 }, () => exchange({ proof: same })));
+    expect(results.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await events("token.minted")).toBe(before + 1);
+  });
+
+  it("writes an event for every token, when many are minted at once", async () => {
+    await active();
+    const results = await Promise.all(Array.from({ length: 100 }, () => exchange()));
+    expect(results.every(({ ok }) => ok)).toBe(true);
+    expect(await events("token.minted")).toBe(101);
+  });
+
+  it("forgets nothing when it is evicted", async () => {
+    await active();
+    const used = proof();
+    await exchange({ proof: used });
+    await evictDurableObject(session());
+    expect(await exchange({ proof: used })).toEqual({ ok: false, error: "replayed" });
+    expect((await exchange()).ok).toBe(true);
+  });
+
+  it("P15 leaves nothing behind when a transaction fails half way", async () => {
+    await active();
+    const before = await events("token.minted");
+    await runInDurableObject(session(), (_: Session, state) => {
+      state.storage.sql.exec(
+        "CREATE TRIGGER no_events BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+      );
+    });
+    const used = proof();
+    const command = exchangeCommand({ proof: used });
+    const outcome = await runInDurableObject(session(), (instance: Session) =>
+      instance.exchange(command).then(
+        () => "answered",
+        () => "threw",
+      ),
+    );
+    expect(outcome).toBe("threw");
+    await runInDurableObject(session(), (_: Session, state) => void state.storage.sql.exec("DROP TRIGGER no_events"));
+    expect(await events("token.minted")).toBe(before);
+    expect((await exchange({ proof: used })).ok).toBe(true);
+  });
+
+  it("Z07 reaches one end, whoever races", async () => {
+    await open();
+    const narrowing = { authorization_details: details, expires_at: START + 600 };
+    const drafted = await session().draft(dana, narrowing);
+    const digest = drafted.ok ? drafted.value.digest : "";
+    const request = (await session().inspect())!.state.request_digest;
+    await Promise.all([
+      session().approve(dana, { ...narrowing, digest }),
+      session().deny(dana, request),
+      session().revoke({ kind: "operator" }),
+      session().withdraw("bot"),
+    ]);
+    expect((await events("decision.approved")) + (await events("decision.denied"))).toBeLessThanOrEqual(1);
+    expect(await events("session.ended")).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("limits", () => {
+  it("refuses a session of an agent that was cut off, before the object was told", async () => {
+    await active();
+    expect(await exchange({ standing: { allow, killedUntil: START } })).toEqual({ ok: false, error: "ended" });
+    expect((await exchange({ standing: { allow, killedUntil: START - 1 } })).ok).toBe(true);
+  });
+
+  it("refuses what today's policy no longer allows", async () => {
+    await active();
+    expect(await exchange({ standing: { allow: [] } })).toEqual({ ok: false, error: "invalid_target" });
+  });
+
+  it("B19 bounds what a refused agent can write", async () => {
+    await active();
+    for (let round = 0; round < 25; round += 1)
+      await Promise.all(Array.from({ length: 10 }, () => exchange({ standing: { allow: [] } })));
+    expect(await events("refused")).toBe(200);
+    expect((await session().inspect())?.usage.refusals).toBe(250);
+  });
+
+  it("writes nothing for an id that nobody opened", async () => {
+    expect(await exchange()).toEqual({ ok: false, error: "unknown_session" });
+    expect(await session().inspect()).toBeUndefined();
+    const tables = await runInDurableObject(session(), (_: Session, state) =>
+      state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+
+  it("P14 shrinks after its end, keeps its receipt, and deletes itself after the retention time", async () => {
+    await active();
+    await exchange();
+    await session().revoke({ kind: "operator" });
+    for (let round = 0; round < 3; round += 1)
+      await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    expect((await session().inspect())?.receipt).toMatch(/^ey/);
+    expect(await events("token.minted")).toBe(0);
+    at(31 * 24 * 3600);
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    await evictDurableObject(session());
+    expect(await session().inspect()).toBeUndefined();
+    expect(unitsOf(details[0]!)).toEqual(["api:read"]);
+  });
+});

@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../scripts/build.ts";
+
+/** Lints a line as if it stood in a folder of the source. */
+function complaints(folder: string, line: string): string {
+  const file = join(ROOT, "src", folder, `zz-probe-${process.pid}.ts`);
+  writeFileSync(file, `${line}\n`);
+  try {
+    return spawnSync(join(ROOT, "node_modules", ".bin", "oxlint"), [file], { cwd: ROOT, encoding: "utf8" }).stdout;
+  } finally {
+    rmSync(file);
+  }
+}
+
+describe("imports go one way", () => {
+  it.each([
+    ["domain", 'import { z } from "zod";\nexport const x = z;'],
+    ["domain", 'import { sha256 } from "../crypto/hash.ts";\nexport const x = sha256;'],
+    ["domain", "export const x = Date.now();"],
+    ["crypto", 'import { app } from "../app.ts";\nexport const x = app;'],
+    ["protocol", 'import { Session } from "../durable/session.ts";\nexport const x = Session;'],
+    ["protocol", 'import { jwtVerify } from "jose";\nexport const x = jwtVerify;'],
+    ["connectors", 'export const x = fetch("https://a.test");'],
+    ["notify", 'import { loadTenant } from "../tenancy.ts";\nexport const x = loadTenant;'],
+    ["durable", 'import { renderError } from "../protocol/wire-error.ts";\nexport const x = renderError;'],
+    ["routes", 'import { Session } from "../durable/session.ts";\nexport const x = Session;'],
+    ["pages", 'import { sha256 } from "../crypto/hash.ts";\nexport const x = sha256;'],
+    ["routes", 'console.log("x");\nexport {};'],
+  ])("in %s, refuses %j", (folder, line) => {
+    expect(complaints(folder, line)).toMatch(/no-restricted-imports|no-restricted-globals|no-console/);
+  });
+
+  it.each([
+    ["routes", 'import type { Session } from "../durable/session.ts";\nexport type X = Session;'],
+    ["protocol", 'import { err } from "../domain/result.ts";\nexport const x = err;'],
+  ])("in %s, takes %j", (folder, line) => {
+    expect(complaints(folder, line)).not.toMatch(/no-restricted-imports|no-restricted-globals/);
+  });
+});
