@@ -21,6 +21,8 @@ export interface Emulators {
     repository: string,
   ): Promise<{ number: number; title: string; body: string | null; labels: { name: string }[] }[]>;
   installationTokens(): Promise<unknown>;
+  /** How many requests have reached GitHub through Stint. */
+  githubRequests(): number;
   close(): Promise<void>;
 }
 
@@ -115,6 +117,7 @@ export async function startEmulators(): Promise<Emulators> {
       const response = await fetch(`${github.url}/_emulate/installation-tokens`);
       return response.json();
     },
+    githubRequests: () => revocable.requests(),
     async close() {
       await Promise.all([revocable.close(), github.close(), slack.close(), resend.close()]);
     },

@@ -3,6 +3,7 @@ import { createServer, request, type IncomingMessage, type ServerResponse } from
 /** The GitHub emulator, with the one endpoint that it lacks. */
 export interface RevocableGithub {
   readonly url: string;
+  requests(): number;
   close(): Promise<void>;
 }
 
@@ -13,7 +14,9 @@ export interface RevocableGithub {
  */
 export async function withRevocation(emulatorUrl: string): Promise<RevocableGithub> {
   const revoked = new Set<string>();
+  let requests = 0;
   const server = createServer((incoming, outgoing) => {
+    requests += 1;
     const authorization = incoming.headers.authorization ?? "";
     if (revoked.has(authorization)) answer(outgoing, 401, { message: "Bad credentials" });
     else if (incoming.method === "DELETE" && incoming.url === "/installation/token") {
@@ -26,6 +29,7 @@ export async function withRevocation(emulatorUrl: string): Promise<RevocableGith
   const port = typeof address === "object" && address !== null ? address.port : 0;
   return {
     url: `http://localhost:${port}`,
+    requests: () => requests,
     close: () =>
       new Promise((done) => {
         server.closeAllConnections();

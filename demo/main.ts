@@ -119,9 +119,12 @@ async function story(tell: Narrator, world: World, serverUrl: string, interactiv
   tell.step("A write outside the grant is refused before it leaves.");
   const forProxy = await agent.exchange(sessionToken, `${world.issuer}/proxy/github`);
   const proxyToken = String(forProxy.body["access_token"]);
-  const outside = await agent.call(proxyToken, "POST", "/proxy/github/repos/acme/web/issues", { title: "Not granted" });
-  tell.show({ status: outside.status, ...outside.body });
-  tell.check(outside.status === 403 && (await world.emulators.issues("acme/web")).length === 0, "GitHub never saw it");
+  const before = world.emulators.githubRequests();
+  for (const [method, path] of outsideCalls(forProxy.body["authorization_details"])) {
+    const outside = await agent.call(proxyToken, method, path, { title: "Not granted" });
+    tell.show({ call: `${method} ${path}`, status: outside.status, ...outside.body });
+    tell.check(outside.status === 403 && world.emulators.githubRequests() === before, "GitHub never saw it");
+  }
 
   tell.step("A stolen token is worth nothing without the agent's key.");
   const thief = await world.agent();
@@ -159,6 +162,14 @@ async function story(tell: Narrator, world: World, serverUrl: string, interactiv
     leases.length > 0 && leases.every(({ fate }) => fate.fate === "revoked"),
     "every upstream credential was revoked",
   );
+}
+
+/** Calls that the approver did not grant: the repository that was taken away, and what was never asked for. */
+function outsideCalls(granted: unknown): [string, string][] {
+  const never: [string, string] = ["PUT", "/proxy/github/repos/acme/api/contents/notes.md"];
+  return JSON.stringify(granted).includes("acme/web")
+    ? [never]
+    : [["POST", "/proxy/github/repos/acme/web/issues"], never];
 }
 
 /** The link in a person's newest direct message about a session. */

@@ -65,11 +65,12 @@ export function shortThumbprint(jkt: string): string {
   return `${jkt.slice(0, 4)} ${jkt.slice(4, 8)} ${jkt.slice(8, 12)}`;
 }
 
-/** One line of a grant: `Create and change issues · acme/api`. */
+/** One line of a grant: `Open, change and close issues · github acme/api`. A tool's title names its server already. */
 export function unitLine(unit: AccessUnit, labels: Labels): string {
-  const location = unit.includes("@") ? unit.slice(unit.indexOf("@") + 1) : undefined;
   const title = labels.units[unit]?.title ?? unit;
-  return location === undefined ? title : `${title} · ${location}`;
+  if (unit.startsWith("mcp:")) return title;
+  const upstream = unit.slice(0, unit.indexOf(":"));
+  return unit.includes("@") ? `${title} · ${upstream} ${unit.slice(unit.indexOf("@") + 1)}` : `${title} · ${upstream}`;
 }
 
 function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" | "write"): string {

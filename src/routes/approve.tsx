@@ -11,12 +11,13 @@ import { MIN_SESSION_SECONDS, type Narrowing } from "../domain/grant.ts";
 import { mayDecideNow, OFFERED_ASSURANCE } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
-import type { DecideFault, Decider } from "../domain/session.ts";
+import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
 import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveShell } from "../pages/approve-shell.tsx";
 import { ApproveView } from "../pages/approve-view.tsx";
+import type { UnitLine } from "../pages/units.tsx";
 import { verifyApprovalLink, type ApprovalLink } from "../protocol/approval-link.ts";
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import { readForm, type Form } from "../protocol/body.ts";
@@ -122,7 +123,7 @@ async function enter(c: Handling): Promise<Result<Entered, Response>> {
     permitted: mayDecideNow(tenant, link.value.person, state.plan),
   };
   if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
-  if (state.status !== "pending") return err(outcome(c, decidedOutcome(viewed.value)));
+  if (state.status !== "pending") return err(outcome(c, decidedOutcome(viewed.value.state)));
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
   return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
 }
@@ -155,8 +156,7 @@ function view({ form, link, approverName, description }: Entered, csrf: string):
 /** What is left of the request: the units whose boxes are ticked, for the time that was chosen. */
 function readNarrowing(form: Form, { state }: SessionDescription, now: number): Narrowing {
   const { authorization_details, expires_in } = state.request;
-  const units = authorization_details.flatMap(unitsOf);
-  const ticked = new Set(units.filter((unit, at) => form.get(`unit.${at}`) === unit));
+  const ticked = new Set([...form].filter(([name]) => name.startsWith("unit.")).map(([, unit]) => unit));
   const chosen = Number(form.get("expires_in") ?? expires_in);
   const seconds = Number.isSafeInteger(chosen)
     ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in)
@@ -177,11 +177,13 @@ function readGrant(text: string): Narrowing | undefined {
   return { authorization_details: details.value, expires_at };
 }
 
-function linesOf(units: readonly string[], labels: Labels) {
-  return units.map((unit) => {
+/** What may be done, what writes first. */
+function linesOf(units: readonly string[], labels: Labels): UnitLine[] {
+  const lines = units.map((unit) => {
     const { access, enforced_by } = labels.units[unit] ?? { access: "write" as const, enforced_by: "proxy" as const };
     return { unit, line: unitLine(unit, labels), access, enforcedBy: enforced_by };
   });
+  return [...lines.filter(({ access }) => access === "write"), ...lines.filter(({ access }) => access === "read")];
 }
 
 /** A browser says where a post comes from; one that says nothing of the kind is not a browser that can be tricked. */
@@ -232,7 +234,7 @@ function csrfToken(c: Handling, viewId: string, link: ApprovalLink): string {
 function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
   switch (fault.reason) {
     case "already_decided":
-      return { kind: "already_decided", verdict: "ended" };
+      return decidedOutcome(fault.state);
     case "request_expired":
       return { kind: "expired" };
     case "not_an_approver":
@@ -247,7 +249,7 @@ function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
   }
 }
 
-function decidedOutcome({ state }: SessionDescription): ApproveOutcomeProps {
+function decidedOutcome(state: SessionState): ApproveOutcomeProps {
   if (state.status === "pending") return { kind: "expired" };
   if (state.decision === undefined)
     return state.status === "ended" && state.how === "expired"
