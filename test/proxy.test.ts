@@ -262,6 +262,27 @@ describe("the proxy toward the caller (group O)", () => {
   });
 });
 
+describe("bodies through the proxy (faults FJ, FX)", () => {
+  const MEGABYTE = 1024 * 1024;
+
+  it("streams 20 MB up and 20 MB down", async () => {
+    const body = "x".repeat(20 * MEGABYTE);
+    world.echo.answer = () => ({ status: 200, headers: { "content-type": "text/plain" }, body });
+    const answer = await raw("POST", "/proxy/echo/things", { "content-type": "text/plain" }, body);
+    expect(answer.status).toBe(200);
+    expect(answer.body.length).toBe(body.length);
+    expect(world.echo.seen[0]?.body.length).toBe(body.length);
+  });
+
+  it("O11 shows an answer that was cut as cut, and stays up", async () => {
+    world.echo.answer = () => ({ status: 200, headers: { "content-length": "1000" }, body: "short", cut: true });
+    const answer = await raw("GET", "/proxy/echo/things").catch(() => ({ status: 0, body: "<cut>" }));
+    expect(answer.status === 502 || answer.body.endsWith("<cut>")).toBe(true);
+    world.echo.answer = () => ({ status: 200, body: "{}" });
+    expect((await raw("GET", "/proxy/echo/things")).status).toBe(200);
+  });
+});
+
 describe("what an upstream that is not there gets the caller (fault FI)", () => {
   it("is 502, without a credential in it", async () => {
     await world.echo.close();

@@ -12,6 +12,7 @@ import {
   tokenOf,
   TOOLS,
   WRITE_API,
+  type Approved,
   type TestWorld,
 } from "./support/world.ts";
 
@@ -286,6 +287,37 @@ describe("token exchange (group X)", () => {
     expect((await agent.exchange(await proxyToken("echo"), proxyOf("echo"), {}, true)).body).toMatchObject({
       error: "invalid_request",
     });
+  });
+
+  it.each<[string, (session: Approved) => Promise<unknown>, string]>([
+    [
+      "re-exchanging an exchanged token",
+      async ({ agent, proxyToken }) => agent.exchange(await proxyToken("echo"), proxyOf("echo")),
+      "exchange_by_wrong_party",
+    ],
+    [
+      "asking for offline_access",
+      async ({ agent, sessionToken }) => agent.exchange(sessionToken, proxyOf("echo"), { scope: "offline_access" }),
+      "invalid_scope",
+    ],
+    [
+      "asking for a longer life",
+      async ({ agent, sessionToken }) => agent.exchange(sessionToken, proxyOf("echo"), { expires_in: "9999" }),
+      "outlives_session",
+    ],
+    [
+      "using an ended session",
+      async ({ agent, sessionToken, sessionId }) => {
+        await agent.call(sessionToken, "POST", `/sessions/${sessionId}/end`);
+        await agent.exchange(sessionToken, proxyOf("echo"));
+      },
+      "ended",
+    ],
+    ["using a handle twice", async ({ agent, authReqId }) => agent.poll(authReqId), "auth_req_id_reused"],
+  ])("writes down that an agent tried to go on by %s", async (_, attempt, reason) => {
+    const session = await approvedSession(world);
+    await attempt(session);
+    await expectEvent(session.sessionId, "refused", reason);
   });
 
   it("gives a server only the operations of the tools it was granted", async () => {

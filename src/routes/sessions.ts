@@ -3,6 +3,7 @@ import { digestOf } from "../crypto/hash.ts";
 import { newId } from "../crypto/random.ts";
 import { matchCode, requestHandle } from "../crypto/request-handle.ts";
 import { unitsOf, type AccessDetail } from "../domain/access.ts";
+import type { Json } from "../domain/canonical-json.ts";
 import type { CompiledTenant } from "../domain/compiled-tenant.ts";
 import type { Enforcement, Labels, UnitLabel } from "../domain/facts.ts";
 import { ID_PREFIXES, isSessionId } from "../domain/ids.ts";
@@ -27,7 +28,7 @@ export const sessions = new Hono<App>()
     const body = await readJsonObject(c.req.raw);
     if (!body.ok) return renderError(body.error);
     const asked = readSessionRequest(body.value);
-    if (!asked.ok) return renderError(asked.error);
+    if (!asked.ok) return refuseRequest(c, body.value, asked.error);
     const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key") ?? null);
     if (!idempotencyKey.ok) return renderError(idempotencyKey.error);
     const client = await identifyClient(c, asked.value.assertion);
@@ -80,6 +81,27 @@ export const sessions = new Hono<App>()
     return c.json(sessionView(described.value), 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "resource") });
   })
   .post("/sessions/:id/end", (c) => (c.req.header("authorization") === undefined ? withdraw(c) : complete(c)));
+
+/** A request that cannot be read is refused; one that asks for offline_access by name is written down too. */
+async function refuseRequest(
+  c: Handling,
+  body: { readonly [name: string]: Json },
+  error: WireError,
+): Promise<Response> {
+  const { client_assertion_type, client_assertion, scope } = body;
+  if (scope !== undefined) {
+    const presented = {
+      client_assertion_type: textOf(client_assertion_type),
+      client_assertion: textOf(client_assertion),
+    };
+    const client = await identifyClient(c, presented);
+    const { issuer } = c.var.tenant;
+    if (client.ok && (await useAssertion(c, client.value)).ok) {
+      await agentObject(c.env, issuer, client.value.id).refuse({ issuer, client_id: client.value.id }, "scope_asked");
+    }
+  }
+  return renderError(error);
+}
 
 /** What is asked, without who asks and when: two requests that agree in this are the same request. */
 function contentOf({ task, user, authorization_details, expires_in }: AskedSession) {

@@ -49,7 +49,6 @@ export const token = new Hono<App>().post(PATH, async (c) => {
 
 /** CIBA Core §10: the agent asks whether the human has decided. */
 async function poll(c: Handling, form: Form): Promise<Response> {
-  if (form.has("scope")) return renderError(NO_SCOPES);
   const client = await identifyClient(c, assertionOf(form));
   if (!client.ok) return renderError(client.error);
   const proof = await proofAtServer(c, PATH);
@@ -57,6 +56,7 @@ async function poll(c: Handling, form: Form): Promise<Response> {
   const used = await useAssertion(c, client.value);
   if (!used.ok) return renderError(used.error);
   const { issuer, config } = c.var.tenant;
+  if (form.has("scope")) return refuseClient(c, client.value, "scope_asked", NO_SCOPES);
   const handle = form.get("auth_req_id");
   if (handle === undefined) return renderError(invalidRequest("auth_req_id is missing"));
   const sessionId = sessionOfHandle(config.kek, issuer, handle);
@@ -75,13 +75,13 @@ async function poll(c: Handling, form: Form): Promise<Response> {
 /** RFC 8693: one audience more, never wider, never longer. */
 async function exchange(c: Handling, form: Form): Promise<Response> {
   const asked = readExchangeRequest(form, c.var.tenant.tenant);
-  if (!asked.ok) return renderError(asked.error);
+  if (!asked.ok) return refuseHolder(c, form.get("subject_token"), asked.error.error, asked.error);
   const subject = await verifyAccessToken(asked.value.subjectToken, c.var.tenant, nowSeconds());
   if (!subject.ok) return renderError(SUBJECT_INVALID);
   const proof = await proofAtServer(c, PATH);
   if (!proof.ok) return renderError(proof.error);
   const exchanger = await identifyExchanger(c, form, subject.value, proof.value);
-  if (!exchanger.ok) return renderError(exchanger.error);
+  if (!exchanger.ok) return refuseHolder(c, asked.value.subjectToken, "exchange_by_wrong_party", exchanger.error);
   const standing = standingOf(c.var.tenant, subject.value.agent);
   if (standing === undefined) return renderError(INVALID_CLIENT);
   const { server } = exchanger.value;
@@ -174,19 +174,41 @@ async function answer(
 
 /** An agent that tries to renew is refused by name, and it is written down who it was if that can be known. */
 async function refuseRenewal(c: Handling, form: Form): Promise<Response> {
-  const { issuer } = c.var.tenant;
-  const held = await verifyAccessToken(form.get("refresh_token") ?? "", c.var.tenant, nowSeconds());
-  if (held.ok) {
-    await sessionObject(c.env, issuer, held.value.session_id).refuse("refresh_token_grant", { jti: held.value.jti });
-  } else if (assertionOf(form).client_assertion !== undefined) {
-    const client = await authenticateForm(c, form);
-    if (client.ok)
-      await agentObject(c.env, issuer, client.value.id).refuse(
-        { issuer, client_id: client.value.id },
-        "refresh_token_grant",
-      );
+  const held = form.get("refresh_token");
+  if (held !== undefined || assertionOf(form).client_assertion === undefined) {
+    return refuseHolder(c, held, "refresh_token_grant", UNSUPPORTED_GRANT);
   }
-  return renderError(UNSUPPORTED_GRANT);
+  const client = await authenticateForm(c, form);
+  return client.ok
+    ? refuseClient(c, client.value, "refresh_token_grant", UNSUPPORTED_GRANT)
+    : renderError(UNSUPPORTED_GRANT);
+}
+
+/** Refuses, and writes it into the session whose token was presented, if it is one. */
+async function refuseHolder(
+  c: Handling,
+  presented: string | undefined,
+  reason: string,
+  error: WireError,
+): Promise<Response> {
+  const held = await verifyAccessToken(presented ?? "", c.var.tenant, nowSeconds());
+  if (held.ok) {
+    const { session_id, jti } = held.value;
+    await sessionObject(c.env, c.var.tenant.issuer, session_id).refuse(reason, { jti });
+  }
+  return renderError(error);
+}
+
+/** Refuses, and writes it into the log of a client that has authenticated. */
+async function refuseClient(
+  c: Handling,
+  client: AuthenticatedClient,
+  reason: string,
+  error: WireError,
+): Promise<Response> {
+  const { issuer } = c.var.tenant;
+  await agentObject(c.env, issuer, client.id).refuse({ issuer, client_id: client.id }, reason);
+  return renderError(error);
 }
 
 function mintError(fault: UseFault | Parameters<typeof exchangeError>[0], c: Handling): WireError {

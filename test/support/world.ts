@@ -26,7 +26,7 @@ export interface EchoUpstream {
   readonly url: string;
   readonly seen: SeenRequest[];
   /** How it answers; by default 200 with a little JSON. */
-  answer: (request: SeenRequest) => { status: number; headers?: Record<string, string>; body?: string };
+  answer: (request: SeenRequest) => { status: number; headers?: Record<string, string>; body?: string; cut?: boolean };
   close(): Promise<void>;
 }
 
@@ -170,8 +170,9 @@ async function startEcho(): Promise<EchoUpstream> {
     incoming.on("end", () => {
       const request = { method: incoming.method ?? "", url: incoming.url ?? "", headers: incoming.headers, body };
       seen.push(request);
-      const { status, headers, body: text } = result.answer(request);
-      outgoing.writeHead(status, headers).end(text);
+      const { status, headers, body: text, cut } = result.answer(request);
+      if (cut !== true) outgoing.writeHead(status, headers).end(text);
+      else outgoing.writeHead(status, headers).write(text, () => outgoing.destroy());
     });
   });
   await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
