@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { ACCESS_TOKEN_TYPE, newProofKey, StintClient, TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
 import { startBroker } from "../demo/broker.ts";
 import { freePort } from "../demo/free-port.ts";
-import { startSink } from "./sink.ts";
+import { startLinkSink } from "../demo/link-sink.ts";
 
 const HELP = `Usage: npm run bench [-- --quick]
 
@@ -32,7 +32,7 @@ async function bench(requests: number): Promise<void> {
   await new Promise<void>((done) => void upstream.listen(0, "127.0.0.1", done));
   const address = upstream.address();
   const upstreamUrl = `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`;
-  const sink = await startSink();
+  const sink = await startLinkSink();
   const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
   const key = await exportJWK(privateKey);
   const document = tenantDocument(issuer, await exportJWK(publicKey), upstreamUrl, sink.url);
@@ -154,7 +154,7 @@ function send({ port, method, path, headers, body }: Prepared, agent: Agent): Pr
 
 async function openSession(
   agent: StintClient,
-  sink: Awaited<ReturnType<typeof startSink>>,
+  sink: Awaited<ReturnType<typeof startLinkSink>>,
   issuer: string,
 ): Promise<string> {
   const asked = await agent.ask({

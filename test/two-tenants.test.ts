@@ -3,17 +3,17 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { startBroker, type Broker } from "../demo/broker.ts";
 import { freePort } from "../demo/free-port.ts";
-import { startSink, type Sink } from "../bench/sink.ts";
+import { startLinkSink, type LinkSink } from "../demo/link-sink.ts";
 
 /** Two tenants of one broker, alike in every name that they use. */
 let broker: Broker;
-let sinks: [Sink, Sink];
+let sinks: [LinkSink, LinkSink];
 let issuers: [string, string];
 let keys: [JWK, JWK];
 beforeAll(async () => {
   const port = await freePort();
   issuers = [`http://localhost:${port}`, `http://127.0.0.1:${port}`];
-  sinks = [await startSink(), await startSink()];
+  sinks = [await startLinkSink(), await startLinkSink()];
   const pairs = await Promise.all([
     generateKeyPair("ES256", { extractable: true }),
     generateKeyPair("ES256", { extractable: true }),

@@ -1,4 +1,5 @@
 import { objectName } from "../domain/ids.ts";
+import { log } from "../log.ts";
 import type { Journal } from "./journal.ts";
 
 /** Rows sent to the ledger in one call. */
@@ -23,8 +24,19 @@ export class LedgerFeed {
     return this.#journal.unsent(1).length > 0 ? LINGER_MS : undefined;
   }
 
-  /** Sends what the ledger lacks. What fails is sent again with the next feed. */
+  /**
+   * Sends what the ledger lacks. A ledger that does not answer is no fault of the feeder's: its own
+   * chain goes on, and what is missing is sent with the next feed.
+   */
   async send(issuer: string): Promise<void> {
+    try {
+      await this.#sendAll(issuer);
+    } catch {
+      log("ledger.unreachable", { issuer, reason: this.#source });
+    }
+  }
+
+  async #sendAll(issuer: string): Promise<void> {
     const ledger = this.#env.LEDGER.getByName(objectName(issuer));
     for (let events = this.#journal.unsent(BATCH); events.length > 0; events = this.#journal.unsent(BATCH)) {
       const held = await ledger.append(this.#source, events);

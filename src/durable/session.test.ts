@@ -219,6 +219,28 @@ describe("one writer (properties P5, P6, P7)", () => {
   });
 });
 
+describe("a mint that was lost with its process (fault FD)", () => {
+  it("is told as unknown in the receipt, once it cannot come back any more", async () => {
+    await active();
+    await runInDurableObject(session(), (_: Session, state) => {
+      state.storage.sql.exec(
+        "INSERT INTO lease (lease_id, upstream, status, reserved_at) VALUES ('lse_lost', 'api', 'reserved', ?)",
+        START,
+      );
+    });
+    await session().revoke({ kind: "operator" });
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    expect((await session().inspect())?.receipt).toBeUndefined();
+    at(121);
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const { receipt = "" } = (await session().inspect())!;
+    const claims = JSON.parse(atob(receipt.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/"))) as {
+      leases: object[];
+    };
+    expect(claims.leases).toMatchObject([{ lease_id: "lse_lost", fate: { fate: "unknown" } }]);
+  });
+});
+
 describe("limits", () => {
   it("refuses a session of an agent that was cut off, before the object was told", async () => {
     await active();

@@ -1,15 +1,15 @@
 import { createServer } from "node:http";
 
 /** Takes Slack's messages, and approves what the newest link in them asks. */
-export interface Sink {
+export interface LinkSink {
   readonly url: string;
   /** Goes through the approval pages as an approver's browser would. */
   approve(issuer: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A stand-in for Slack that only keeps the newest link: the bench needs an approval, not a workspace. */
-export async function startSink(): Promise<Sink> {
+/** A stand-in for Slack that only keeps the newest link: for where an approval is needed and a workspace is not. */
+export async function startLinkSink(): Promise<LinkSink> {
   let arrived: (token: string) => void = () => undefined;
   const link = new Promise<string>((done) => (arrived = done));
   const server = createServer((incoming, outgoing) => {
