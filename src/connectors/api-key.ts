@@ -4,9 +4,6 @@ import type { Connector } from "./connector.ts";
 
 /** An upstream that knows only a static key. The key never leaves; the proxy alone narrows what is done with it. */
 export const apiKey: Connector<ApiKeyUpstream> = {
-  narrowing: "proxy",
-  describe: ({ header }) => `a static key in the header ${header}, which cannot be narrowed or taken back`,
-
   async mint({ upstream, readSecret }) {
     const name = upstream.api_key.secret;
     const key = await readSecret(name);

@@ -25,9 +25,15 @@ export interface RevokeRequest<U extends Upstream> extends ConnectorContext<U> {
   readonly handle: string;
 }
 
+/** A header for the upstream, with the secret in it. */
+export interface Credential {
+  readonly header: string;
+  readonly value: string;
+}
+
 /** A credential as the upstream gave it. Sealed as soon as it is here. */
 export interface Minted {
-  readonly credential: { readonly header: string; readonly value: string };
+  readonly credential: Credential;
   /** What taking it back needs. */
   readonly handle: string;
   /** How it can end: taken back, by itself, or not at all. */
@@ -48,8 +54,4 @@ export type ConnectorFault =
 export interface Connector<U extends Upstream> {
   mint(request: MintRequest<U>): Promise<Result<Minted, ConnectorFault>>;
   revoke(request: RevokeRequest<U>): Promise<Result<"revoked", ConnectorFault>>;
-  /** Who holds a session to its grant: the upstream with a narrowed credential (and the proxy besides), or the proxy alone. */
-  readonly narrowing: "upstream" | "proxy";
-  /** What kind of credential a session lives on, in words for humans. */
-  describe(upstream: U): string;
 }

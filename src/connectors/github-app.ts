@@ -33,9 +33,6 @@ interface Narrowed {
  * sessions cannot share one.
  */
 export const githubApp: Connector<GithubAppUpstream> = {
-  narrowing: "upstream",
-  describe: () => "a GitHub installation token of this session's own, narrowed by GitHub and revoked at the end",
-
   async mint(request) {
     const { upstream, catalogue, access } = request;
     const narrowed = narrowTo(access, catalogue);

@@ -1,5 +1,5 @@
 import { connectorFor } from "../connectors/index.ts";
-import type { ConnectorFault } from "../connectors/connector.ts";
+import type { ConnectorFault, Credential } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
 import { seal, unseal } from "../crypto/seal.ts";
 import type { UpstreamAccess } from "../domain/access.ts";
@@ -11,12 +11,6 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { loadTenant, outboundOf, readSecret, type TenantContext } from "../tenancy.ts";
 import type { HeldLease } from "./lease-store.ts";
 import type { SessionBooks } from "./session-books.ts";
-
-/** A header for the upstream, with the credential in it. */
-export interface Credential {
-  readonly header: string;
-  readonly value: string;
-}
 
 export type LeaseFault = "ended" | "upstream_unavailable" | "upstream_refused" | "upstream_misconfigured";
 

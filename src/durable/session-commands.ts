@@ -1,10 +1,10 @@
+import type { Credential } from "../connectors/connector.ts";
 import type { AccessUnit } from "../domain/access.ts";
 import type { ExchangeAsk, ExchangePlan } from "../domain/exchange.ts";
 import type { ApprovalPlan } from "../domain/policy.ts";
 import type { LeaseStatement, UsageStatement } from "../domain/receipt.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import type { SessionState } from "../domain/session.ts";
-import type { Credential } from "./leases.ts";
 import type { OneTime, OneTimeFault } from "./one-time.ts";
 import type { SessionSetting } from "./session-store.ts";
 

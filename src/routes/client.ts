@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../domain/result.ts";
-import type { Form } from "../protocol/body.ts";
+import { readForm, type Form } from "../protocol/body.ts";
 import { authenticateClient, INVALID_CLIENT, type AuthenticatedClient } from "../protocol/client-assertion.ts";
 import type { PresentedAssertion } from "../protocol/presented-assertion.ts";
 import { invalidRequest, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
@@ -36,6 +36,18 @@ export async function authenticateForm(c: Handling, form: Form): Promise<Result<
   if (!client.ok) return client;
   const used = await useAssertion(c, client.value);
   return used.ok ? client : used;
+}
+
+/** What RFC 7662 and RFC 7009 take alike: a token, from a client that authenticates. */
+export async function readTokenForm(
+  c: Handling,
+): Promise<Result<{ client: AuthenticatedClient; token: string }, WireError>> {
+  const form = await readForm(c.req.raw);
+  if (!form.ok) return form;
+  const client = await authenticateForm(c, form.value);
+  if (!client.ok) return client;
+  const token = form.value.get("token");
+  return token === undefined ? err(invalidRequest("token is missing")) : ok({ client: client.value, token });
 }
 
 export function assertionOf(form: Form): PresentedAssertion {

@@ -1,23 +1,19 @@
 import { Hono } from "hono";
 import { verifyAccessToken } from "../protocol/access-token.ts";
-import { readForm } from "../protocol/body.ts";
-import { invalidRequest, NO_STORE, renderError } from "../protocol/wire-error.ts";
-import { authenticateForm } from "./client.ts";
+import { NO_STORE, renderError } from "../protocol/wire-error.ts";
+import { readTokenForm } from "./client.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { sessionObject, standingOf } from "./objects.ts";
 
 /** RFC 7662: whether a token is good at this moment. A client learns only about tokens that are its own or meant for it. */
 export const introspection = new Hono<App>().post("/oauth/introspect", async (c) => {
-  const form = await readForm(c.req.raw);
+  const form = await readTokenForm(c);
   if (!form.ok) return renderError(form.error);
-  const client = await authenticateForm(c, form.value);
-  if (!client.ok) return renderError(client.error);
-  const presented = form.value.get("token");
-  if (presented === undefined) return renderError(invalidRequest("token is missing"));
+  const { client } = form.value;
   const inactive = c.json({ active: false }, 200, NO_STORE);
-  const token = await verifyAccessToken(presented, c.var.tenant, nowSeconds());
+  const token = await verifyAccessToken(form.value.token, c.var.tenant, nowSeconds());
   if (!token.ok) return inactive;
-  const { id, kind } = client.value;
+  const { id, kind } = client;
   const { tenant, issuer } = c.var.tenant;
   const concerns =
     kind === "agent"

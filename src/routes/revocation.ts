@@ -1,8 +1,7 @@
 import { Hono } from "hono";
 import { isSessionToken, verifyAccessToken } from "../protocol/access-token.ts";
-import { readForm } from "../protocol/body.ts";
-import { invalidRequest, NO_STORE, renderError } from "../protocol/wire-error.ts";
-import { authenticateForm } from "./client.ts";
+import { NO_STORE, renderError } from "../protocol/wire-error.ts";
+import { readTokenForm } from "./client.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { sessionObject } from "./objects.ts";
 
@@ -11,17 +10,14 @@ import { sessionObject } from "./objects.ts";
  * token ends that one. Whatever was presented, the answer is the same.
  */
 export const revocation = new Hono<App>().post("/oauth/revoke", async (c) => {
-  const form = await readForm(c.req.raw);
+  const form = await readTokenForm(c);
   if (!form.ok) return renderError(form.error);
-  const client = await authenticateForm(c, form.value);
-  if (!client.ok) return renderError(client.error);
-  const presented = form.value.get("token");
-  if (presented === undefined) return renderError(invalidRequest("token is missing"));
+  const { client } = form.value;
   const { issuer } = c.var.tenant;
-  const token = await verifyAccessToken(presented, c.var.tenant, nowSeconds());
-  if (token.ok && [token.value.client_id, token.value.agent].includes(client.value.id)) {
+  const token = await verifyAccessToken(form.value.token, c.var.tenant, nowSeconds());
+  if (token.ok && [token.value.client_id, token.value.agent].includes(client.id)) {
     const session = sessionObject(c.env, issuer, token.value.session_id);
-    if (isSessionToken(token.value, issuer)) await session.revoke({ kind: "agent", id: client.value.id });
+    if (isSessionToken(token.value, issuer)) await session.revoke({ kind: "agent", id: client.id });
     else await session.revokeToken(token.value.jti);
   }
   return c.body(null, 200, NO_STORE);

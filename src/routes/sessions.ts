@@ -2,11 +2,9 @@ import { Hono } from "hono";
 import { digestOf } from "../crypto/hash.ts";
 import { newId } from "../crypto/random.ts";
 import { matchCode, requestHandle } from "../crypto/request-handle.ts";
-import { unitsOf, type AccessDetail } from "../domain/access.ts";
 import type { Json } from "../domain/canonical-json.ts";
-import type { CompiledTenant } from "../domain/compiled-tenant.ts";
-import type { Enforcement, Labels, UnitLabel } from "../domain/facts.ts";
 import { ID_PREFIXES, isSessionId } from "../domain/ids.ts";
+import { labelsFor } from "../domain/labels.ts";
 import { judgeAsk, type ApprovalPlan } from "../domain/policy.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
@@ -165,45 +163,6 @@ async function withdraw(c: Handling): Promise<Response> {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
-}
-
-/** Captures what things are called now, so that every reader of this request sees the same names. */
-function labelsFor(tenant: CompiledTenant, request: SessionRequest): Labels {
-  const agent = tenant.agents.get(request.client_id);
-  const owner = agent === undefined ? undefined : tenant.people.get(agent.owner);
-  const user = request.user === undefined ? undefined : tenant.people.get(request.user);
-  return {
-    agent_name: agent?.name ?? request.client_id,
-    owner_name: owner === undefined ? "nobody" : `${owner.name} (${owner.id})`,
-    ...(user === undefined ? {} : { user_name: `${user.name} (${user.id})` }),
-    units: Object.fromEntries(request.authorization_details.flatMap((detail) => labelUnits(tenant, detail))),
-  };
-}
-
-function labelUnits(tenant: CompiledTenant, detail: AccessDetail): [string, UnitLabel][] {
-  return unitsOf(detail).map((unit) => [
-    unit,
-    detail.type === "mcp_tools"
-      ? toolLabel(tenant, detail.server, unit)
-      : operationLabel(tenant, detail.upstream, unit),
-  ]);
-}
-
-function toolLabel(tenant: CompiledTenant, server: string, unit: string): UnitLabel {
-  const tool = unit.slice(`mcp:${server}:`.length);
-  return {
-    access: tenant.servers.get(server)?.tools[tool]?.access ?? "write",
-    title: `Use the tool ${tool} of server ${server}`,
-    enforced_by: "server",
-  };
-}
-
-function operationLabel(tenant: CompiledTenant, upstream: string, unit: string): UnitLabel {
-  const name = unit.slice(upstream.length + 1).split("@", 1)[0] ?? "";
-  const compiled = tenant.upstreams.get(upstream);
-  const operation = compiled?.catalogue.operations[name];
-  const enforced_by: Enforcement = compiled?.upstream.connector === "github_app" ? "upstream" : "proxy";
-  return { access: operation?.access ?? "write", title: operation?.title ?? unit, enforced_by };
 }
 
 function admitError(fault: AdmitFault, c: Handling): WireError {
