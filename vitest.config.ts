@@ -15,7 +15,11 @@ export default defineConfig({
         // Pure code, where it sits.
         test: {
           name: "unit",
-          include: ["src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}", "cli/**/*.test.ts"],
+          include: [
+            "src/*.test.ts",
+            "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
+            "cli/**/*.test.ts",
+          ],
         },
       },
       {

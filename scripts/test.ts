@@ -2,8 +2,10 @@ import { ensureChromium } from "./chromium.ts";
 import { runTool } from "./tool.ts";
 
 /** Runs every test and ends with a line that says how many passed and failed. */
-const chromium = await ensureChromium();
-process.env["CHROMIUM_PATH"] = chromium;
+process.env["CHROMIUM_PATH"] = await ensureChromium().catch((fault: Error) => {
+  process.stderr.write(`${fault.message}\n`);
+  process.exit(1);
+});
 const { code, output } = await runTool("vitest", ["run", ...process.argv.slice(2)]);
 // oxlint-disable-next-line no-control-regex -- colours
 const plain = output.replaceAll(/\u001B\[[0-9;]*m/g, "");

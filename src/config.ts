@@ -68,7 +68,7 @@ function parseConfig(env: Env): Result<BrokerConfig, string> {
 }
 
 /** An origin without path: https, or http where nobody else can listen in. */
-export function isIssuer(text: string): boolean {
+function isIssuer(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   const loopback = url.hostname === "localhost" || url.hostname.endsWith(".localhost") || url.hostname === "127.0.0.1";

@@ -129,13 +129,48 @@ describe("one channel down (fault FM)", () => {
   });
 });
 
+describe("what Slack is sent (L16, I02)", () => {
+  it("is plain text, one button, and asks for no preview", async () => {
+    const bodies: string[] = [];
+    const slack = await startHttp((answer) => answer(200, '{"ok":true}'), bodies);
+    world = await startTestWorld({
+      adjust: (document) => ({
+        ...document,
+        notify: { slack: { token: { secret: "SLACK_BOT_TOKEN" }, base_url: slack, channel: "#all" } },
+      }),
+    });
+    await (await world.freshAgent()).ask(ask());
+    const messages = await until("both messages", async () =>
+      bodies.length === 2 ? bodies.map((body) => JSON.parse(body) as Record<string, unknown>) : undefined,
+    );
+    for (const message of messages)
+      expect(message).toMatchObject({
+        unfurl_links: false,
+        unfurl_media: false,
+        parse: "none",
+        link_names: false,
+        client_msg_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      });
+    const channel = messages.find((message) => message["channel"] === "#all");
+    expect(JSON.stringify(channel)).not.toContain("/approve");
+    expect(JSON.stringify(messages)).not.toContain("mrkdwn");
+  });
+});
+
 type Answer = (status: number, body: string) => { status: number; body: string };
 
-async function startHttp(how: (answer: Answer) => { status: number; body: string }): Promise<string> {
+async function startHttp(
+  how: (answer: Answer) => { status: number; body: string },
+  bodies: string[] = [],
+): Promise<string> {
   const server: Server = createServer((incoming, outgoing) => {
-    incoming.resume();
-    const { status, body } = how((code, text) => ({ status: code, body: text }));
-    outgoing.writeHead(status).end(body);
+    let received = "";
+    incoming.on("data", (chunk: Buffer) => (received += chunk.toString()));
+    incoming.on("end", () => {
+      bodies.push(received);
+      const { status, body } = how((code, text) => ({ status: code, body: text }));
+      outgoing.writeHead(status).end(body);
+    });
   });
   await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
   closers.push(() => new Promise((done) => void server.close(() => done())));

@@ -1,7 +1,5 @@
 import { err, ok, type Result } from "../domain/result.ts";
 
-/** How far a proof's `iat` may lie from our clock either way, in seconds. A nonce, not a wide window, is what helps skewed clocks. */
-export const PROOF_TOLERANCE_SECONDS = 60;
 const SWEEP_SECONDS = 30;
 /** Rows kept before the object says it is overloaded rather than forget one. */
 const MAX_ROWS = 200_000;

@@ -1,0 +1,123 @@
+import { env, exports } from "cloudflare:workers";
+import { reset } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { digestOf } from "../crypto/hash.ts";
+import { signToken } from "../crypto/signing-key.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
+import { objectName } from "../domain/ids.ts";
+import type { SessionRequest } from "../domain/request.ts";
+import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import { forgetTenant, loadTenant, signingKey } from "../tenancy.ts";
+
+const ISSUER = "https://a.test";
+const SESSION_ID = "ses_BBBBBBBBBBBBBBBBBBBBBB";
+const START = 1_800_000_000;
+
+const document = {
+  issuer: ISSUER,
+  agents: [{ client_id: "bot", name: "Bot", owner: "sam", jwks: { keys: [] } }],
+  people: [
+    { id: "dana", name: "Dana", roles: ["approver"], groups: [] },
+    { id: "sam", name: "Sam", roles: [], groups: [] },
+  ],
+  upstreams: [],
+  servers: [],
+  policies: [
+    {
+      id: "p",
+      agents: ["bot"],
+      allow: ["api:read"],
+      max_duration: "1h",
+      approvers: ["dana"],
+      assurance: "link",
+      solo: false,
+    },
+  ],
+  notify: {},
+};
+
+const request: SessionRequest = {
+  issuer: ISSUER,
+  session_id: SESSION_ID,
+  client_id: "bot",
+  jkt: "key",
+  task: { title: "x" },
+  authorization_details: [{ type: "upstream_access", upstream: "api", actions: ["read"] }],
+  expires_in: 600,
+  requested_at: START,
+};
+
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
+  await loadTenant(env, ISSUER);
+  await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest");
+  forgetTenant(ISSUER);
+  await env.SESSION.getByName(objectName(ISSUER, SESSION_ID)).open({
+    request,
+    requestDigest: digestOf(request),
+    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
+    setting: { issuer: ISSUER, labels: { agent_name: "Bot", owner_name: "Sam", units: {} }, match_code: "AAA-BBB" },
+    channels: [],
+  });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  forgetTenant(ISSUER);
+  await reset();
+});
+
+async function link(changes: Record<string, unknown> = {}): Promise<string> {
+  return signToken(signingKey(await loadTenant(env, ISSUER), "approval_link"), {
+    iss: ISSUER,
+    aud: `${ISSUER}/approve`,
+    sub: "dana",
+    sid: SESSION_ID,
+    request_digest: digestOf(request),
+    iat: START,
+    exp: START + REQUEST_LIFETIME_SECONDS,
+    jti: "lnk_x",
+    ...changes,
+  });
+}
+
+async function view(token: string): Promise<{ status: number; html: string }> {
+  const response = await exports.default.fetch(`${ISSUER}/approve/view`, {
+    method: "POST",
+    headers: { host: "a.test", "content-type": "application/x-www-form-urlencoded", origin: ISSUER },
+    body: new URLSearchParams({ token }),
+  });
+  return { status: response.status, html: await response.text() };
+}
+
+describe("time and the link (A08, A19)", () => {
+  it("shows the request until the second at which it expires, and then says so", async () => {
+    const token = await link();
+    expect(await view(token)).toMatchObject({ status: 200 });
+    vi.setSystemTime((START + REQUEST_LIFETIME_SECONDS - 1) * 1000);
+    expect((await view(token)).status).toBe(200);
+    vi.setSystemTime((START + REQUEST_LIFETIME_SECONDS) * 1000);
+    const late = await view(token);
+    expect(late.status).toBe(410);
+    expect(late.html).toContain("This request has expired");
+  });
+
+  it.each<[string, Record<string, unknown>, number]>([
+    ["somebody who is no approver", { sub: "sam" }, 404],
+    ["another request", { request_digest: "other" }, 404],
+    ["another page", { aud: `${ISSUER}/admin` }, 404],
+    ["another issuer", { iss: "https://b.test" }, 404],
+    ["a session that is not there", { sid: "ses_CCCCCCCCCCCCCCCCCCCCCC" }, 404],
+    ["a session id of another shape", { sid: "../x" }, 404],
+    ["no end", { exp: undefined }, 410],
+    ["a person that is a list", { sub: ["dana"] }, 404],
+  ])("A10 refuses a link for %s", async (_, changes, status) => {
+    expect((await view(await link(changes))).status).toBe(status);
+  });
+
+  it("refuses an approver whom the policy no longer names", async () => {
+    const token = await link();
+    await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson({ ...document, policies: [] }), "digest");
+    forgetTenant(ISSUER);
+    expect((await view(token)).status).toBe(403);
+  });
+});
