@@ -1,13 +1,15 @@
 /**
- * Runs the transactions of calls that arrive together in one turn of the event loop, so that they
- * share one commit to disk. Each is still a transaction of its own: it reads storage when it runs,
- * and one that throws undoes only itself.
+ * Runs a transaction at once when the object is idle, and otherwise together with all that arrive
+ * while the commit before them is on its way to the disk, so that they share the next one. Each is
+ * still a transaction of its own: it reads storage when it runs, and one that throws undoes only
+ * itself.
  *
- * The commit is the dearest part of an exchange (DESIGN §7); the answers leave when it is durable.
+ * The commit is the dearest part of an exchange; the answers leave when it is durable.
  */
 export class GroupCommit {
   readonly #storage: DurableObjectStorage;
   #waiting: (() => void)[] = [];
+  #committing = false;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -23,7 +25,7 @@ export class GroupCommit {
         reject(fault);
       }
     });
-    if (this.#waiting.length === 1) setTimeout(() => this.#flush(), 0);
+    if (!this.#committing) this.#flush();
     return promise;
   }
 
@@ -31,5 +33,14 @@ export class GroupCommit {
     const batch = this.#waiting;
     this.#waiting = [];
     for (const transaction of batch) transaction();
+    void this.#commit();
+  }
+
+  async #commit(): Promise<void> {
+    this.#committing = true;
+    // A commit that fails breaks the object and with it every answer; there is nothing to mend here.
+    await this.#storage.sync().catch(() => undefined);
+    this.#committing = false;
+    if (this.#waiting.length > 0) this.#flush();
   }
 }

@@ -13,9 +13,13 @@ export interface WireError {
 /** Characters that RFC 6749 §5.2 allows in `error_description`. */
 const NOT_DESCRIPTION = /[^\x20-\x21\x23-\x5B\x5D-\x7E]/g;
 
+/** A description may name a part of the request; no request gets its own length back. */
+const MAX_DESCRIPTION_LENGTH = 400;
+
 /** Renders an error as JSON. Nothing an attacker wrote survives in it unescaped. */
 export function renderError({ status, error, description, headers, members }: WireError): Response {
-  const body = { error, error_description: description.replaceAll(NOT_DESCRIPTION, "'"), ...members };
+  const text = description.slice(0, MAX_DESCRIPTION_LENGTH).replaceAll(NOT_DESCRIPTION, "'");
+  const body = { error, error_description: text, ...members };
   return Response.json(body, { status, headers: { ...NO_STORE, ...headers } });
 }
 

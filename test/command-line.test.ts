@@ -1,0 +1,130 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { until } from "../demo/until.ts";
+import { ROOT } from "../scripts/build.ts";
+import { Approver, linksIn } from "./support/approver.ts";
+import { approvedSession, startTestWorld, type TestWorld } from "./support/world.ts";
+
+let world: TestWorld;
+let folder: string;
+beforeAll(async () => {
+  world = await startTestWorld({ secrets: { WEATHER_KEY: "" } });
+  folder = mkdtempSync(join(tmpdir(), "stint-cli-"));
+});
+afterAll(async () => {
+  await world?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const access = () => ["--url", world.issuer, "--data", world.broker.dataPath];
+
+function stint(args: string[], input = ""): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [join(ROOT, "cli", "main.ts"), ...args], { stdio: ["pipe", "pipe", "pipe"] });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdin.end(input);
+  return new Promise((done) => child.on("exit", (code) => done({ code, stdout, stderr })));
+}
+
+describe("stint, as an operator types it", () => {
+  it("applies a document: shows the difference first, then makes it so, then finds nothing to do", async () => {
+    const file = join(folder, "tenant.json");
+    const { people } = world.document as { people: object[] };
+    writeFileSync(
+      file,
+      JSON.stringify({ ...world.document, people: [...people, { id: "kim@acme.example", name: "Kim" }] }),
+    );
+    const dry = await stint(["apply", file, "--dry-run", "--data", world.broker.dataPath]);
+    expect(dry).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /\+ \/people\/2: .*kim@acme\.example[^]*! \/policies\/0\/assurance[^]*Nothing was applied/,
+      ),
+    });
+    expect((await stint(["apply", file, "--data", world.broker.dataPath])).stdout).toContain("Applied as version");
+    expect((await stint(["apply", file, "--data", world.broker.dataPath])).stdout).toContain("No change");
+    writeFileSync(file, JSON.stringify({ ...world.document, extra: 1 }));
+    expect(await stint(["apply", file, "--data", world.broker.dataPath])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("extra"),
+    });
+    writeFileSync(file, '{\n  "issuer": \n}');
+    expect(await stint(["apply", file])).toMatchObject({ code: 1, stderr: expect.stringMatching(/not JSON/) });
+  });
+
+  it("seals a secret from standard input, and sessions use it", async () => {
+    const session = await approvedSession(world);
+    const token = await session.proxyToken("echo");
+    expect((await session.agent.call(token, "GET", "/proxy/echo/things")).status).toBe(503);
+    expect(await stint(["secrets", "set", "WEATHER_KEY", ...access()], "sealed-key\n")).toMatchObject({
+      code: 0,
+      stdout: "Sealed WEATHER_KEY.\n",
+    });
+    expect((await session.agent.call(token, "GET", "/proxy/echo/things")).status).toBe(200);
+    expect(world.echo.seen.at(-1)?.headers["x-api-key"]).toBe("sealed-key");
+    expect(await stint(["secrets", "set", "STINT_KEK", ...access()], "x")).toMatchObject({ code: 1 });
+    expect(await stint(["secrets", "set", "EMPTY", ...access()], "")).toMatchObject({ code: 1 });
+  });
+
+  it("makes a key, and asks for a session with it", async () => {
+    const file = join(folder, "agent.jwk");
+    const made = await stint(["keygen", file]);
+    expect(statSync(file).mode & 0o077).toBe(0);
+    const publicJwk = JSON.parse(made.stdout) as Record<string, unknown>;
+    expect(publicJwk).not.toHaveProperty("d");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toHaveProperty("d");
+    expect(await stint(["keygen", file])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("never overwritten"),
+    });
+
+    const { agents } = world.document as { agents: { client_id: string; jwks: object }[] };
+    const document = {
+      ...world.document,
+      agents: agents.map((agent) => (agent.client_id === "bot-60" ? { ...agent, jwks: { keys: [publicJwk] } } : agent)),
+    };
+    expect((await world.broker.admin("POST", "/admin/tenant", document)).status).toBe(200);
+    const asking = stint([
+      "request",
+      "--url",
+      world.issuer,
+      "--client-id",
+      "bot-60",
+      "--key",
+      file,
+      "--task",
+      "From the command line",
+      "--access",
+      "github:issues:read@acme/api",
+      "--access",
+      "mcp:tickets:open_issue",
+      "--expires-in",
+      "10m",
+    ]);
+    const slackId = await world.emulators.slackId("dana");
+    const token = await until(
+      "the link",
+      async () =>
+        linksIn(
+          (await world.emulators.directMessages(slackId)).find((message) =>
+            message.includes("From the command line"),
+          ) ?? "",
+        )[0],
+    );
+    await new Approver(world.issuer, token).approve();
+    const asked = await asking;
+    expect(asked.stderr).toMatch(/Match code [A-Z0-9]{3}-[A-Z0-9]{3}/);
+    expect(JSON.parse(asked.stdout)).toMatchObject({ token_type: "DPoP", session_id: expect.stringMatching(/^ses_/) });
+  });
+
+  it("prints an admin token that works elsewhere", async () => {
+    const { stdout } = await stint(["admin-token", ...access()]);
+    expect(
+      (await fetch(`${world.issuer}/admin/sessions`, { headers: { authorization: `Bearer ${stdout.trim()}` } })).status,
+    ).toBe(200);
+  });
+});
