@@ -5,6 +5,7 @@ import { seal, unseal } from "./crypto/seal.ts";
 import { generateSigningKeys, openSigningKey, type KeyUse, type SigningKey } from "./crypto/signing-key.ts";
 import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
 import { objectName } from "./domain/ids.ts";
+import { log } from "./log.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
 import type { TenantSnapshot } from "./durable/tenant.ts";
 
@@ -68,9 +69,22 @@ async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapsh
     revision: snapshot.revision,
     configVersion: snapshot.configVersion,
     tenant: compileTenant(document, shippedCatalogue).tenant,
-    keys: await Promise.all(snapshot.keys.map((key) => openSigningKey(config.kek, issuer, key))),
+    keys: await openKeys(config, issuer, snapshot),
     killedUntil: snapshot.killedUntil,
   };
+}
+
+/** Opens the stored keys. That they do not open is the operator's to mend, and never a reason to make others. */
+async function openKeys(config: BrokerConfig, issuer: string, { keys }: TenantSnapshot): Promise<SigningKey[]> {
+  try {
+    return await Promise.all(keys.map((key) => openSigningKey(config.kek, issuer, key)));
+  } catch (fault) {
+    log("tenant.keys_do_not_open", {
+      issuer,
+      reason: "STINT_KEK is not the key that this tenant's data was sealed under",
+    });
+    throw fault;
+  }
 }
 
 /** What a tenant is before anything was applied: nobody may do anything. */

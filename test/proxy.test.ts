@@ -250,6 +250,11 @@ describe("the proxy toward the caller (group O)", () => {
     expect(headers["x-content-type-options"]).toBe("nosniff");
   });
 
+  it.each([204, 205, 304])("passes %i on, which has no body", async (status) => {
+    world.echo.answer = () => ({ status });
+    expect(await raw("GET", "/proxy/echo/things")).toMatchObject({ status, body: "" });
+  });
+
   it.each([400, 403, 404, 409, 422, 500, 503])("passes the upstream's own %i on", async (status) => {
     world.echo.answer = () => ({ status, headers: { "content-type": "application/json" }, body: '{"message":"x"}' });
     expect(await raw("GET", "/proxy/echo/things")).toMatchObject({ status, body: '{"message":"x"}' });

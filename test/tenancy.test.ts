@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -188,6 +189,37 @@ describe("the command line", () => {
     expect(
       await stint("serve", "--port", String(world.broker.port), "--data", `${world.broker.dataPath}-other`),
     ).toMatchObject({ code: 1, stderr: expect.stringContaining("in use") });
+  });
+
+  it("FL refuses to start over data that was sealed under another key, or whose key is gone", async () => {
+    const data = mkdtempSync(join(tmpdir(), "stint-kek-"));
+    const serve = (): ReturnType<typeof stint> => stint("serve", "--port", "0", "--data", data, "--json");
+    const first = spawn(process.execPath, [
+      join(ROOT, "cli", "main.ts"),
+      "serve",
+      "--port",
+      "0",
+      "--data",
+      data,
+      "--json",
+    ]);
+    const listening = await new Promise<string>(
+      (done) => void first.stdout.once("data", (chunk: Buffer) => done(chunk.toString())),
+    );
+    const { port } = JSON.parse(listening) as { port: number };
+    const ended = new Promise((done) => void first.once("exit", done));
+    first.kill("SIGTERM");
+    await ended;
+    writeFileSync(join(data, "kek"), Buffer.alloc(32, "another key").toString("base64url"));
+    const again = await stint("serve", "--port", String(port), "--data", data);
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("does not open") });
+    expect(again.stdout).toContain("tenant.keys_do_not_open");
+    rmSync(join(data, "kek"));
+    expect(await serve()).toMatchObject({ code: 1, stderr: expect.stringContaining("kek is missing") });
+    writeFileSync(join(data, "kek"), "x", { mode: 0o644 });
+    chmodSync(join(data, "kek"), 0o644);
+    expect(await serve()).toMatchObject({ code: 1, stderr: expect.stringContaining("chmod 600") });
+    rmSync(data, { recursive: true });
   });
 
   it("keeps its keys for its owner alone", () => {

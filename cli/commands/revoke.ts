@@ -27,7 +27,7 @@ ${ADMIN_HELP}`,
       const { sessions } = await callAdmin<{ sessions: string[] }>(
         values,
         "POST",
-        `/admin/agents/${values.agent}/revoke`,
+        `/admin/agents/${encodeURIComponent(values.agent)}/revoke`,
         body,
       );
       process.stdout.write(`Revoked ${sessions.length} session(s) of ${values.agent}.\n`);

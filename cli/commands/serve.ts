@@ -71,6 +71,7 @@ needed. The first start makes the directory and its keys; later ones find everyt
           Promise.reject(new CliError(`workerd ended with code ${code}; its own words stand above`)),
         ),
       ]);
+      await Promise.all(issuers.map((issuer) => checkTenant(issuer, port, directory.path)));
       for (const tenant of tenants) await applyAtStart(tenant, port, directory.path, values.json === true);
       announce({ json: values.json === true, issuers, host, port, directory, tenants, workerd });
       const { code, wanted } = await ended;
@@ -150,6 +151,15 @@ async function ready(host: string, port: number): Promise<void> {
     await sleep(25);
   }
   throw new CliError("the broker did not come up in time");
+}
+
+/** Looks whether the tenant's data opens under the key that is there. */
+async function checkTenant(issuer: string, port: number, data: string): Promise<void> {
+  await callAdmin({ url: issuer, data, viaPort: port }, "GET", "/admin/tenant").catch((fault: Error) => {
+    throw new CliError(
+      `the data in ${data} does not open for ${issuer}; the broker's log above says why (${fault.message})`,
+    );
+  });
 }
 
 /** Applies a tenant's document as `stint apply` does. Its issuer may be a name that only a proxy in front of us answers to, so we ask ourselves. */

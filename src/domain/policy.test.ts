@@ -111,8 +111,12 @@ describe("judgeAsk", () => {
     expect(allowsNow(compile(), "bot", "api:read@acme/api")).toBe(true);
     expect(allowsNow(compile({ policies: [] }), "bot", "api:read@acme/api")).toBe(false);
     const plan = { policy_id: "p", approvers: ["dana"], assurance: "link" } as const;
-    expect(mayDecideNow(compile(), "dana", plan)).toBe(true);
-    expect(mayDecideNow(compile({ people: [{ ...document.people[0]!, roles: [] }] }), "dana", plan)).toBe(false);
-    expect(mayDecideNow(compile({ policies: [] }), "dana", plan)).toBe(false);
+    expect(mayDecideNow(compile(), "dana", plan, { client_id: "bot" })).toBe(true);
+    expect(
+      mayDecideNow(compile({ people: [{ ...document.people[0]!, roles: [] }] }), "dana", plan, { client_id: "bot" }),
+    ).toBe(false);
+    expect(mayDecideNow(compile({ policies: [] }), "dana", plan, { client_id: "bot" })).toBe(false);
+    const ownedByDana = compile({ agents: [{ ...document.agents[0]!, owner: "dana" }] });
+    expect(mayDecideNow(ownedByDana, "dana", plan, { client_id: "bot" })).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
 import { err, ok, type Result } from "./result.ts";
-import { ASSURANCE_LEVELS, type Assurance, type Person } from "./tenant.ts";
+import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
 
 /** The highest assurance at which this release knows an approver. */
 export const OFFERED_ASSURANCE: Assurance = "link";
@@ -56,7 +56,7 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
   if (!meets(OFFERED_ASSURANCE, policy.assurance)) {
     return err({ reason: "assurance_not_offered", policy: policy.id, assurance: policy.assurance });
   }
-  const requesters = policy.solo ? [] : [tenant.agents.get(ask.clientId)?.owner, ask.user];
+  const requesters = requestersOf(tenant, policy, ask.clientId, ask.user);
   const approvers = [...tenant.people.values()]
     .filter((person) => isApprover(person, policy.approvers) && !requesters.includes(person.id))
     .map((person) => person.id);
@@ -79,11 +79,30 @@ export function allowsNow(tenant: CompiledTenant, clientId: string, unit: Access
   return policiesOf(tenant, clientId).some(({ allows }) => allows(unit));
 }
 
-/** Whether the policy in force still lets this person decide for that agent. */
-export function mayDecideNow(tenant: CompiledTenant, personId: string, plan: ApprovalPlan): boolean {
+/** Whether the policy in force still lets this person decide: what it would say if the request came now. */
+export function mayDecideNow(
+  tenant: CompiledTenant,
+  personId: string,
+  plan: ApprovalPlan,
+  request: { readonly client_id: string; readonly user?: string | undefined },
+): boolean {
   const person = tenant.people.get(personId);
   const policy = tenant.policies.find((candidate) => candidate.policy.id === plan.policy_id)?.policy;
-  return person !== undefined && policy !== undefined && isApprover(person, policy.approvers);
+  if (person === undefined || policy === undefined) return false;
+  return (
+    isApprover(person, policy.approvers) &&
+    !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
+  );
+}
+
+/** Who speaks for the request and so may not decide it, unless the policy says so in words. */
+function requestersOf(
+  tenant: CompiledTenant,
+  { solo }: TrustPolicy,
+  clientId: string,
+  user: string | undefined,
+): readonly (string | undefined)[] {
+  return solo ? [] : [tenant.agents.get(clientId)?.owner, user];
 }
 
 function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPolicy[] {

@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson, type JsonFault } from "../domain/strict-json.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
-/** No request of ours is larger. Read before anything is parsed. */
+/** No request of an agent or a server is larger. Read before anything is parsed. */
 const MAX_BODY_BYTES = 65_536;
 /** A client that needs longer to send so little holds a connection for its own sake. */
 const BODY_DEADLINE_MS = 10_000;
@@ -13,8 +13,11 @@ const MAX_FORM_PARAMETERS = 200;
 export type Form = ReadonlyMap<string, string>;
 
 /** Reads a JSON object from a request, or says which standard error it deserves. */
-export async function readJsonObject(request: Request): Promise<Result<{ readonly [name: string]: Json }, WireError>> {
-  const text = await readText(request, "application/json");
+export async function readJsonObject(
+  request: Request,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Result<{ readonly [name: string]: Json }, WireError>> {
+  const text = await readText(request, "application/json", maxBytes);
   if (!text.ok) return text;
   const parsed = parseStrictJson(text.value);
   if (!parsed.ok) return err(invalidRequest(JSON_FAULTS[parsed.error]));
@@ -26,7 +29,7 @@ export async function readJsonObject(request: Request): Promise<Result<{ readonl
 
 /** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
 export async function readForm(request: Request): Promise<Result<Form, WireError>> {
-  const text = await readText(request, "application/x-www-form-urlencoded");
+  const text = await readText(request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
   if (!text.ok) return text;
   const form = new Map<string, string>();
   const pairs = text.value === "" ? [] : text.value.split("&");
@@ -54,14 +57,14 @@ const JSON_FAULTS: Readonly<Record<JsonFault, string>> = {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-async function readText(request: Request, mediaType: string): Promise<Result<string, WireError>> {
+async function readText(request: Request, mediaType: string, maxBytes: number): Promise<Result<string, WireError>> {
   if (!isMediaType(request.headers.get("content-type"), mediaType)) {
     return err({ status: 415, error: "invalid_request", description: `send the body as ${mediaType} in UTF-8` });
   }
   if (request.headers.has("content-encoding")) {
     return err({ status: 415, error: "invalid_request", description: "send the body without a Content-Encoding" });
   }
-  const bytes = await readCapped(request);
+  const bytes = await readCapped(request, maxBytes);
   if (!bytes.ok) return bytes;
   try {
     const text = utf8.decode(bytes.value);
@@ -83,13 +86,13 @@ function isMediaType(header: string | null, mediaType: string): boolean {
   );
 }
 
-async function readCapped(request: Request): Promise<Result<Uint8Array, WireError>> {
+async function readCapped(request: Request, maxBytes: number): Promise<Result<Uint8Array, WireError>> {
   const tooLarge = err({
     status: 413 as const,
     error: "invalid_request",
-    description: `the body is larger than ${MAX_BODY_BYTES} bytes`,
+    description: `the body is larger than ${maxBytes} bytes`,
   });
-  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return tooLarge;
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return tooLarge;
   if (request.body === null) return ok(new Uint8Array());
   const reader = request.body.getReader();
   const deadline = AbortSignal.timeout(BODY_DEADLINE_MS);
@@ -102,7 +105,7 @@ async function readCapped(request: Request): Promise<Result<Uint8Array, WireErro
       return err({ status: 400, error: "invalid_request", description: "the body took too long to arrive" });
     if (done) return ok(concat(chunks, size));
     size += value.byteLength;
-    if (size > MAX_BODY_BYTES) {
+    if (size > maxBytes) {
       await reader.cancel();
       return tooLarge;
     }

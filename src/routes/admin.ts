@@ -14,6 +14,8 @@ import { nowSeconds, type App, type Handling } from "./http.ts";
 import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
 
 const MAX_REASON_LENGTH = 200;
+/** A tenant document with hundreds of agents and their keys; a row of SQLite holds twice as much. */
+const MAX_DOCUMENT_BYTES = 1_048_576;
 const MAX_SECRET_LENGTH = 20_000;
 
 /** The operator's surface, for whoever holds this tenant's admin token. */
@@ -27,7 +29,7 @@ export const admin = new Hono<App>()
   })
   .get("/admin/tenant", (c) => c.json({ version: c.var.tenant.configVersion, document: c.var.tenant.tenant.document }))
   .post("/admin/tenant", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readJsonObject(c.req.raw, MAX_DOCUMENT_BYTES);
     if (!body.ok) return renderError(body.error);
     const { issuer, tenant, configVersion } = c.var.tenant;
     const read = readTenantDocument(body.value, issuer, shippedCatalogue);

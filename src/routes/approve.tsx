@@ -120,7 +120,7 @@ async function enter(c: Handling): Promise<Result<Entered, Response>> {
   const decider: Decider = {
     person: link.value.person,
     assurance: OFFERED_ASSURANCE,
-    permitted: mayDecideNow(tenant, link.value.person, state.plan),
+    permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
   };
   if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
   if (state.status !== "pending") return err(outcome(c, decidedOutcome(viewed.value.state)));
