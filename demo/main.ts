@@ -21,7 +21,12 @@ const HUMAN_DEADLINE_MS = 10 * 60_000;
 
 const { values } = parseArgs({ options: { interactive: { type: "boolean" }, help: { type: "boolean" } } });
 if (values.help === true) process.stdout.write(HELP);
-else await demo(values.interactive === true);
+else {
+  await demo(values.interactive === true).catch((fault: Error) => {
+    process.stderr.write(`\nThe demo stopped: ${fault.message}\n`);
+    process.exitCode = 1;
+  });
+}
 
 async function demo(interactive: boolean): Promise<void> {
   const tell = new Narrator();
@@ -97,6 +102,7 @@ async function story(tell: Narrator, world: World, serverUrl: string, interactiv
     HUMAN_DEADLINE_MS,
   );
   tell.show(redeemed.body);
+  if (redeemed.status !== 200) throw new Error("the request was not approved, so there is nothing more to show");
   const sessionToken = String(redeemed.body["access_token"]);
   tell.check(
     redeemed.body["token_type"] === "DPoP" && !("refresh_token" in redeemed.body),
