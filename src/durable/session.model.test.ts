@@ -147,6 +147,8 @@ it("P2 P3 P4 P5 P6 P20 does what a few words say of it, through evictions, alarm
           case "revoke":
             return (await session().revoke({ kind: "operator" })) === "revoked";
           case "evict":
+            // Only an object that runs can be evicted.
+            await session().inspect();
             await evictDurableObject(session());
             return undefined;
           case "alarm":
