@@ -6,20 +6,22 @@ import { readTenantDocument } from "./tenant-document.ts";
 const page = readFileSync("docs/tenant.md", "utf8");
 const example = () => JSON.parse(/```json\n([^]*?)```/.exec(page)?.[1] ?? "null") as Record<string, never>;
 
+type Loose = Record<string, Record<string, unknown>[]>;
+const setting = { shipped: shippedCatalogue, allowPrivateNetwork: false };
+
 describe("the tenant document", () => {
   it("reads the one in docs/tenant.md, and warns of what link is worth", () => {
-    const read = readTenantDocument(example(), "http://localhost:8787", shippedCatalogue);
+    const read = readTenantDocument(example(), { issuer: "http://localhost:8787", ...setting });
     expect(read).toMatchObject({ ok: true, value: { warnings: [{ path: "/policies/0/assurance" }] } });
   });
 
   it("demands passkeys where nothing is said", () => {
     const { policies, ...rest } = example() as Record<string, unknown[]>;
     const [{ assurance: _, ...policy }] = policies as [Record<string, unknown>];
-    const read = readTenantDocument(
-      { ...rest, policies: [policy] } as never,
-      "http://localhost:8787",
-      shippedCatalogue,
-    );
+    const read = readTenantDocument({ ...rest, policies: [policy] } as never, {
+      issuer: "http://localhost:8787",
+      ...setting,
+    });
     expect(read).toMatchObject({
       ok: true,
       value: {
@@ -30,10 +32,36 @@ describe("the tenant document", () => {
   });
 
   it("reads an empty tenant, in which nobody may do anything", () => {
-    expect(readTenantDocument({ issuer: "https://a.test" }, "https://a.test", shippedCatalogue)).toMatchObject({
+    expect(readTenantDocument({ issuer: "https://a.test" }, { issuer: "https://a.test", ...setting })).toMatchObject({
       ok: true,
       value: { document: { agents: [], policies: [] } },
     });
+  });
+
+  it.each([
+    [
+      "/upstreams/0/base_url",
+      (document: Loose) => (document["upstreams"]![0]!["base_url"] = "https://169.254.169.254"),
+    ],
+    ["/upstreams/0/base_url", (document: Loose) => (document["upstreams"]![0]!["base_url"] = "http://api.github.com")],
+    [
+      "/upstreams/1/base_url",
+      (document: Loose) => (document["upstreams"]![1]!["base_url"] = "https://metadata.google.internal"),
+    ],
+    [
+      "/notify/email/smtp",
+      (document: Loose) =>
+        (document["notify"] = { email: { from: "a@b.com", smtp: { host: "10.0.0.1", port: 25 } } } as never),
+    ],
+  ])("W05 refuses an address at %s that it would not call, unless private networks are allowed", (path, change) => {
+    const document = example() as Loose;
+    change(document);
+    const read = readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting });
+    expect(read).toMatchObject({ ok: false, error: [{ path }] });
+    expect(
+      readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting, allowPrivateNetwork: true })
+        .ok,
+    ).toBe(true);
   });
 
   it("says where inside a union something is wrong", () => {
@@ -41,7 +69,7 @@ describe("the tenant document", () => {
     document["upstreams"]![1]!["catalogue"] = {
       operations: { x: { access: "read", title: "X", routes: ["POST /x"] } },
     };
-    const read = readTenantDocument(document as never, "http://localhost:8787", shippedCatalogue);
+    const read = readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting });
     expect(read).toMatchObject({
       ok: false,
       error: expect.arrayContaining([

@@ -4,6 +4,7 @@ import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { ASSURANCE_LEVELS, type TenantDocument } from "../domain/tenant.ts";
 import { meets, OFFERED_ASSURANCE } from "../domain/policy.ts";
+import { isPublicHost } from "../domain/public-address.ts";
 import { identifier } from "./authorization-details.ts";
 
 const MAX_LIST = 500;
@@ -237,11 +238,18 @@ export interface ReadDocument {
   readonly warnings: readonly DocumentProblem[];
 }
 
+/** What a broker is, as far as a document must fit it. */
+export interface DocumentSetting {
+  readonly issuer: string;
+  readonly shipped: ShippedCatalogues;
+  /** Whether it may call loopback and private networks. */
+  readonly allowPrivateNetwork: boolean;
+}
+
 /** Reads a tenant document: its shape by the schema, its sense by compiling it. */
 export function readTenantDocument(
   value: Json,
-  expectedIssuer: string,
-  shipped: ShippedCatalogues,
+  setting: DocumentSetting,
 ): Result<ReadDocument, readonly DocumentProblem[]> {
   const parsed = tenantDocumentSchema.safeParse(value);
   if (!parsed.success) {
@@ -250,10 +258,15 @@ export function readTenantDocument(
     );
   }
   const document: TenantDocument = parsed.data;
-  const { tenant, problems } = compileTenant(document, shipped);
-  const all = [...problems, ...confusableNames(document)];
-  if (document.issuer !== expectedIssuer)
-    all.unshift({ path: "/issuer", message: `this is the broker of ${expectedIssuer}` });
+  const { tenant, problems } = compileTenant(document, setting.shipped);
+  const all = [
+    ...problems,
+    ...confusableNames(document),
+    ...(setting.allowPrivateNetwork ? [] : privateAddresses(document)),
+  ];
+  if (document.issuer !== setting.issuer) {
+    all.unshift({ path: "/issuer", message: `this is the broker of ${setting.issuer}` });
+  }
   if (all.length > 0) return err(all);
   return ok({
     document,
@@ -282,6 +295,26 @@ function deepest(issues: readonly Issue[]): number {
 function pointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
+
+/** Addresses that this broker would refuse to call, told now and not at the first call. */
+function privateAddresses({ upstreams, notify: { slack, email } }: TenantDocument): DocumentProblem[] {
+  const addresses: (readonly [string, string | undefined])[] = [
+    ...upstreams.map(({ base_url }, at) => [`/upstreams/${at}/base_url`, base_url] as const),
+    ["/notify/slack/base_url", slack?.base_url],
+    ["/notify/email/resend/base_url", email?.resend?.base_url],
+  ];
+  const problems = addresses.flatMap(([path, address]) => {
+    if (address === undefined) return [];
+    const { protocol, hostname, port } = new URL(address);
+    return protocol === "https:" && port === "" && isPublicHost(hostname) ? [] : [{ path, message: NOT_PUBLIC }];
+  });
+  const { smtp } = email ?? {};
+  const isPrivateSmtp = smtp !== undefined && (!isPublicHost(smtp.host) || smtp.security === "none");
+  return isPrivateSmtp ? [...problems, { path: "/notify/email/smtp", message: NOT_PUBLIC }] : problems;
+}
+
+const NOT_PUBLIC =
+  "must be a public host, reached encrypted and on its usual port; others only with stint serve --allow-private-network";
 
 /** Two agents whose names look alike could be mistaken for one another on an approval page. */
 function confusableNames(document: TenantDocument): DocumentProblem[] {

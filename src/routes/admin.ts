@@ -31,8 +31,9 @@ export const admin = new Hono<App>()
   .post("/admin/tenant", async (c) => {
     const body = await readJsonObject(c.req.raw, MAX_DOCUMENT_BYTES);
     if (!body.ok) return renderError(body.error);
-    const { issuer, tenant, configVersion } = c.var.tenant;
-    const read = readTenantDocument(body.value, issuer, shippedCatalogue);
+    const { issuer, tenant, configVersion, config } = c.var.tenant;
+    const setting = { issuer, shipped: shippedCatalogue, allowPrivateNetwork: config.allowPrivateNetwork };
+    const read = readTenantDocument(body.value, setting);
     if (!read.ok)
       return renderError({ ...invalidRequest("the tenant document has problems"), members: { problems: read.error } });
     const { document, warnings } = read.value;
