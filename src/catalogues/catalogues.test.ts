@@ -18,6 +18,10 @@ describe("the catalogue for GitHub", () => {
   it.each([
     ["GET", "/repos/acme/api/issues", ["issues:read"]],
     ["GET", "/repos/acme/api/issues/7/comments", ["issues:read"]],
+    // GitHub's list of permissions has these under Issues: metadata alone does not open them.
+    ["GET", "/repos/acme/api/labels", ["issues:read"]],
+    ["GET", "/repos/acme/api/assignees", ["issues:read"]],
+    ["GET", "/repos/acme/api/topics", ["repository:read"]],
     ["POST", "/repos/acme/api/issues", ["issues:write"]],
     ["GET", "/repos/acme/api/contents/src/index.ts", ["contents:read"]],
     ["PUT", "/repos/acme/api/pulls/1/merge", ["pulls:merge"]],

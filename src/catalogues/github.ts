@@ -8,15 +8,13 @@ export const github: Catalogue = {
     "repository:read": {
       ...REPOSITORY,
       access: "read",
-      title: "See the repository's description, labels and contributors",
+      title: "See the repository's description, topics, languages and contributors",
       permissions: { metadata: "read" },
       routes: [
         "GET /repos/:owner/:repo",
-        "GET /repos/:owner/:repo/labels",
         "GET /repos/:owner/:repo/languages",
         "GET /repos/:owner/:repo/topics",
         "GET /repos/:owner/:repo/contributors",
-        "GET /repos/:owner/:repo/assignees",
       ],
     },
     "issues:read": {
@@ -32,6 +30,8 @@ export const github: Catalogue = {
         "GET /repos/:owner/:repo/issues/:issue_number/comments",
         "GET /repos/:owner/:repo/issues/:issue_number/labels",
         "GET /repos/:owner/:repo/issues/:issue_number/timeline",
+        "GET /repos/:owner/:repo/labels",
+        "GET /repos/:owner/:repo/assignees",
         "GET /repos/:owner/:repo/milestones",
         "GET /repos/:owner/:repo/milestones/:milestone_number",
       ],

@@ -4,9 +4,11 @@ import type { UpstreamAccess } from "../domain/access.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Catalogue, GithubAppUpstream } from "../domain/tenant.ts";
 import type { Connector, ConnectorContext, ConnectorFault, Minted } from "./connector.ts";
+import type { TextResponse } from "./outbound.ts";
 
 const DEADLINE_MS = 10_000;
-const MAX_ANSWER_BYTES = 262_144;
+/** The answer describes each repository at length, some 6 KB; GitHub narrows to at most 500. */
+const MAX_ANSWER_BYTES = 4 * 1_048_576;
 /** GitHub takes at most 10 minutes; the start lies back for its clock. */
 const APP_JWT_LIFETIME_SECONDS = 120;
 const CLOCK_SKEW_SECONDS = 30;
@@ -36,6 +38,9 @@ export const githubApp: Connector<GithubAppUpstream> = {
   async mint(request) {
     const { upstream, catalogue, access } = request;
     const narrowed = narrowTo(access, catalogue);
+    // GitHub reads an empty list as "no narrowing", so what names none would hold the whole installation.
+    if (narrowed.repositories.length === 0) return err({ kind: "misconfigured", missing: "locations" });
+    if (Object.keys(narrowed.permissions).length === 0) return err({ kind: "misconfigured", missing: "permissions" });
     const jwt = await appJwt(request);
     if (!jwt.ok) return jwt;
     const answer = await request.outbound.text({
@@ -50,7 +55,7 @@ export const githubApp: Connector<GithubAppUpstream> = {
       maxBytes: MAX_ANSWER_BYTES,
     });
     if (!answer.ok) return err({ kind: "upstream_unavailable" });
-    if (answer.value.status !== 201) return err(refusal(answer.value.status));
+    if (answer.value.status !== 201) return err(refusal(answer.value));
     const minted = readToken(answer.value.text);
     if (minted === undefined) return err({ kind: "upstream_unavailable" });
     if (isWithin(minted, narrowed)) return ok(toMinted(minted));
@@ -68,9 +73,7 @@ export const githubApp: Connector<GithubAppUpstream> = {
     });
     if (!answer.ok) return err({ kind: "upstream_unavailable" });
     // 401: the token is dead already, which is all that is wanted.
-    return answer.value.status === 204 || answer.value.status === 401
-      ? ok("revoked")
-      : err(refusal(answer.value.status));
+    return answer.value.status === 204 || answer.value.status === 401 ? ok("revoked") : err(refusal(answer.value));
   },
 };
 
@@ -85,16 +88,20 @@ function narrowTo(access: readonly UpstreamAccess[], catalogue: Catalogue): Narr
   return { repositories: [...new Set(access.flatMap(({ locations }) => locations ?? []))], permissions };
 }
 
-/** Whether the token holds no more than was asked: an upstream that ignores the narrowing must not go unnoticed. */
+/**
+ * Whether the token holds no more than was asked: an upstream that ignores the narrowing must not go
+ * unnoticed. GitHub leaves the repositories out when a token holds them all, so silence is not "none".
+ */
 function isWithin({ permissions, repositories }: z.infer<typeof installationToken>, asked: Narrowed): boolean {
-  const wider = Object.entries(permissions ?? {}).some(
+  if (permissions === undefined || repositories === undefined) return false;
+  const wider = Object.entries(permissions).some(
     // GitHub adds `metadata: read` to every token.
     ([name, level]) =>
       strengthOf(level) >
       strengthOf(name === "metadata" ? (asked.permissions[name] ?? "read") : asked.permissions[name]),
   );
   const names = asked.repositories.map((name) => name.toLowerCase());
-  return !wider && (repositories ?? []).every(({ full_name }) => names.includes(full_name.toLowerCase()));
+  return !wider && repositories.every(({ full_name }) => names.includes(full_name.toLowerCase()));
 }
 
 function strengthOf(level: string | undefined): number {
@@ -134,6 +141,9 @@ function toMinted({ token, expires_at }: z.infer<typeof installationToken>): Min
   };
 }
 
-function refusal(status: number): ConnectorFault {
-  return status >= 500 || status === 429 ? { kind: "upstream_unavailable" } : { kind: "upstream_refused", status };
+function refusal({ status, headers }: TextResponse): ConnectorFault {
+  // Over its rate limit GitHub answers 403 as well as 429, and says so in a header.
+  const isLimited =
+    status === 429 || (status === 403 && (headers.has("retry-after") || headers.get("x-ratelimit-remaining") === "0"));
+  return status >= 500 || isLimited ? { kind: "upstream_unavailable" } : { kind: "upstream_refused", status };
 }
