@@ -262,7 +262,7 @@ describe("what the agent writes (group I)", () => {
     expect(html).toContain("[U+202E]");
     expect(html.length).toBeLessThan(60_000);
     const mail = await until("the mail", async () =>
-      (await world.emulators.mails()).find((candidate) => candidate.text.includes("v@evil.test")),
+      (await world.emulators.mails()).find((candidate) => candidate.text.includes("v@evil[.]test")),
     );
     expect(mail.to).toHaveLength(1);
     expect(mail.subject).not.toContain("Bcc");

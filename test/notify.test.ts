@@ -1,9 +1,9 @@
 import { createServer, type Server } from "node:http";
-import { simpleParser, type ParsedMail } from "mailparser";
-import { SMTPServer } from "smtp-server";
+import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { linksIn } from "./support/approver.ts";
+import { startScriptedSmtp, startSmtp, type Mailbox, type MailServerOptions } from "./support/smtp.ts";
 import { ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld | undefined;
@@ -14,40 +14,11 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-interface Mailbox {
-  readonly port: number;
-  readonly mails: { mail: ParsedMail; to: string[]; from: string; user: string | undefined; secure: boolean }[];
-}
-
-/** A real SMTP server. */
-async function startSmtp(options: { auth?: boolean; fail?: number; startTls?: boolean } = {}): Promise<Mailbox> {
-  const mails: Mailbox["mails"] = [];
-  let failures = options.fail ?? 0;
-  const server = new SMTPServer({
-    authOptional: options.auth !== true,
-    disabledCommands: options.startTls === true ? [] : ["STARTTLS"],
-    allowInsecureAuth: true,
-    onAuth: ({ username, password }, _, done) =>
-      username === "stint" && password === "smtp-password" ? done(null, { user: username }) : done(new Error("no")),
-    onMailFrom: (_, __, done) => {
-      failures -= 1;
-      done(failures >= 0 ? Object.assign(new Error("later"), { responseCode: 451 }) : null);
-    },
-    onData: (stream, { envelope, user, secure }, done) => {
-      const from = envelope.mailFrom === false ? "" : envelope.mailFrom.address;
-      const to = envelope.rcptTo.map(({ address }) => address);
-      simpleParser(stream, (fault, mail) => {
-        if (fault === null || fault === undefined)
-          mails.push({ mail, to, from, user: user as string | undefined, secure });
-        done(fault);
-      });
-    },
-  });
-  server.on("error", () => undefined);
-  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
-  closers.push(() => new Promise((done) => server.close(done)));
-  const address = server.server.address();
-  return { port: typeof address === "object" && address !== null ? address.port : 0, mails };
+/** A mail server that is closed after the test. */
+async function mailServer(options?: MailServerOptions): Promise<Mailbox> {
+  const mailbox = await startSmtp(options);
+  closers.push(() => mailbox.close());
+  return mailbox;
 }
 
 const bySmtp =
@@ -59,7 +30,7 @@ const bySmtp =
 
 describe("mail by SMTP", () => {
   it("reaches each approver alone, with the same facts in both parts", async () => {
-    const { port, mails } = await startSmtp();
+    const { port, mails } = await mailServer();
     world = await startTestWorld({ adjust: bySmtp(port) });
     const agent = await world.freshAgent();
     const { match_code } = (
@@ -79,7 +50,7 @@ describe("mail by SMTP", () => {
   });
 
   it("authenticates where it is told to", async () => {
-    const { port, mails } = await startSmtp({ auth: true });
+    const { port, mails } = await mailServer({ auth: true });
     world = await startTestWorld({
       adjust: bySmtp(port, { username: "stint", password: { secret: "SMTP_PASSWORD" } }),
       secrets: { SMTP_PASSWORD: "smtp-password" },
@@ -89,7 +60,7 @@ describe("mail by SMTP", () => {
   });
 
   it("FN tries again after a passing fault, and sends each mail once", async () => {
-    const { port, mails } = await startSmtp({ fail: 2 });
+    const { port, mails } = await mailServer({ fail: 2 });
     world = await startTestWorld({ adjust: bySmtp(port) });
     await (await world.freshAgent()).ask(ask());
     await until("the mail", async () => (mails.length > 0 ? true : undefined));
@@ -97,7 +68,7 @@ describe("mail by SMTP", () => {
   });
 
   it("does not go on in plain where STARTTLS is demanded and not offered", async () => {
-    const { port, mails } = await startSmtp();
+    const { port, mails } = await mailServer();
     world = await startTestWorld({ adjust: bySmtp(port, { security: "starttls" }) });
     await (await world.freshAgent()).ask(ask());
     const failed = await until("the failure", async () =>
@@ -105,6 +76,43 @@ describe("mail by SMTP", () => {
     );
     expect(failed).toContain("email");
     expect(mails).toEqual([]);
+  });
+});
+
+describe("a mail server that has taken the message (FN)", () => {
+  it.each<[string, Parameters<typeof startScriptedSmtp>[0]]>([
+    ["resets the connection", (command, socket) => (command === "." ? takeAnd(socket, "reset") : undefined)],
+    ["hangs up", (command, socket) => (command === "." ? takeAnd(socket, "end") : undefined)],
+    ["does not answer QUIT", (command) => (command === "QUIT" ? "" : undefined)],
+    ["answers QUIT with a fault", (command) => (command === "QUIT" ? "421 no" : undefined)],
+  ])("is not sent it again when it then %s", async (_, answer) => {
+    const server = await startScriptedSmtp(answer);
+    closers.push(() => server.close());
+    world = await startTestWorld({ adjust: bySmtp(server.port) });
+    await (await world.freshAgent()).ask(ask());
+    await until("the record of it", async () => ((await auditTypes()).includes("notice.sent") ? true : undefined));
+    expect(server.taken()).toBe(1);
+  });
+
+  it("FM tries again where STARTTLS is refused for now, and says nothing in plain meanwhile", async () => {
+    const server = await startScriptedSmtp((command) =>
+      command === "STARTTLS" ? "454 TLS not available due to temporary reason" : undefined,
+    );
+    closers.push(() => server.close());
+    world = await startTestWorld({
+      adjust: bySmtp(server.port, {
+        security: "starttls",
+        username: "stint",
+        password: { secret: "SMTP_PASSWORD" },
+      }),
+      secrets: { SMTP_PASSWORD: "smtp-password" },
+    });
+    await (await world.freshAgent()).ask(ask());
+    await until("a second attempt", async () =>
+      server.commands.filter((command) => command === "STARTTLS").length >= 2 ? true : undefined,
+    );
+    expect(server.commands.filter((command) => !/^(?:EHLO|STARTTLS)/.test(command))).toEqual([]);
+    expect(await failures()).toEqual([]);
   });
 });
 
@@ -178,10 +186,20 @@ async function startHttp(
   return `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`;
 }
 
+async function auditRows(): Promise<{ type: string; data: string }[]> {
+  const { body } = await world!.broker.admin("GET", "/admin/audit?after=0");
+  return body["rows"] as { type: string; data: string }[];
+}
+
+const auditTypes = async (): Promise<string[]> => (await auditRows()).map(({ type }) => type);
+
 /** The data of every failed notice in the ledger. */
 async function failures(): Promise<string[]> {
-  const { body } = await world!.broker.admin("GET", "/admin/audit?after=0");
-  return (body["rows"] as { type: string; data: string }[])
-    .filter(({ type }) => type === "notice.failed")
-    .map(({ data }) => data);
+  return (await auditRows()).filter(({ type }) => type === "notice.failed").map(({ data }) => data);
+}
+
+/** Takes the message and is gone in the same moment. */
+function takeAnd(socket: Socket, how: "reset" | "end"): string {
+  socket.write("250 taken\r\n", () => (how === "reset" ? socket.resetAndDestroy() : socket.end()));
+  return "";
 }

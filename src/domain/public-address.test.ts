@@ -57,4 +57,32 @@ describe("isPublicHost (group F)", () => {
   ])("refuses %s", (url) => {
     expect(isPublicHost(hostOf(url))).toBe(false);
   });
+
+  it.each([
+    "127.1",
+    "10.1",
+    "0177.0.0.1",
+    "127.0.0.01",
+    "0x7f.0.0.1",
+    "0x7f.1",
+    "1.2.3.256",
+    "8.8.8.8.8",
+    "2130706433",
+    "::1",
+    "::ffff:127.0.0.1",
+    "printer.LOCAL",
+    "metadata.google.INTERNAL",
+    "a b.com",
+    "a/b.com",
+    "",
+  ])("refuses %j, which no URL parser has mended", (host) => {
+    expect(isPublicHost(host)).toBe(false);
+  });
+
+  it.each(["smtp.gmail.com", "SMTP.Gmail.Com", "8.8.8.8", "mx1.example1.com", "1and1.com"])(
+    "takes %s as it is",
+    (host) => {
+      expect(isPublicHost(host)).toBe(true);
+    },
+  );
 });

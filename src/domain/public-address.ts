@@ -37,20 +37,26 @@ const SPECIAL_V4: readonly (readonly [number, number])[] = (
   ] as const
 ).map(([address, bits]) => [toNumber(address)!, bits]);
 
+const LABEL = /^[a-z0-9_-]{1,63}$/;
+const NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
+
 /**
- * Whether a URL's host may be the public internet, as far as its name tells: no special-use name, no
+ * Whether a host may be the public internet, as far as its name tells: no special-use name, no
  * single label, no trailing dot, no address outside the public ranges. What a name resolves to is
  * judged by the network layer underneath.
  *
- * @param hostname as `URL` yields it: lower-case, addresses in their canonical form, IPv6 in brackets
+ * @param hostname IPv6 in brackets. `URL` yields addresses in their canonical form; a name that never
+ * was in a URL (a mail server's) may hold `127.1` or `0x7f.1`, which resolvers take for addresses too:
+ * whatever ends in a number and is not a canonical address is refused (WHATWG URL, "ends in a number").
  */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return isPublicV6(hostname.slice(1, -1));
   const v4 = toNumber(hostname);
   if (v4 !== undefined) return isPublicV4(v4);
-  const labels = hostname.split(".");
-  if (labels.length < 2 || labels.some((label) => label === "")) return false;
-  return !SPECIAL_SUFFIXES.includes(labels.at(-1)!);
+  const labels = hostname.toLowerCase().split(".");
+  if (labels.length < 2 || !labels.every((label) => LABEL.test(label))) return false;
+  const last = labels.at(-1)!;
+  return !NUMBER.test(last) && !SPECIAL_SUFFIXES.includes(last);
 }
 
 function isPublicV4(address: number): boolean {
@@ -59,7 +65,7 @@ function isPublicV4(address: number): boolean {
 
 function toNumber(text: string): number | undefined {
   const octets = text.split(".");
-  if (octets.length !== 4 || !octets.every((octet) => /^[0-9]{1,3}$/.test(octet) && Number(octet) < 256))
+  if (octets.length !== 4 || !octets.every((octet) => /^(?:0|[1-9][0-9]{0,2})$/.test(octet) && Number(octet) < 256))
     return undefined;
   return octets.reduce((sum, octet) => sum * 256 + Number(octet), 0);
 }

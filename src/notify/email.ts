@@ -1,4 +1,5 @@
 import type { Facts } from "../domain/facts.ts";
+import { cut } from "./cut.ts";
 import { messageKey } from "./idempotency.ts";
 import type { LinkNotice } from "./notice.ts";
 
@@ -36,8 +37,7 @@ export function composeEmail(notice: LinkNotice, from: string): EmailMessage | u
 }
 
 function headerText(text: string): string {
-  const flat = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
-  return flat.length > MAX_SUBJECT ? `${flat.slice(0, MAX_SUBJECT - 1)}…` : flat;
+  return cut(text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), MAX_SUBJECT);
 }
 
 const LINK_WORTH = "This link is yours alone. Whoever holds it can decide as you, so do not pass it on.";
@@ -81,12 +81,18 @@ ${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
 }
 
 /**
- * Mail programs make links of whatever looks like one. A space after the scheme and after `www` keeps
- * an agent's address from becoming a button beside ours, and still lets a human read it.
+ * Mail programs make links of whatever looks like one: an address with its scheme, but a bare host
+ * name or a mail address too. `https: //evil[.]com` keeps an agent's address from becoming a button
+ * beside ours, and still lets a human read it.
  */
 function unlinked(text: string): string {
-  return text.replaceAll(/([A-Za-z][A-Za-z0-9+.-]*:)(?=\/\/)/g, "$1 ").replaceAll(/\b(www)\./gi, "$1 .");
+  return text.replaceAll(SCHEME, "$& ").replaceAll(HOST_DOT, "[$&]");
 }
+
+/** A scheme before slashes, or one that needs none. */
+const SCHEME = /[A-Za-z][A-Za-z0-9+.-]*:(?=[/\\])|(?:mailto|tel|sms):(?=\S)/gi;
+/** A dot, or what host names take for one (UTS 46), before a label of two characters or more that begins with a letter. */
+const HOST_DOT = /(?<=[\p{L}\p{M}\p{N}_-])[.\u2024\u3002\uFF0E\uFF61](?=\p{L}[\p{L}\p{M}\p{N}-])/gu;
 
 function escapeHtml(text: string): string {
   return text

@@ -1,9 +1,12 @@
+import { z } from "zod";
 import { err, ok } from "../domain/result.ts";
 import type { EmailMessage } from "./email.ts";
 import type { Delivery, DeliveryContext } from "./notice.ts";
 
 const DEADLINE_MS = 10_000;
 const MAX_ANSWER_BYTES = 65_536;
+
+const refusalSchema = z.object({ name: z.string() });
 
 /** Sends a mail by Resend's API. The idempotency key makes a repeated attempt harmless. */
 export async function sendByResend(message: EmailMessage, context: DeliveryContext): Promise<Delivery> {
@@ -26,8 +29,10 @@ export async function sendByResend(message: EmailMessage, context: DeliveryConte
     maxBytes: MAX_ANSWER_BYTES,
   });
   if (!answer.ok) return err({ kind: "retry", reason: answer.error.kind });
-  const { status, headers } = answer.value;
+  const { status, headers, text: refusal } = answer.value;
   if (status >= 200 && status < 300) return ok("sent");
+  // An earlier attempt went out, with another signature in its link: this is the repetition that the key is for.
+  if (status === 409 && nameOf(refusal) === "invalid_idempotent_request") return ok("sent");
   if (status === 429 || status === 409 || status >= 500) {
     return err({
       kind: "retry",
@@ -36,4 +41,12 @@ export async function sendByResend(message: EmailMessage, context: DeliveryConte
     });
   }
   return err({ kind: "permanent", reason: `status_${status}` });
+}
+
+function nameOf(refusal: string): string | undefined {
+  try {
+    return refusalSchema.safeParse(JSON.parse(refusal)).data?.name;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { formatDuration } from "../domain/duration.ts";
 import { err, ok } from "../domain/result.ts";
 import type { SlackChannel } from "../domain/tenant.ts";
+import { cut } from "./cut.ts";
 import { messageUuid } from "./idempotency.ts";
 import type { Delivery, DeliveryContext, LinkNotice, Notice } from "./notice.ts";
 
@@ -41,7 +42,7 @@ export async function postSlackLink(notice: LinkNotice, context: DeliveryContext
     ...factBlocks(notice),
     ...facts.quotes.flatMap(({ label, text }) => [
       remark(`${label}, in the agent's own words, unchecked:`),
-      { type: "section", text: plain(`“${text}”`) },
+      { type: "section", text: plain(`“${cut(text, MAX_BLOCK_TEXT - 2)}”`) },
     ]),
     {
       type: "actions",
@@ -80,7 +81,7 @@ function factBlocks({ facts }: Notice): object[] {
 }
 
 function plain(text: string, limit = MAX_BLOCK_TEXT): object {
-  return { type: "plain_text", emoji: false, text: text.length > limit ? `${text.slice(0, limit - 1)}…` : text };
+  return { type: "plain_text", emoji: false, text: cut(text, limit) };
 }
 
 function remark(text: string): object {

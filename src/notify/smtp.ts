@@ -46,6 +46,8 @@ async function converse(
   if (!hello.ok) return hello;
   if (smtp.security === "starttls") {
     const ready = await talk.say("STARTTLS", 220);
+    // 454 and 421 pass (RFC 3207 §4); any other refusal stays. Either way nothing more is said in plain.
+    if (!ready.ok && ready.error.kind === "retry") return ready;
     if (!ready.ok) return err({ kind: "permanent", reason: "starttls_not_offered" });
     talk.startTls();
     const again = await talk.say(helo, 250);
@@ -67,7 +69,7 @@ async function converse(
   // The body is base64 and short header lines, so no line of it can be a lone dot.
   const sent = await talk.say(`${mimeOf(message)}\r\n.`, 250);
   if (!sent.ok) return sent;
-  await talk.say("QUIT", 221);
+  talk.sayGoodbye();
   return ok("sent");
 }
 
@@ -98,6 +100,11 @@ class Conversation {
   async say(line: string, code: number): Promise<Result<string, DeliveryFault>> {
     await this.#writer.write(new TextEncoder().encode(`${line}\r\n`));
     return this.expect(code);
+  }
+
+  /** Does not wait: the message is taken, and a fault from here on must not send it a second time. */
+  sayGoodbye(): void {
+    this.#writer.write(new TextEncoder().encode("QUIT\r\n")).catch(() => undefined);
   }
 
   /** Reads one reply, RFC 5321 §4.2: lines with a dash after the code go on. */

@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { composeEmail } from "./email.ts";
+
+const LINK = "https://stint.acme.example/approve#token";
+
+function mailWith(words: string, headline = "Bot asks for access") {
+  const message = composeEmail(
+    {
+      issuer: "https://stint.acme.example",
+      sessionId: "ses_1",
+      approver: { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: [] },
+      facts: { headline, rows: [], notes: [], quotes: [{ label: "Task", text: words }] },
+      expiresAt: 0,
+      link: LINK,
+    },
+    "stint@acme.example",
+  );
+  if (message === undefined) throw new Error("no message");
+  return message;
+}
+
+describe("an agent's words in a mail (E06)", () => {
+  it.each([
+    ["https://evil.com/approve", "https: //evil[.]com/approve"],
+    ["HTTPS:\\\\evil.com", "HTTPS: \\\\evil[.]com"],
+    ["stint.acme.example/approve#abc", "stint[.]acme[.]example/approve#abc"],
+    ["www.evil.com", "www[.]evil[.]com"],
+    ["mail dana@evil.com", "mail dana@evil[.]com"],
+    ["mailto:dana@evil", "mailto: dana@evil"],
+    ["tel:+15551234", "tel: +15551234"],
+    ["xmailto:dana@evil", "xmailto: dana@evil"],
+    ["пример.рф and 例え。テスト", "пример[.]рф and 例え[。]テスト"],
+  ])("%j holds nothing to click on", (words, shown) => {
+    expect(mailWith(words).text).toContain(`> ${shown}\r\n`);
+    expect(mailWith(words).html).toContain(`<br>${shown}</p>`);
+  });
+
+  it.each(["Fix e.g. the 2.5 s delay.", "Done. Next", "a: b", "v1.2.3", "std::vector"])(
+    "%j stays as it is",
+    (words) => {
+      expect(mailWith(words).text).toContain(`> ${words}\r\n`);
+    },
+  );
+
+  it("leaves one address in either part, whatever the agent writes", () => {
+    const parts = fc.constantFrom("https://", "www.", "evil.com", ".", ":", "//", "mailto:", "@", "a", "\n", " ", "＠");
+    fc.assert(
+      fc.property(fc.array(parts, { maxLength: 12 }), (words) => {
+        const { text, html } = mailWith(words.join(""));
+        for (const part of [text, html]) {
+          const rest = part.replace(LINK, "");
+          expect(rest).not.toMatch(/[a-z]:\/\/|mailto:[^\s<]|[a-z0-9]\.[a-z]{2}/i);
+        }
+        expect(html.match(/<a /g)).toHaveLength(1);
+      }),
+    );
+  });
+});
+
+describe("the subject (E04)", () => {
+  it("is cut between characters", () => {
+    for (const pad of ["", "x"]) {
+      const { subject } = mailWith("w", pad + "😀".repeat(1000));
+      expect(subject.length).toBeLessThanOrEqual(120);
+      expect(subject.isWellFormed()).toBe(true);
+      expect(subject.endsWith("…")).toBe(true);
+    }
+  });
+});
