@@ -3,6 +3,9 @@ import { readConfig } from "./config.ts";
 import { log } from "./log.ts";
 import { renderError, UNAVAILABLE } from "./protocol/wire-error.ts";
 import { admin } from "./routes/admin.ts";
+import { authorize } from "./routes/authorize.tsx";
+import { backchannel } from "./routes/backchannel.ts";
+import { par } from "./routes/par.ts";
 import { approvePages } from "./routes/approve.tsx";
 import { assets } from "./routes/assets.ts";
 import type { App } from "./routes/http.ts";
@@ -43,7 +46,20 @@ app.use(async (c, next) => {
   return undefined;
 });
 
-for (const surface of [wellKnown, sessions, token, introspection, revocation, proxy, approvePages, assets, admin])
+for (const surface of [
+  wellKnown,
+  sessions,
+  backchannel,
+  par,
+  authorize,
+  token,
+  introspection,
+  revocation,
+  proxy,
+  approvePages,
+  assets,
+  admin,
+])
   app.route("/", surface);
 
 app.notFound((c) => {
@@ -69,6 +85,10 @@ app.onError((fault, c) => {
 
 const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/sessions", "POST"],
+  ["/oauth/backchannel", "POST"],
+  ["/oauth/par", "POST"],
+  ["/oauth/authorize", "GET, HEAD, POST"],
+  ["/oauth/authorize/continue", "POST"],
   ["/oauth/token", "POST"],
   ["/oauth/introspect", "POST"],
   ["/oauth/revoke", "POST"],

@@ -2,11 +2,19 @@ import { shippedCatalogue } from "./catalogues/index.ts";
 import { createOutbound, type Outbound } from "./connectors/outbound.ts";
 import { environmentSecret, requireConfig, type BrokerConfig } from "./config.ts";
 import { seal, unseal } from "./crypto/seal.ts";
-import { generateSigningKeys, openSigningKey, type KeyUse, type SigningKey } from "./crypto/signing-key.ts";
+import {
+  currentKey,
+  generateSigningKeys,
+  KEY_USES,
+  openSigningKey,
+  type KeyUse,
+  type SigningKey,
+} from "./crypto/signing-key.ts";
 import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
 import { objectName } from "./domain/ids.ts";
 import { log } from "./log.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
+import { tenantDocumentSchema } from "./protocol/tenant-document.ts";
 import type { TenantSnapshot } from "./durable/tenant.ts";
 
 /** How old an isolate's picture of a tenant may be: the bound of a kill switch for what an object has not been told. */
@@ -52,8 +60,10 @@ async function refresh(env: Env, issuer: string, known: TenantContext | undefine
   let snapshot = await object.snapshot(known?.revision);
   if (snapshot === undefined && known !== undefined) return known;
   const { kek } = requireConfig(env);
-  if (snapshot === undefined || snapshot.keys.length === 0) {
-    await object.adoptKeys(issuer, await generateSigningKeys(kek, issuer));
+  const missing = KEY_USES.filter((use) => snapshot?.keys.every((key) => key.use !== use) ?? true);
+  if (missing.length > 0) {
+    const now = Math.floor(Date.now() / 1000);
+    await object.adoptKeys(issuer, await generateSigningKeys(kek, issuer, missing, now));
     snapshot = await object.snapshot();
   }
   if (snapshot === undefined) throw new Error("a tenant without a snapshot");
@@ -61,8 +71,10 @@ async function refresh(env: Env, issuer: string, known: TenantContext | undefine
 }
 
 async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapshot): Promise<TenantContext> {
-  const document =
-    snapshot.document === undefined ? emptyDocument(issuer) : (JSON.parse(snapshot.document) as TenantDocument);
+  // Read by the schema again: what was stored before a member existed gets that member's default.
+  const document: TenantDocument = tenantDocumentSchema.parse(
+    snapshot.document === undefined ? { issuer } : JSON.parse(snapshot.document),
+  );
   return {
     issuer,
     config,
@@ -87,14 +99,9 @@ async function openKeys(config: BrokerConfig, issuer: string, { keys }: TenantSn
   }
 }
 
-/** What a tenant is before anything was applied: nobody may do anything. */
-function emptyDocument(issuer: string): TenantDocument {
-  return { issuer, agents: [], people: [], upstreams: [], servers: [], policies: [], notify: {} };
-}
-
 /** The key that signs a kind of token now: the newest of its use. */
 export function signingKey(context: TenantContext, use: KeyUse): SigningKey {
-  const key = context.keys.findLast((candidate) => candidate.use === use);
+  const key = currentKey(context.keys, use, Math.floor(Date.now() / 1000));
   if (key === undefined) throw new Error(`the tenant has no key for ${use}`);
   return key;
 }

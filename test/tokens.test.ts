@@ -67,7 +67,7 @@ describe("polling and the session token (group T)", () => {
     expect(headers.get("pragma")).toBe("no-cache");
   });
 
-  it.each(["refresh_token", "password", "client_credentials", "authorization_code", "urn:x"])(
+  it.each(["refresh_token", "password", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:x"])(
     "T08 refuses grant_type %s by name",
     async (grant_type) => {
       const { agent, sessionToken, sessionId } = await approvedSession(world);

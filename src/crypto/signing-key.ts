@@ -8,15 +8,32 @@ import { seal, unseal } from "./seal.ts";
  * What a key signs. Each kind of token has a key of its own, so that none can stand in for another
  * even where somebody forgets to look at `typ`.
  */
-export const KEY_USES = ["access_token", "approval_link", "receipt", "checkpoint"] as const;
+export const KEY_USES = ["access_token", "approval_link", "introspection", "receipt", "checkpoint"] as const;
 export type KeyUse = (typeof KEY_USES)[number];
 
 /** The `typ` of what each key signs. */
 export const TOKEN_TYPES: Readonly<Record<KeyUse, string>> = {
   access_token: "at+jwt",
   approval_link: "stint-approval+jwt",
+  introspection: "token-introspection+jwt",
   receipt: "stint-receipt+jwt",
   checkpoint: "stint-checkpoint+jwt",
+};
+
+export interface KeyLife {
+  /** How long a new key is published before it signs: longer than anybody may keep our key set. */
+  readonly publishSeconds: number;
+  /** How long what an old key signed last may still be shown: as long as a session, or as receipts are kept. */
+  readonly verifySeconds: number | "session" | "forever";
+}
+
+/** Others keep our key set for five minutes, isolates their picture of the tenant for five seconds. */
+export const KEY_LIVES: Readonly<Record<KeyUse, KeyLife>> = {
+  access_token: { publishSeconds: 330, verifySeconds: "session" },
+  introspection: { publishSeconds: 330, verifySeconds: 86_400 },
+  approval_link: { publishSeconds: 10, verifySeconds: 3600 },
+  receipt: { publishSeconds: 330, verifySeconds: "forever" },
+  checkpoint: { publishSeconds: 330, verifySeconds: "forever" },
 };
 
 /** A signing key as the tenant's object stores it. */
@@ -25,23 +42,39 @@ export interface SealedSigningKey {
   readonly use: KeyUse;
   readonly public_jwk: PublicJwk;
   readonly sealed_private_jwk: string;
+  /** When it begins to sign, epoch seconds: later than it is published, so that nobody meets it unprepared. */
+  readonly signs_from: number;
+  /** Until when what it signed is believed, epoch seconds; undefined while it signs, and for what is kept. */
+  readonly verify_until?: number | undefined;
 }
 
 /** A signing key in use, in the memory of one isolate. */
 export interface SigningKey {
   readonly kid: string;
   readonly use: KeyUse;
+  readonly signsFrom: number;
+  readonly verifyUntil?: number | undefined;
   readonly publicJwk: PublicJwk;
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
 }
 
-/** Makes the keys that a new tenant needs, sealed. */
-export function generateSigningKeys(root: Uint8Array, issuer: string): Promise<SealedSigningKey[]> {
-  return Promise.all(KEY_USES.map((use) => generateSigningKey(root, issuer, use)));
+/** Makes keys for these uses, sealed. */
+export function generateSigningKeys(
+  root: Uint8Array,
+  issuer: string,
+  uses: readonly KeyUse[],
+  signsFrom: number,
+): Promise<SealedSigningKey[]> {
+  return Promise.all(uses.map((use) => generateSigningKey(root, issuer, use, signsFrom)));
 }
 
-async function generateSigningKey(root: Uint8Array, issuer: string, use: KeyUse): Promise<SealedSigningKey> {
+async function generateSigningKey(
+  root: Uint8Array,
+  issuer: string,
+  use: KeyUse,
+  signsFrom: number,
+): Promise<SealedSigningKey> {
   const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
   const kid = newId("key_");
   const context = { issuer, kind: "signing_key", name: `${use} ${kid}` };
@@ -50,6 +83,7 @@ async function generateSigningKey(root: Uint8Array, issuer: string, use: KeyUse)
     use,
     public_jwk: { ...((await exportJWK(publicKey)) as PublicJwk), kid, alg: "ES256", use: "sig" },
     sealed_private_jwk: await seal(root, context, JSON.stringify(await exportJWK(privateKey))),
+    signs_from: signsFrom,
   };
 }
 
@@ -64,6 +98,8 @@ export async function openSigningKey(root: Uint8Array, issuer: string, key: Seal
   return {
     kid: key.kid,
     use: key.use,
+    signsFrom: key.signs_from,
+    verifyUntil: key.verify_until,
     publicJwk: key.public_jwk,
     privateKey: (await importJWK(JSON.parse(opened), "ES256")) as CryptoKey,
     publicKey: (await importJWK(key.public_jwk as JWK, "ES256")) as CryptoKey,
@@ -77,16 +113,32 @@ export function signToken(key: SigningKey, claims: object): Promise<string> {
 
 /**
  * Verifies a token that one of our own keys of this use must have signed, and returns its claims.
- * Issuer and time are the caller's to judge.
+ * Issuer and times are the caller's to judge.
+ *
+ * @param now epoch seconds; a key past its time is no key
  */
 export async function verifyOwnToken(
   token: string,
   use: KeyUse,
   keys: readonly SigningKey[],
+  now: number,
 ): Promise<JsonObject | undefined> {
   const jws = readJws(token, false);
   if (!jws.ok || jws.value.alg !== "ES256" || jws.value.typ !== TOKEN_TYPES[use]) return undefined;
   const key = keys.find((candidate) => candidate.use === use && candidate.kid === jws.value.kid);
-  if (key === undefined || !(await isSignedBy(jws.value, key.publicKey))) return undefined;
+  if (key === undefined || !isBelieved(key, now) || !(await isSignedBy(jws.value, key.publicKey))) return undefined;
   return jws.value.claims;
+}
+
+/** Whether what a key signed is still believed. */
+export function isBelieved({ verifyUntil }: SigningKey, now: number): boolean {
+  return verifyUntil === undefined || now < verifyUntil;
+}
+
+/** The key of a use that signs now: the newest that has begun. */
+export function currentKey(keys: readonly SigningKey[], use: KeyUse, now: number): SigningKey | undefined {
+  return keys
+    .filter((key) => key.use === use && key.signsFrom <= now)
+    .toSorted((a, b) => a.signsFrom - b.signsFrom)
+    .at(-1);
 }

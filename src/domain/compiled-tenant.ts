@@ -2,6 +2,7 @@ import { compileCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import type { AccessUnit } from "./access.ts";
+import { metadataDocumentHost } from "./registration.ts";
 import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream } from "./tenant.ts";
 
 /** A tenant's document, ready to be asked: looked up by id, patterns and catalogues compiled. */
@@ -56,6 +57,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const servers = index("servers", document.servers, (server) => server.id, report);
   const upstreams = compileUpstreams(document.upstreams, shipped, report);
   checkOwners(document, people, report);
+  checkClients(document, report);
   checkServers(document, agents, upstreams, report);
   const policies = document.policies.flatMap((policy, at) =>
     compilePolicy(policy, `/policies/${at}`, document, report),
@@ -101,12 +103,39 @@ function compileUpstreams(
 function checkOwners(document: TenantDocument, people: ReadonlyMap<string, Person>, report: Report): void {
   for (const [kind, items] of [
     ["agents", document.agents],
+    ["client_metadata_hosts", document.client_metadata_hosts],
     ["servers", document.servers],
   ] as const) {
     for (const [at, { owner }] of items.entries()) {
       if (!people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
     }
   }
+}
+
+function checkClients(document: TenantDocument, report: Report): void {
+  index("client_metadata_hosts", document.client_metadata_hosts, ({ host }) => host, report);
+  index("identity_providers", document.identity_providers, ({ issuer }) => issuer, report);
+  for (const [at, agent] of document.agents.entries()) {
+    const sources = [agent.jwks, agent.jwks_uri].filter((source) => source !== undefined).length;
+    const path = `/agents/${at}`;
+    if (agent.token_endpoint_auth_method === "private_key_jwt" && sources !== 1)
+      report(path, "private_key_jwt needs either jwks or jwks_uri");
+    if (agent.token_endpoint_auth_method === "none" && (sources > 0 || agent.redirect_uris.length === 0))
+      report(path, "a public client (none) has redirect_uris and no keys");
+  }
+  for (const [name, items] of [
+    ["servers", document.servers],
+    ["identity_providers", document.identity_providers],
+  ] as const) {
+    for (const [at, { jwks, jwks_uri }] of items.entries())
+      if ((jwks === undefined) === (jwks_uri === undefined)) report(`/${name}/${at}`, "needs either jwks or jwks_uri");
+  }
+  index(
+    "people",
+    document.people.flatMap(({ identities }) => identities),
+    ({ issuer, subject }) => `${issuer} ${subject}`,
+    (_, message) => report("/people", message),
+  );
 }
 
 function checkServers(
@@ -146,9 +175,11 @@ function operationExists(reference: string, upstreams: ReadonlyMap<string, Compi
 function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocument, report: Report): CompiledPolicy[] {
   const maxDurationSeconds = parseDuration(policy.max_duration);
   for (const [at, clientId] of policy.agents.entries()) {
-    if (!document.agents.some((agent) => agent.client_id === clientId)) {
-      report(`${path}/agents/${at}`, `"${clientId}" is not one of agents`);
-    }
+    const host = clientId.startsWith("host:") ? clientId.slice("host:".length) : metadataDocumentHost(clientId);
+    const known =
+      document.agents.some((agent) => agent.client_id === clientId) ||
+      document.client_metadata_hosts.some((welcome) => welcome.host === host);
+    if (!known) report(`${path}/agents/${at}`, `"${clientId}" is neither one of agents nor of client_metadata_hosts`);
   }
   for (const [at, approver] of policy.approvers.entries()) {
     if (!approver.startsWith("group:") && !document.people.some((person) => person.id === approver)) {

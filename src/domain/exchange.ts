@@ -96,6 +96,23 @@ export function planExchange(
 }
 
 /**
+ * Decides what a code yields: a client in a browser cannot exchange, so its one token is for the
+ * audience it named, and lives as long as the session that the human approved.
+ *
+ * @param target undefined for the issuer itself: the token is then a session token
+ */
+export function planCodeToken(
+  grant: { readonly authorization_details: readonly AccessDetail[]; readonly expires_at: number },
+  target: Target | undefined,
+  allowedNow: (unit: AccessUnit) => boolean,
+): Result<ExchangePlan, "invalid_target"> {
+  if (target === undefined) return ok(grant);
+  const available = narrow(partFor(target, grant.authorization_details), allowedNow);
+  if (available.length === 0) return err("invalid_target");
+  return ok({ authorization_details: available, expires_at: grant.expires_at });
+}
+
+/**
  * The part of a grant that a target may hold: an upstream its own entries, a server its tools and
  * the operations that those tools need.
  */

@@ -10,6 +10,8 @@ export interface Facts {
   readonly headline: string;
   readonly rows: readonly { readonly label: string; readonly value: string }[];
   readonly quotes: readonly { readonly label: string; readonly text: string }[];
+  /** What makes this request more dangerous than others. */
+  readonly warnings: readonly string[];
   readonly notes: readonly string[];
 }
 
@@ -44,7 +46,8 @@ export function factsOf(
     rows: [
       { label: "Agent", value: `${labels.agent_name} (${request.client_id})` },
       { label: "Owner", value: labels.owner_name },
-      { label: "Key", value: shortThumbprint(request.jkt) },
+      { label: "Key", value: keyOf(request) },
+      ...codeFlowRows(request),
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
@@ -52,12 +55,43 @@ export function factsOf(
       { label: "Match code", value: matchCode },
     ],
     quotes: [
+      ...(request.client_document === undefined ? [] : [{ label: "Calls itself", text: request.client_document.name }]),
       { label: "Task", text: request.task.title },
       ...(request.task.description === undefined ? [] : [{ label: "Description", text: request.task.description }]),
       ...(request.task.reference === undefined ? [] : [{ label: "Reference", text: request.task.reference }]),
     ],
+    warnings: warningsOf(request),
     notes: enforcementNotes(units, labels),
   };
+}
+
+function keyOf({ jkt, code_flow }: SessionRequest): string {
+  if (jkt !== undefined) return shortThumbprint(jkt);
+  return code_flow?.bearer === true
+    ? "none: whoever holds the token can use it"
+    : "the one that the client proves when it fetches the token";
+}
+
+/** What a browser's request says of where it goes, as hosts: the rest of an address is its owner's to choose. */
+function codeFlowRows({ code_flow }: SessionRequest): { label: string; value: string }[] {
+  if (code_flow === undefined) return [];
+  const { redirect_uri, resource } = code_flow;
+  return [
+    { label: "Returns to", value: new URL(redirect_uri).host },
+    ...(resource === undefined ? [] : [{ label: "Good at", value: resource }]),
+  ];
+}
+
+function warningsOf({ code_flow }: SessionRequest): string[] {
+  if (code_flow === undefined) return [];
+  return [
+    ...(code_flow.bearer
+      ? ["The token is bound to no key. Whoever gets hold of it can use it until the session ends."]
+      : []),
+    ...(code_flow.loopback_only
+      ? ["This client returns to a program on your own machine, which any program there can pretend to be."]
+      : []),
+  ];
 }
 
 /** The first characters of a key's thumbprint, for a human to compare. */

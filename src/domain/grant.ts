@@ -1,5 +1,5 @@
 import { isWithin, type AccessDetail } from "./access.ts";
-import type { SessionRequest, Task } from "./request.ts";
+import type { CodeFlow, SessionRequest, Task } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /**
@@ -11,7 +11,8 @@ export interface Grant {
   readonly session_id: string;
   readonly request_digest: string;
   readonly client_id: string;
-  readonly jkt: string;
+  readonly jkt?: string | undefined;
+  readonly code_flow?: CodeFlow | undefined;
   readonly sub: string;
   readonly task: Task;
   readonly authorization_details: readonly AccessDetail[];
@@ -50,7 +51,8 @@ export function makeGrant(
     session_id: request.session_id,
     request_digest: requestDigest,
     client_id: request.client_id,
-    jkt: request.jkt,
+    ...(request.jkt === undefined ? {} : { jkt: request.jkt }),
+    ...(request.code_flow === undefined ? {} : { code_flow: request.code_flow }),
     sub: request.user ?? request.client_id,
     task: request.task,
     authorization_details: narrowing.authorization_details,

@@ -2,6 +2,8 @@
 export const ID_PREFIXES = {
   session: "ses_",
   request: "req_",
+  code: "cod_",
+  pushed: "par_",
   token: "tok_",
   link: "lnk_",
   lease: "lse_",

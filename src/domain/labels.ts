@@ -1,12 +1,16 @@
 import { unitsOf, type AccessDetail } from "./access.ts";
 import type { CompiledTenant } from "./compiled-tenant.ts";
 import type { Enforcement, Labels, UnitLabel } from "./facts.ts";
+import { registrationOf } from "./registration.ts";
 import type { SessionRequest } from "./request.ts";
 import type { Upstream } from "./tenant.ts";
 
 /** Captures what things are called now, so that every reader of this request sees the same names. */
-export function labelsFor(tenant: CompiledTenant, request: SessionRequest): Labels {
-  const agent = tenant.agents.get(request.client_id);
+export function labelsFor(
+  tenant: CompiledTenant,
+  request: Pick<SessionRequest, "client_id" | "user" | "authorization_details">,
+): Labels {
+  const agent = registrationOf(tenant, request.client_id);
   const owner = agent === undefined ? undefined : tenant.people.get(agent.owner);
   const user = request.user === undefined ? undefined : tenant.people.get(request.user);
   return {

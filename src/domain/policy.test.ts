@@ -13,16 +13,25 @@ const policy: TrustPolicy = {
   assurance: "link",
   solo: false,
 };
+const REGISTERED = {
+  owner: "owner",
+  jwks: { keys: [] },
+  token_endpoint_auth_method: "private_key_jwt",
+  redirect_uris: [],
+  dpop_bound_access_tokens: true,
+} as const;
 const document: TenantDocument = {
   issuer: "https://stint.test",
   agents: [
-    { client_id: "bot", name: "Bot", owner: "owner", jwks: { keys: [] } },
-    { client_id: "free", name: "Free", owner: "owner", jwks: { keys: [] } },
+    { ...REGISTERED, client_id: "bot", name: "Bot" },
+    { ...REGISTERED, client_id: "free", name: "Free" },
   ],
+  client_metadata_hosts: [],
+  identity_providers: [],
   people: [
-    { id: "dana", name: "Dana", roles: ["approver"], groups: ["platform"] },
-    { id: "owner", name: "Owner", roles: ["approver"], groups: ["platform"] },
-    { id: "guest", name: "Guest", roles: [], groups: ["platform"] },
+    { id: "dana", name: "Dana", roles: ["approver"], groups: ["platform"], identities: [] },
+    { id: "owner", name: "Owner", roles: ["approver"], groups: ["platform"], identities: [] },
+    { id: "guest", name: "Guest", roles: [], groups: ["platform"], identities: [] },
   ],
   upstreams: [
     {
@@ -41,6 +50,7 @@ const document: TenantDocument = {
       resource: "https://tickets.test",
       owner: "owner",
       trust: "remote",
+      dpop_bound_access_tokens_required: true,
       jwks: { keys: [] },
       tools: { open: { access: "write", operations: ["api:read"] } },
     },
@@ -57,13 +67,13 @@ describe("judgeAsk", () => {
   it("names who decides: those the policy names who are approvers, and never the agent's owner", () => {
     expect(judgeAsk(compile(), ask)).toEqual({
       ok: true,
-      value: { policy_id: "p", approvers: ["dana"], assurance: "link" },
+      value: { plan: { policy_id: "p", approvers: ["dana"], assurance: "link" }, expiresInSeconds: 60 },
     });
   });
 
   it("lets the owner decide only where the policy says so in words", () => {
     expect(judgeAsk(compile({ policies: [{ ...policy, solo: true }] }), ask)).toMatchObject({
-      value: { approvers: ["dana", "owner"] },
+      value: { plan: { approvers: ["dana", "owner"] } },
     });
   });
 

@@ -1,5 +1,6 @@
 import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
+import { namesAgent, registrationOf } from "./registration.ts";
 import { err, ok, type Result } from "./result.ts";
 import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
 
@@ -10,12 +11,24 @@ export const OFFERED_ASSURANCE: Assurance = "link";
 export interface Ask {
   readonly clientId: string;
   readonly details: readonly AccessDetail[];
-  readonly expiresInSeconds: number;
+  /** As long as the policy lets it, up to {@link DEFAULT_SESSION_SECONDS}, when left out. */
+  readonly expiresInSeconds?: number | undefined;
   /** The person for whom the agent says it works. */
   readonly user?: string | undefined;
+  /** The one person who shall decide, where the request names one. */
+  readonly approver?: string | undefined;
 }
 
+/** How long a session lasts whose request names no time, in seconds. */
+export const DEFAULT_SESSION_SECONDS = 30 * 60;
+
 /** Who decides an ask, and how well they must be known. */
+/** What the policy makes of an ask. */
+export interface JudgedAsk {
+  readonly plan: ApprovalPlan;
+  readonly expiresInSeconds: number;
+}
+
 export interface ApprovalPlan {
   readonly policy_id: string;
   readonly approvers: readonly string[];
@@ -28,6 +41,7 @@ export type AskFault =
   | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "no_approver"; readonly policy: string }
+  | { readonly reason: "unknown_approver" }
   | { readonly reason: "assurance_not_offered"; readonly policy: string; readonly assurance: Assurance };
 
 /**
@@ -35,7 +49,7 @@ export type AskFault =
  * (the first in the document's order) must cover all of it, so that there is one answer to who
  * decides. A tenant without a fitting policy refuses everything.
  */
-export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<ApprovalPlan, AskFault> {
+export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, AskFault> {
   for (const detail of ask.details) {
     const fault = unknownPart(tenant, detail);
     if (fault !== undefined) return err({ reason: "unknown_access", detail: fault });
@@ -45,11 +59,17 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<ApprovalPlan,
   const units = ask.details.flatMap(unitsOf);
   const covering = policiesOf(tenant, ask.clientId).filter(({ allows }) => units.every(allows));
   if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.clientId, units) });
-  const fitting = covering.find((policy) => ask.expiresInSeconds <= policy.maxDurationSeconds);
+  const { expiresInSeconds } = ask;
+  const fitting = covering.find(
+    (policy) => expiresInSeconds === undefined || expiresInSeconds <= policy.maxDurationSeconds,
+  );
   if (fitting === undefined) {
     return err({ reason: "too_long", maxSeconds: Math.max(...covering.map((policy) => policy.maxDurationSeconds)) });
   }
-  return planApproval(tenant, fitting, ask);
+  const plan = planApproval(tenant, fitting, ask);
+  if (!plan.ok) return plan;
+  const longest = Math.min(fitting.maxDurationSeconds, DEFAULT_SESSION_SECONDS);
+  return ok({ plan: plan.value, expiresInSeconds: expiresInSeconds ?? longest });
 }
 
 function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
@@ -61,7 +81,10 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
     .filter((person) => isApprover(person, policy.approvers) && !requesters.includes(person.id))
     .map((person) => person.id);
   if (approvers.length === 0) return err({ reason: "no_approver", policy: policy.id });
-  return ok({ policy_id: policy.id, approvers, assurance: policy.assurance });
+  const asked = ask.approver === undefined ? approvers : approvers.filter((person) => person === ask.approver);
+  // Nobody learns whether that person is unknown or only may not decide this.
+  if (asked.length === 0) return err({ reason: "unknown_approver" });
+  return ok({ policy_id: policy.id, approvers: asked, assurance: policy.assurance });
 }
 
 function isApprover(person: Person, approvers: readonly string[]): boolean {
@@ -102,11 +125,12 @@ function requestersOf(
   clientId: string,
   user: string | undefined,
 ): readonly (string | undefined)[] {
-  return solo ? [] : [tenant.agents.get(clientId)?.owner, user];
+  return solo ? [] : [registrationOf(tenant, clientId)?.owner, user];
 }
 
-function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPolicy[] {
-  return tenant.policies.filter(({ policy }) => policy.agents.includes(clientId));
+/** The policies in force for a client. */
+export function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPolicy[] {
+  return tenant.policies.filter(({ policy }) => namesAgent(policy.agents, clientId));
 }
 
 function firstRefused(tenant: CompiledTenant, clientId: string, units: readonly AccessUnit[]): AccessUnit {

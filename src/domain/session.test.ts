@@ -115,8 +115,8 @@ describe("a session", () => {
   });
 
   it("is redeemed once", () => {
-    const redeemed = redeem(approved(), NOW + 1);
-    expect(redeemed.ok && redeem(redeemed.value, NOW + 2)).toEqual({ ok: false, error: "already_redeemed" });
+    const redeemed = redeem(approved(), "tok_1", NOW + 1);
+    expect(redeemed.ok && redeem(redeemed.value, "tok_2", NOW + 2)).toEqual({ ok: false, error: "already_redeemed" });
   });
 
   it.each([
@@ -124,7 +124,7 @@ describe("a session", () => {
     ["after a denial", asOf(deniedState(), NOW), "denied"],
     ["after the request expired", asOf(pending, NOW + REQUEST_LIFETIME_SECONDS), "expired"],
   ])("is not redeemed %s", (_, state, fault) => {
-    expect(redeem(state, NOW)).toEqual({ ok: false, error: fault });
+    expect(redeem(state, "tok_1", NOW)).toEqual({ ok: false, error: fault });
   });
 
   it("has ended at the second of its end, whether or not anybody wrote that down", () => {
@@ -186,7 +186,7 @@ function take(state: SessionState, step: string, now: number): SessionState | un
   const result = {
     approve: () => approve(state, dana, { ...seen, digest: digestOf(grant) }, digestOf, now),
     deny: () => deny(state, dana, "digest", now),
-    redeem: () => redeem(state, now),
+    redeem: () => redeem(state, "tok_1", now),
     finish: () => finish(state, "bot", now),
     revoke: () => revoke(state, { kind: "operator" }, undefined, now),
     tick: () => ({ ok: false as const }),

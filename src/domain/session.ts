@@ -46,8 +46,10 @@ export interface ActiveSession extends Opened {
   readonly grant: Grant;
   readonly grant_digest: string;
   readonly decision: Decision;
-  /** When the agent fetched its session token, epoch seconds; it can do so once. */
-  readonly redeemed_at?: number | undefined;
+  /** When the browser was handed the code to return with, epoch seconds. */
+  readonly code_issued_at?: number | undefined;
+  /** The first token, which the client can fetch once. Revoking it ends the session. */
+  readonly first_token?: { readonly jti: string; readonly minted_at: number } | undefined;
 }
 
 export interface EndedSession extends Opened {
@@ -194,14 +196,63 @@ export function deny(
 
 export type RedeemFault = "pending" | "denied" | "expired" | "already_redeemed" | "ended";
 
-/** Hands the session over to the agent, once. */
-export function redeem(state: SessionState, now: number): Result<ActiveSession, RedeemFault> {
+/** Hands the session over to the agent, once, as the token of this id. */
+export function redeem(state: SessionState, jti: string, now: number): Result<ActiveSession, RedeemFault> {
+  const current = unredeemed(state, now);
+  return current.ok ? ok({ ...current.value, first_token: { jti, minted_at: now } }) : current;
+}
+
+/** How long a code is good, in seconds. RFC 6749 §4.1.2 allows ten minutes; a client needs a moment. */
+export const CODE_LIFETIME_SECONDS = 60;
+
+/** Hands out the code of an approved session. Asked again it is the same code, and no longer good. */
+export function issueCode(state: SessionState, now: number): Result<ActiveSession, RedeemFault> {
+  const current = unredeemed(state, now);
+  if (!current.ok) return current;
+  return ok({ ...current.value, code_issued_at: current.value.code_issued_at ?? now });
+}
+
+/** What a client brings to redeem a code, RFC 6749 §4.1.3 and RFC 7636 §4.5. */
+export interface PresentedCode {
+  readonly client_id: string;
+  /** Digest of its metadata document of today. */
+  readonly client_document: string | undefined;
+  readonly redirect_uri: string | undefined;
+  /** SHA-256 of the verifier. */
+  readonly challenge: string;
+}
+
+/** Whether it is the client to which the code was issued that presents it. */
+export function fitsCode({ request }: SessionState, presented: PresentedCode): boolean {
+  const flow = request.code_flow;
+  if (flow === undefined || !isSameClient(request, presented)) return false;
+  return flow.redirect_uri === presented.redirect_uri && flow.code_challenge === presented.challenge;
+}
+
+/** Whether a client is the one that asked: a metadata document that changed describes another. */
+export function isSameClient(
+  request: SessionRequest,
+  client: { readonly client_id: string; readonly client_document: string | undefined },
+): boolean {
+  return request.client_id === client.client_id && request.client_document?.digest === client.client_document;
+}
+
+/** Hands the session over to the client that presents the code. */
+export function redeemCode(state: SessionState, jti: string, now: number): Result<ActiveSession, RedeemFault> {
+  const redeemed = redeem(state, jti, now);
+  if (!redeemed.ok) return redeemed;
+  const { code_issued_at } = redeemed.value;
+  if (code_issued_at === undefined || now >= code_issued_at + CODE_LIFETIME_SECONDS) return err("expired");
+  return redeemed;
+}
+
+function unredeemed(state: SessionState, now: number): Result<ActiveSession, RedeemFault> {
   const current = asOf(state, now);
   switch (current.status) {
     case "pending":
       return err("pending");
     case "active":
-      return current.redeemed_at === undefined ? ok({ ...current, redeemed_at: now }) : err("already_redeemed");
+      return current.first_token === undefined ? ok(current) : err("already_redeemed");
     case "ended":
       if (current.how === "denied" || (current.how === "revoked" && current.decision === undefined))
         return err("denied");

@@ -6,6 +6,8 @@ export interface TenantDocument {
   readonly $schema?: string | undefined;
   readonly issuer: string;
   readonly agents: readonly AgentRegistration[];
+  readonly client_metadata_hosts: readonly MetadataHost[];
+  readonly identity_providers: readonly IdentityProvider[];
   readonly people: readonly Person[];
   readonly upstreams: readonly Upstream[];
   readonly servers: readonly Server[];
@@ -31,12 +33,47 @@ export interface PublicJwk {
   readonly e?: string | undefined;
 }
 
-export interface AgentRegistration {
+/** How a client proves who it is at our endpoints, RFC 7591 §2. `none` is a public client. */
+export const CLIENT_AUTHENTICATION_METHODS = ["private_key_jwt", "none"] as const;
+export type ClientAuthentication = (typeof CLIENT_AUTHENTICATION_METHODS)[number];
+
+/** A client's keys: written down here, or fetched from where the client publishes them. */
+interface KeySource {
+  readonly jwks?: PublicJwks | undefined;
+  readonly jwks_uri?: string | undefined;
+}
+
+/** A registered agent, with the metadata names of RFC 7591. */
+export interface AgentRegistration extends KeySource {
   readonly client_id: string;
   readonly name: string;
   /** The person who answers for this agent; one of `people`. */
   readonly owner: string;
-  readonly jwks: PublicJwks;
+  readonly token_endpoint_auth_method: ClientAuthentication;
+  /** Where a browser may return to with a code: https, or http on loopback with any port. */
+  readonly redirect_uris: readonly string[];
+  /** RFC 9449 §5.2. Only where it is false may a token be bound to no key, at servers that take such tokens. */
+  readonly dpop_bound_access_tokens: boolean;
+}
+
+/** A host whose clients are welcome without registration, by the metadata document that is their `client_id`. */
+export interface MetadataHost {
+  /** A host name; every client of it is meant. */
+  readonly host: string;
+  /** The person who answers for these clients; one of `people`. */
+  readonly owner: string;
+  readonly dpop_bound_access_tokens: boolean;
+}
+
+/** An enterprise's identity provider, whose identity assertions (ID-JAG) are believed. */
+export interface IdentityProvider extends KeySource {
+  readonly issuer: string;
+}
+
+/** Who a person is at an identity provider. An address is no identity: it is given to others in time. */
+export interface Identity {
+  readonly issuer: string;
+  readonly subject: string;
 }
 
 export type Role = "approver" | "admin" | "auditor";
@@ -50,6 +87,7 @@ export interface Person {
   readonly email?: string | undefined;
   /** Slack member id, for a direct message. */
   readonly slack?: string | undefined;
+  readonly identities: readonly Identity[];
 }
 
 /** A reference to a secret: a name in the sealed store, or in the broker's environment. */
@@ -103,13 +141,14 @@ export interface Operation {
   readonly permissions?: { readonly [name: string]: string } | undefined;
 }
 
-export interface Server {
+export interface Server extends KeySource {
   readonly id: string;
   /** Its resource URI, RFC 8707: the audience of tokens meant for it. */
   readonly resource: string;
   readonly owner: string;
   readonly trust: "remote" | "local";
-  readonly jwks: PublicJwks;
+  /** RFC 9728 §2. Only where it is false may this server be given a token that is bound to no key. */
+  readonly dpop_bound_access_tokens_required: boolean;
   readonly tools: { readonly [name: string]: Tool };
 }
 
@@ -125,6 +164,7 @@ export type Assurance = (typeof ASSURANCE_LEVELS)[number];
 
 export interface TrustPolicy {
   readonly id: string;
+  /** A `client_id`, or `host:NAME` for every client whose metadata document lives on that host. */
   readonly agents: readonly string[];
   /** `upstream:operation@location` or `mcp:server:tool`; `*` stands for a run of characters without `/`. */
   readonly allow: readonly string[];

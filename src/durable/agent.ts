@@ -14,6 +14,8 @@ const MINUTE_SECONDS = 60;
 const MAX_DENIALS = 3;
 const DENIAL_WINDOW_SECONDS = 3600;
 const SUSPENSION_SECONDS = 3600;
+/** Pushed requests of one client that wait for a browser at once. */
+const MAX_PUSHED = 200;
 /** How long a repeated Idempotency-Key finds its first answer. */
 const IDEMPOTENCY_SECONDS = 24 * 3600;
 
@@ -28,6 +30,11 @@ export interface AdmitCommand {
   /** The assertion and the proof that came with the request. */
   readonly oneTime: readonly OneTime[];
   readonly idempotencyKey?: string | undefined;
+  /**
+   * Whose requests are counted together, beside the client's own: the person, where a browser asks
+   * before anybody has signed in. A stranger can then fill nobody's places but those they name.
+   */
+  readonly lane?: string | undefined;
   /** Digest of what is asked for, by which key. */
   readonly contentDigest: string;
   /** The id to use if this is a new request. */
@@ -49,6 +56,15 @@ export type AdmitFault =
   | { readonly reason: "too_often"; readonly retryAfter: number }
   | { readonly reason: "suspended"; readonly retryAfter: number };
 
+/** A pushed authorization request. */
+export interface PushedRequest {
+  readonly id: string;
+  /** Its parameters as JSON. */
+  readonly parameters: string;
+  /** Epoch seconds. */
+  readonly until: number;
+}
+
 /** How a request that was waiting came to its end. */
 export interface Settlement {
   readonly session_id: string;
@@ -64,10 +80,11 @@ export class Agent extends DurableObject<Env> {
     super(ctx, env);
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS identity (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL, client_id TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS request (
-        session_id TEXT PRIMARY KEY, content_digest TEXT NOT NULL, idempotency_key TEXT UNIQUE,
+      CREATE TABLE IF NOT EXISTS ask (
+        session_id TEXT PRIMARY KEY, lane TEXT NOT NULL, content_digest TEXT NOT NULL, idempotency_key TEXT UNIQUE,
         requested_at INTEGER NOT NULL, pending INTEGER NOT NULL);
-      CREATE INDEX IF NOT EXISTS request_by_content ON request (content_digest, pending);
+      CREATE INDEX IF NOT EXISTS ask_by_content ON ask (content_digest, pending);
+      CREATE TABLE IF NOT EXISTS pushed (id TEXT PRIMARY KEY, parameters TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS denial (session_id TEXT PRIMARY KEY, at INTEGER NOT NULL)`);
     OneTimeStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
@@ -91,6 +108,41 @@ export class Agent extends DurableObject<Env> {
     return result;
   }
 
+  /**
+   * Keeps a pushed authorization request (RFC 9126) until the browser brings its id. Reading it
+   * changes nothing; beginning with it uses it up, as a one-time thing of {@link admit}.
+   */
+  push(identity: AgentIdentity, oneTime: readonly OneTime[], pushed: PushedRequest): Result<void, OneTimeFault> {
+    return this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      const now = this.#now();
+      const used = this.#consumeAll(oneTime, now);
+      if (!used.ok) return used;
+      this.#sql.exec("DELETE FROM pushed WHERE until <= ?", now);
+      const { n } = this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM pushed").one();
+      if (n >= MAX_PUSHED) return err("overloaded");
+      this.#sql.exec(
+        "INSERT INTO pushed (id, parameters, until) VALUES (?, ?, ?)",
+        pushed.id,
+        pushed.parameters,
+        pushed.until,
+      );
+      return ok(undefined);
+    });
+  }
+
+  /** A pushed request that is still good and was not begun with. */
+  pushed(id: string): PushedRequest | undefined {
+    const [row] = this.#sql
+      .exec<{ id: string; parameters: string; until: number }>(
+        "SELECT id, parameters, until FROM pushed WHERE id = ? AND until > ?",
+        id,
+        this.#now(),
+      )
+      .toArray();
+    return row === undefined || this.#oneTime.isUsed(`pushed:${id}`) ? undefined : row;
+  }
+
   /** Uses up the assertion (and proof) of a call that asks for no session. */
   consume(identity: AgentIdentity, oneTime: readonly OneTime[]): Result<void, OneTimeFault> {
     return this.ctx.storage.transactionSync(() => {
@@ -111,7 +163,7 @@ export class Agent extends DurableObject<Env> {
   /** Frees the place of a request that no longer waits. Repeating it changes nothing. */
   settle({ session_id, denied }: Settlement): void {
     this.ctx.storage.transactionSync(() => {
-      this.#sql.exec("UPDATE request SET pending = 0 WHERE session_id = ?", session_id);
+      this.#sql.exec("UPDATE ask SET pending = 0 WHERE session_id = ?", session_id);
       if (denied)
         this.#sql.exec(
           "INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -131,11 +183,12 @@ export class Agent extends DurableObject<Env> {
     this.#forgetOld(now);
     const repeated = this.#repeated(command);
     if (!repeated.ok || repeated.value !== undefined) return repeated as Result<Admission, AdmitFault>;
-    const fault = this.#exceeded(now);
+    const fault = this.#exceeded(command.lane ?? "", now);
     if (fault !== undefined) return err(fault);
     this.#sql.exec(
-      "INSERT INTO request (session_id, content_digest, idempotency_key, requested_at, pending) VALUES (?, ?, ?, ?, 1)",
+      "INSERT INTO ask (session_id, lane, content_digest, idempotency_key, requested_at, pending) VALUES (?, ?, ?, ?, ?, 1)",
       command.sessionId,
+      command.lane ?? "",
       command.contentDigest,
       command.idempotencyKey ?? null,
       now,
@@ -150,7 +203,7 @@ export class Agent extends DurableObject<Env> {
         ? undefined
         : this.#sql
             .exec<Row>(
-              "SELECT session_id, content_digest, requested_at FROM request WHERE idempotency_key = ?",
+              "SELECT session_id, content_digest, requested_at FROM ask WHERE idempotency_key = ?",
               command.idempotencyKey,
             )
             .toArray()[0];
@@ -160,7 +213,7 @@ export class Agent extends DurableObject<Env> {
       byKey ??
       this.#sql
         .exec<Row>(
-          "SELECT session_id, content_digest, requested_at FROM request WHERE content_digest = ? AND pending = 1",
+          "SELECT session_id, content_digest, requested_at FROM ask WHERE content_digest = ? AND pending = 1",
           command.contentDigest,
         )
         .toArray()[0];
@@ -169,7 +222,7 @@ export class Agent extends DurableObject<Env> {
     );
   }
 
-  #exceeded(now: number): AdmitFault | undefined {
+  #exceeded(lane: string, now: number): AdmitFault | undefined {
     const denials = this.#sql
       .exec<{ n: number; last: number | null }>(
         "SELECT count(*) AS n, max(at) AS last FROM denial WHERE at > ?",
@@ -180,7 +233,8 @@ export class Agent extends DurableObject<Env> {
       return { reason: "suspended", retryAfter: Math.max(1, (denials.last ?? now) + SUSPENSION_SECONDS - now) };
     const recent = this.#sql
       .exec<{ n: number; first: number | null }>(
-        "SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE requested_at > ?",
+        "SELECT count(*) AS n, min(requested_at) AS first FROM ask WHERE lane = ? AND requested_at > ?",
+        lane,
         now - MINUTE_SECONDS,
       )
       .one();
@@ -188,7 +242,8 @@ export class Agent extends DurableObject<Env> {
       return { reason: "too_often", retryAfter: Math.max(1, (recent.first ?? now) + MINUTE_SECONDS - now) };
     const pending = this.#sql
       .exec<{ n: number; first: number | null }>(
-        "SELECT count(*) AS n, min(requested_at) AS first FROM request WHERE pending = 1",
+        "SELECT count(*) AS n, min(requested_at) AS first FROM ask WHERE lane = ? AND pending = 1",
+        lane,
       )
       .one();
     if (pending.n >= MAX_PENDING)
@@ -202,10 +257,10 @@ export class Agent extends DurableObject<Env> {
   /** What time alone settles: requests that nobody decided, keys and denials that are old. */
   #forgetOld(now: number): void {
     this.#sql.exec(
-      "UPDATE request SET pending = 0 WHERE pending = 1 AND requested_at <= ?",
+      "UPDATE ask SET pending = 0 WHERE pending = 1 AND requested_at <= ?",
       now - REQUEST_LIFETIME_SECONDS,
     );
-    this.#sql.exec("DELETE FROM request WHERE requested_at <= ?", now - IDEMPOTENCY_SECONDS);
+    this.#sql.exec("DELETE FROM ask WHERE requested_at <= ?", now - IDEMPOTENCY_SECONDS);
     this.#sql.exec("DELETE FROM denial WHERE at <= ?", now - DENIAL_WINDOW_SECONDS);
   }
 
@@ -242,7 +297,7 @@ export class Agent extends DurableObject<Env> {
 
   /** Time that never runs backwards, so that what was forgotten as old stays refused. */
   #now(): number {
-    const highest = this.#sql.exec<{ at: number | null }>("SELECT max(requested_at) AS at FROM request").one().at ?? 0;
+    const highest = this.#sql.exec<{ at: number | null }>("SELECT max(requested_at) AS at FROM ask").one().at ?? 0;
     return Math.max(Math.floor(Date.now() / 1000), highest);
   }
 }

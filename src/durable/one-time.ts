@@ -49,6 +49,11 @@ export class OneTimeStore {
     return ok(undefined);
   }
 
+  /** Whether something was used, without using it. */
+  isUsed(key: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM used WHERE key = ?", key).toArray().length > 0;
+  }
+
   /** Forgets what can no longer be fresh. By time and not by an index, which would cost every insert. */
   #sweep(now: number): void {
     this.#sql.exec("DELETE FROM used WHERE until < ?", now);

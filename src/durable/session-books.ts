@@ -98,7 +98,7 @@ export class SessionBooks {
   live(token: PresentedToken, standing: Standing): Result<ActiveSession, LiveFault> {
     const state = this.current();
     if (state.status !== "active" || isKilled(state, standing)) return err("ended");
-    if (state.redeemed_at === undefined) return err("not_redeemed");
+    if (state.first_token === undefined) return err("not_redeemed");
     if (this.store.isTokenRevoked(token.jti)) return err("token_revoked");
     return ok(state);
   }

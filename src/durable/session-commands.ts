@@ -1,10 +1,10 @@
 import type { Credential } from "../connectors/connector.ts";
 import type { AccessUnit } from "../domain/access.ts";
-import type { ExchangeAsk, ExchangePlan } from "../domain/exchange.ts";
+import type { ExchangeAsk, ExchangePlan, Target } from "../domain/exchange.ts";
 import type { ApprovalPlan } from "../domain/policy.ts";
 import type { LeaseStatement, UsageStatement } from "../domain/receipt.ts";
 import type { SessionRequest } from "../domain/request.ts";
-import type { SessionState } from "../domain/session.ts";
+import type { PresentedCode, SessionState } from "../domain/session.ts";
 import type { OneTime, OneTimeFault } from "./one-time.ts";
 import type { SessionSetting } from "./session-store.ts";
 
@@ -32,6 +32,7 @@ export interface PresentedToken {
 
 export interface PollCommand {
   readonly client_id: string;
+  readonly client_document: string | undefined;
   readonly proof: OneTime;
   /** Thumbprint of the key that signed the proof. */
   readonly jkt: string;
@@ -39,6 +40,22 @@ export interface PollCommand {
   readonly jti: string;
   readonly standing: Standing;
 }
+
+export interface RedeemCodeCommand {
+  readonly presented: PresentedCode;
+  /** The proof that came with it; none for a client that is allowed a bearer token. */
+  readonly proof?: OneTime | undefined;
+  readonly jkt?: string | undefined;
+  readonly jti: string;
+  readonly standing: Standing;
+  /** The audience that was asked for; undefined for the issuer itself. */
+  readonly target?: Target | undefined;
+}
+
+/** Where an authorization request stands, for the browser that began it. */
+export type CodeProgress =
+  | { readonly kind: "waiting"; readonly description: SessionDescription }
+  | { readonly kind: "decided"; readonly description: SessionDescription; readonly approved: boolean };
 
 /** What every use of a token brings. */
 export interface UseCommand {
@@ -66,7 +83,9 @@ export interface Minting extends ExchangePlan {
   readonly client_id: string;
   readonly grant_digest: string;
   readonly jti: string;
-  readonly jkt: string;
+  /** Thumbprint of the key it is bound to; absent for a bearer token. */
+  readonly jkt?: string | undefined;
+  readonly audience: string;
 }
 
 export interface CallPermit {

@@ -10,6 +10,8 @@ export interface SessionSetting {
   readonly issuer: string;
   readonly labels: Labels;
   readonly match_code: string;
+  /** The browser that began an authorization request: its view's digest, and the client's `state` to give back. */
+  readonly browser?: { readonly digest: string; readonly state?: string | undefined } | undefined;
 }
 
 interface PollRecord {

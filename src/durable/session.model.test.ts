@@ -124,7 +124,14 @@ it("P2 P3 P4 P5 P6 P20 does what a few words say of it, through evictions, alarm
             vi.setSystemTime((now += 10) * 1000);
             if (model.status !== "ended" && now >= model.end) Object.assign(model, { status: "ended", how: "expired" });
             return (
-              await session().poll({ client_id: "bot", proof: proof(), jkt: "key", jti: `tok_${serial}`, standing })
+              await session().poll({
+                client_id: "bot",
+                client_document: undefined,
+                proof: proof(),
+                jkt: "key",
+                jti: `tok_${serial}`,
+                standing,
+              })
             ).ok;
           case "exchange":
             return (

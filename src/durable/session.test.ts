@@ -63,7 +63,14 @@ let proofs = 0;
 const proof = () => ({ key: `dpop:key:${(proofs += 1)}`, rememberUntil: Math.floor(Date.now() / 1000) + 60 });
 
 const poll = () =>
-  session().poll({ client_id: "bot", proof: proof(), jkt: "key", jti: "tok_session", standing: { allow } });
+  session().poll({
+    client_id: "bot",
+    client_document: undefined,
+    proof: proof(),
+    jkt: "key",
+    jti: "tok_session",
+    standing: { allow },
+  });
 
 function exchangeCommand(changes: Partial<ExchangeCommand> = {}): ExchangeCommand {
   return {

@@ -4,6 +4,7 @@ import { unitsOf } from "../domain/access.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
 import { compilePattern } from "../domain/pattern.ts";
+import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
   approve,
@@ -11,41 +12,37 @@ import {
   draftGrant,
   finish,
   openSession,
-  POLL_INTERVAL_SECONDS,
-  redeem,
   revoke,
   type ActiveSession,
   type DecideFault,
   type Decider,
   type EndedBy,
   type EndedSession,
-  type RedeemFault,
   type SessionState,
 } from "../domain/session.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
-import type { OneTime, OneTimeFault } from "./one-time.ts";
-import { isKilled, SessionBooks } from "./session-books.ts";
+import type { OneTime } from "./one-time.ts";
+import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
+import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
 import type {
   CallCommand,
   CallPermit,
+  CodeProgress,
   ExchangeCommand,
   LiveFault,
   Minting,
   OpenCommand,
   PollCommand,
   PresentedToken,
+  RedeemCodeCommand,
   SessionDescription,
   Standing,
   UseFault,
 } from "./session-commands.ts";
 
-/** By how much each impatient poll lengthens the interval, CIBA Core §11. */
-const SLOW_DOWN_SECONDS = 5;
-/** Early polls within this of the interval are the network's doing, in milliseconds. */
-const POLL_GRACE_MS = 250;
 /** How long the answer to an agent's last call may wait for upstreams to take credentials back. */
 const CLOSING_WAIT_MS = 5000;
 
@@ -57,6 +54,7 @@ const CLOSING_WAIT_MS = 5000;
 export class Session extends DurableObject<Env> {
   readonly #storage = this.ctx.storage;
   readonly #books = new SessionBooks(this.#storage.sql);
+  readonly #redemption = new Redemption(this.#books);
   readonly #group = new GroupCommit(this.#storage);
   readonly #leases = new Leases(this.env, this.#storage, this.#books);
   readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#leases);
@@ -67,6 +65,11 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     const { status, request_expires_at } = this.#books.current();
     return { status, request_expires_at };
+  }
+
+  /** What was asked for; it never changes. */
+  request(): SessionRequest | undefined {
+    return this.#opened ? this.#books.store.state().request : undefined;
   }
 
   // For approvers.
@@ -122,32 +125,26 @@ export class Session extends DurableObject<Env> {
 
   // For the agent and the servers it calls.
 
-  /** The agent asks whether it may begin. The first time after the approval, it may. */
-  async poll(
-    command: PollCommand,
-  ): Promise<Result<Minting, RedeemFault | OneTimeFault | "unknown_session" | "slow_down" | "wrong_key">> {
+  /** The agent asks whether it may begin. */
+  async poll(command: PollCommand): Promise<Result<Minting, PollFault>> {
     if (!this.#opened) return err("unknown_session");
-    const { client_id, proof, jkt, jti, standing } = command;
-    return this.#transact(() => {
-      const now = this.#books.now();
-      const state = this.#books.current();
-      if (state.request.client_id !== client_id) return err("unknown_session" as const);
-      if (state.request.jkt !== jkt) return err("wrong_key" as const);
-      const used = this.#books.oneTime.consume(proof, now);
-      if (!used.ok) return used;
-      if (isKilled(state, standing)) return err("denied" as const);
-      if (state.status === "pending" && !this.#mayPoll()) return err("slow_down" as const);
-      const redeemed = redeem(state, now);
-      if (!redeemed.ok) {
-        if (redeemed.error === "already_redeemed") this.#books.refuse({ reason: "auth_req_id_reused" });
-        return redeemed;
-      }
-      this.#books.store.write(redeemed.value);
-      const { grant, grant_digest } = redeemed.value;
-      const { issuer, authorization_details, expires_at } = grant;
-      this.#books.record("token.minted", { jti, jkt, audience: issuer, expires_at });
-      return ok({ ...identityOf(grant), jti, jkt, authorization_details, expires_at, grant_digest });
-    });
+    return this.#transact(() => this.#redemption.poll(command));
+  }
+
+  /** Whether the browser that began an authorization request may return by now. */
+  isDecided(browserDigest: string): boolean {
+    return this.#opened && this.#redemption.isDecided(browserDigest);
+  }
+
+  /** The browser that began an authorization request returns: with its code, if it was approved. */
+  async takeCode(browserDigest: string): Promise<CodeProgress | undefined> {
+    if (!this.#opened) return undefined;
+    return this.#transact(() => this.#redemption.takeCode(browserDigest));
+  }
+
+  async redeemCode(command: RedeemCodeCommand): Promise<Result<Minting, CodeFault>> {
+    if (!this.#opened) return err("unknown_session");
+    return this.#transact(() => this.#redemption.redeemCode(command));
   }
 
   /** Mints a token for one audience: one transaction that uses up the proof, decides, and records. */
@@ -166,7 +163,7 @@ export class Session extends DurableObject<Env> {
         return plan;
       }
       this.#books.record("token.minted", { ...mint, audience, expires_at: plan.value.expires_at });
-      return ok({ ...identityOf(grant), ...plan.value, jti: mint.jti, jkt: mint.jkt, grant_digest });
+      return ok({ ...identityOf(grant), ...plan.value, jti: mint.jti, jkt: mint.jkt, grant_digest, audience });
     });
   }
 
@@ -256,10 +253,19 @@ export class Session extends DurableObject<Env> {
     });
   }
 
-  /** Takes one access token away (RFC 7009); the session goes on. */
-  async revokeToken(jti: string): Promise<void> {
+  /**
+   * Takes a token away (RFC 7009) and all that was minted from it: with the first one the session
+   * ends, with any other the session goes on.
+   */
+  async revokeToken(jti: string, by: EndedBy): Promise<void> {
     if (!this.#opened) return;
     await this.#transact(() => {
+      const state = this.#books.current();
+      if (state.status === "active" && state.first_token?.jti === jti) {
+        const revoked = revoke(state, by, undefined, this.#books.now());
+        if (revoked.ok) this.#books.end(revoked.value);
+        return;
+      }
       if (this.#books.store.revokeToken(jti)) this.#books.record("token.revoked", { jti });
     });
   }
@@ -311,16 +317,6 @@ export class Session extends DurableObject<Env> {
     if (channels.includes("slack")) this.#books.queue("notice", "notice");
   }
 
-  /** CIBA Core §11: too early a poll is told to slow down, and the interval grows. */
-  #mayPoll(): boolean {
-    const nowMs = Date.now();
-    const last = this.#books.store.poll();
-    const interval = last?.interval_seconds ?? POLL_INTERVAL_SECONDS;
-    const early = last !== undefined && nowMs < last.last_at + interval * 1000 - POLL_GRACE_MS && nowMs >= last.last_at;
-    this.#books.store.recordPoll({ last_at: nowMs, interval_seconds: early ? interval + SLOW_DOWN_SECONDS : interval });
-    return !early;
-  }
-
   /** A second look at a decided request is what people do; anything else is written down. */
   #refuseDecision(decider: Decider, fault: DecideFault): { ok: false; error: DecideFault } {
     if (fault.reason !== "already_decided" && fault.reason !== "request_expired") {
@@ -335,8 +331,4 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     return ok(this.#books.describe());
   }
-}
-
-function identityOf({ session_id, sub, client_id }: Grant): { session_id: string; sub: string; client_id: string } {
-  return { session_id, sub, client_id };
 }

@@ -1,8 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
-import { canonicalJson } from "../domain/canonical-json.ts";
+import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
+import { addColumn } from "./add-column.ts";
+import { createOutbound } from "../connectors/outbound.ts";
+import { requireConfig } from "../config.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
+import { KeyStore } from "./key-store.ts";
+import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
 export interface TenantSnapshot {
@@ -32,13 +37,14 @@ export class Tenant extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #journal: Journal;
   readonly #feed: LedgerFeed;
+  readonly #documents: RemoteDocuments;
+  readonly #keys = new KeyStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS about (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS config (version INTEGER PRIMARY KEY, document TEXT NOT NULL, applied_at INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS signing_key (kid TEXT PRIMARY KEY, use TEXT NOT NULL, public_jwk TEXT NOT NULL, sealed_private_jwk TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, sealed TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS killed (client_id TEXT PRIMARY KEY, until INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS session (
@@ -46,9 +52,13 @@ export class Tenant extends DurableObject<Env> {
       CREATE INDEX IF NOT EXISTS session_by_client ON session (client_id, status);
       CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
     `);
+    addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
+    KeyStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
+    const { allowPrivateNetwork, origins } = requireConfig(env);
+    this.#documents = new RemoteDocuments(createOutbound({ allowPrivateNetwork, ownOrigins: origins }));
   }
 
   /** The snapshot, or undefined when the caller's is still the newest. */
@@ -58,12 +68,7 @@ export class Tenant extends DurableObject<Env> {
     const [config] = this.#sql
       .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
       .toArray();
-    const keys = this.#sql
-      .exec<{ kid: string; use: string; public_jwk: string; sealed_private_jwk: string }>(
-        "SELECT kid, use, public_jwk, sealed_private_jwk FROM signing_key",
-      )
-      .toArray()
-      .map((row) => ({ ...row, public_jwk: JSON.parse(row.public_jwk) }) as SealedSigningKey);
+    const keys = this.#keys.all();
     const killed = this.#sql
       .exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed")
       .toArray();
@@ -76,27 +81,56 @@ export class Tenant extends DurableObject<Env> {
     };
   }
 
-  /** Takes a new tenant's keys, unless another isolate was first. */
+  /** Takes the first keys of their uses, unless another isolate was first. */
   adoptKeys(issuer: string, keys: readonly SealedSigningKey[]): void {
     this.ctx.storage.transactionSync(() => {
-      if (this.#sql.exec("SELECT 1 FROM signing_key LIMIT 1").toArray().length > 0) return;
-      this.#sql.exec("INSERT INTO about (id, issuer) VALUES (1, ?)", issuer);
-      for (const key of keys) {
-        this.#sql.exec(
-          "INSERT INTO signing_key (kid, use, public_jwk, sealed_private_jwk) VALUES (?, ?, ?, ?)",
-          key.kid,
-          key.use,
-          canonicalJson(key.public_jwk),
-          key.sealed_private_jwk,
-        );
-        this.#journal.append("key.created", { kid: key.kid, use: key.use }, this.#now());
-      }
+      this.#sql.exec("INSERT INTO about (id, issuer) VALUES (1, ?) ON CONFLICT DO NOTHING", issuer);
+      for (const key of keys.filter(({ use }) => !this.#keys.has(use))) this.#addKey(key);
       this.#bump();
     });
   }
 
-  /** Stores a document that the caller has validated; answers its version. The same document again changes nothing. */
-  async apply(document: string, digest: string): Promise<number> {
+  /** Lets new keys take over when they begin to sign; the old ones verify on for as long as they must. */
+  async rotateKeys(keys: readonly SealedSigningKey[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#keys.removeOutlived(this.#now());
+      const { longest } = this.#sql
+        .exec<{ longest: number | null }>("SELECT max(longest_session_seconds) AS longest FROM config")
+        .one();
+      for (const key of keys) {
+        this.#addKey(key);
+        this.#keys.succeed(key, longest ?? 0);
+      }
+      this.#bump();
+    });
+    await this.#scheduleFeed();
+  }
+
+  /**
+   * Takes a key out of use at once, and all that it signed with it.
+   *
+   * @param successor signs in its place from now on
+   */
+  async retireKey(kid: string, successor: SealedSigningKey): Promise<boolean> {
+    const removed = this.ctx.storage.transactionSync(() => {
+      const use = this.#keys.remove(kid);
+      if (use === undefined) return false;
+      this.#journal.append("key.retired", { kid, use }, this.#now());
+      this.#addKey(successor);
+      this.#bump();
+      return true;
+    });
+    await this.#scheduleFeed();
+    return removed;
+  }
+
+  /**
+   * Stores a document that the caller has validated; answers its version. The same document again
+   * changes nothing.
+   *
+   * @param longestSessionSeconds what its policies allow at most: how long an old key may be needed
+   */
+  async apply(document: string, digest: string, longestSessionSeconds: number): Promise<number> {
     const version = this.ctx.storage.transactionSync(() => {
       const [latest] = this.#sql
         .exec<{ version: number; document: string }>(
@@ -106,10 +140,11 @@ export class Tenant extends DurableObject<Env> {
       if (latest?.document === document) return latest.version;
       const next = (latest?.version ?? 0) + 1;
       this.#sql.exec(
-        "INSERT INTO config (version, document, applied_at) VALUES (?, ?, ?)",
+        "INSERT INTO config (version, document, applied_at, longest_session_seconds) VALUES (?, ?, ?, ?)",
         next,
         document,
         this.#now(),
+        longestSessionSeconds,
       );
       this.#journal.append("config.applied", { version: next, digest }, this.#now());
       this.#bump();
@@ -162,6 +197,15 @@ export class Tenant extends DurableObject<Env> {
     return sessions;
   }
 
+  /** A document that a client or an identity provider publishes, as text. */
+  remoteDocument(url: string, maxBytes: number): Promise<Result<string, RemoteFault>> {
+    return this.#documents.read(url, maxBytes);
+  }
+
+  dropRemoteDocument(url: string): void {
+    this.#documents.drop(url);
+  }
+
   /** Records where a session stands. Told late or twice, it never moves a session back. */
   indexSession(row: IndexedSession): void {
     this.#sql.exec(
@@ -201,6 +245,11 @@ export class Tenant extends DurableObject<Env> {
 
   #issuer(): string {
     return this.#sql.exec<{ issuer: string }>("SELECT issuer FROM about").one().issuer;
+  }
+
+  #addKey(key: SealedSigningKey): void {
+    this.#keys.add(key);
+    this.#journal.append("key.created", { kid: key.kid, use: key.use }, this.#now());
   }
 
   #revision(): number {

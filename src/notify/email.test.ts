@@ -9,8 +9,8 @@ function mailWith(words: string, headline = "Bot asks for access") {
     {
       issuer: "https://stint.acme.example",
       sessionId: "ses_1",
-      approver: { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: [] },
-      facts: { headline, rows: [], notes: [], quotes: [{ label: "Task", text: words }] },
+      approver: { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: [], identities: [] },
+      facts: { headline, rows: [], warnings: [], notes: [], quotes: [{ label: "Task", text: words }] },
       expiresAt: 0,
       link: LINK,
     },

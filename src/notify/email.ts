@@ -43,12 +43,13 @@ function headerText(text: string): string {
 const LINK_WORTH = "This link is yours alone. Whoever holds it can decide as you, so do not pass it on.";
 const QUOTE_LABEL = "In the agent's own words. Stint has not checked any of this.";
 
-function textPart({ headline, rows, notes, quotes }: Facts, link: string): string {
+function textPart({ headline, rows, warnings, notes, quotes }: Facts, link: string): string {
   return [
     headline,
     "",
     ...rows.map(({ label, value }) => `${label}: ${value.replaceAll("\n", "\n  ")}`),
     "",
+    ...warnings,
     ...notes,
     "",
     "Look and decide:",
@@ -67,12 +68,12 @@ function textPart({ headline, rows, notes, quotes }: Facts, link: string): strin
   ].join("\r\n");
 }
 
-function htmlPart({ headline, rows, notes, quotes }: Facts, link: string): string {
+function htmlPart({ headline, rows, warnings, notes, quotes }: Facts, link: string): string {
   const lines = (text: string) => escapeHtml(text).replaceAll("\n", "<br>");
   return `<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">
 <h1 style="font-size:1.25em">${escapeHtml(headline)}</h1>
 <table>${rows.map(({ label, value }) => `<tr><th align="left" valign="top">${escapeHtml(label)}</th><td>${lines(value)}</td></tr>`).join("")}</table>
-${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
+${[...warnings, ...notes].map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
 <p><a href="${escapeHtml(link)}">Look and decide</a></p>
 <p>${escapeHtml(LINK_WORTH)}</p>
 <p>${escapeHtml(QUOTE_LABEL)}</p>

@@ -18,8 +18,14 @@ async function postedWith(words: string): Promise<string> {
     {
       issuer: "https://stint.acme.example",
       sessionId: "ses_1",
-      approver: { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: [], slack: "U1" },
-      facts: { headline: "Bot asks", rows: [], notes: [], quotes: [{ label: "Description", text: words }] },
+      approver: { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: [], identities: [], slack: "U1" },
+      facts: {
+        headline: "Bot asks",
+        rows: [],
+        warnings: [],
+        notes: [],
+        quotes: [{ label: "Description", text: words }],
+      },
       expiresAt: 0,
       link: "https://stint.acme.example/approve#token",
     },

@@ -76,7 +76,7 @@ function factBlocks({ facts }: Notice): object[] {
   return [
     { type: "header", text: plain(facts.headline, 150) },
     ...facts.rows.map(({ label, value }) => ({ type: "section", text: plain(`${label}: ${value}`) })),
-    ...facts.notes.map(remark),
+    ...[...facts.warnings, ...facts.notes].map(remark),
   ];
 }
 

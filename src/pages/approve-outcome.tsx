@@ -9,6 +9,8 @@ export type ApproveOutcomeProps =
       readonly lines: readonly UnitLine[];
       readonly expiresAt: number;
       readonly agentName: string;
+      /** Where the browser's other tab goes on, if one waits. */
+      readonly returnsTo?: string | undefined;
     }
   | { readonly kind: "denied"; readonly agentName: string }
   | {
@@ -18,7 +20,7 @@ export type ApproveOutcomeProps =
       readonly decidedAt?: number;
     }
   | { readonly kind: "nothing_left"; readonly token: string }
-  | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" };
+  | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" | "other_browser" };
 
 /** How a visit ends, whichever way: what happened, and what to do next. */
 export function ApproveOutcome(props: ApproveOutcomeProps) {
@@ -56,7 +58,10 @@ function describe(props: ApproveOutcomeProps): Description {
               ))}
             </ul>
             <p>
-              It ends by itself: <Moment at={props.expiresAt} />. You can close this page.
+              It ends by itself: <Moment at={props.expiresAt} />.{" "}
+              {props.returnsTo === undefined
+                ? "You can close this page."
+                : `Go back to the tab where you began: it returns to ${props.returnsTo}.`}
             </p>
           </>
         ),
@@ -108,6 +113,17 @@ function describe(props: ApproveOutcomeProps): Description {
         body: (
           <p>
             Nothing was changed. Open the link from your message again, in one browser window, with cookies allowed.
+          </p>
+        ),
+      };
+    case "other_browser":
+      return {
+        title: "Open this where you began",
+        tone: "warn",
+        body: (
+          <p>
+            This request was begun in another browser, and only there can it be approved. If it was not you who began
+            it, deny it. Nothing was changed.
           </p>
         ),
       };

@@ -1,5 +1,5 @@
 import type { Facts } from "../domain/facts.ts";
-import { FactsList } from "./facts-list.tsx";
+import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
 import { Moment } from "./time.tsx";
 import { UnitText, type UnitLine } from "./units.tsx";
@@ -35,6 +35,7 @@ export function ApproveReview({
       <section class="card">
         <h1>Approve exactly this?</h1>
         <FactsList facts={facts} without={["May read", "May write", "For at most"]} />
+        <Warnings facts={facts} />
         <h2>It may, and nothing else</h2>
         <ul class="lines">
           {lines.map((unit) => (

@@ -1,6 +1,6 @@
 import type { Facts } from "../domain/facts.ts";
 import type { Assurance } from "../domain/tenant.ts";
-import { AgentWords, FactsList } from "./facts-list.tsx";
+import { AgentWords, FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
 import { Countdown } from "./time.tsx";
 import { UnitText, type UnitLine } from "./units.tsx";
@@ -17,12 +17,14 @@ export interface ApproveViewProps {
   readonly assurance: Assurance;
   readonly approverName: string;
   readonly matchCode: string;
+  /** Whether the request was begun in another browser, in which alone it can be approved. */
+  readonly elsewhere: boolean;
 }
 
 /** The request as its approver first sees it: Stint's facts, what may be taken away from it, and the two decisions. */
 export function ApproveView(props: ApproveViewProps) {
-  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName, matchCode } =
-    props;
+  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } = props;
+  const { matchCode, elsewhere } = props;
   return (
     <Layout title="Approval">
       <form class="card" method="post" action="/approve/review">
@@ -30,9 +32,10 @@ export function ApproveView(props: ApproveViewProps) {
         <div class="match">
           <span>Match code</span>
           <strong>{matchCode}</strong>
-          <small>The agent shows the same code. If it differs, deny.</small>
+          <small>Where it was asked for, the same code is shown. If it differs, deny.</small>
         </div>
         <FactsList facts={facts} without={["Match code", "May read", "May write", "For at most"]} />
+        <Warnings facts={facts} />
         <fieldset>
           <legend>May do</legend>
           {units.map((unit, at) => (
@@ -56,8 +59,14 @@ export function ApproveView(props: ApproveViewProps) {
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="csrf" value={csrf} />
         <input type="hidden" name="digest" value={requestDigest} />
+        {elsewhere && (
+          <p class="banner" role="note">
+            <strong>This request was begun in another browser.</strong> Only there can it be approved: open the link
+            there. If it was not you who began it, deny.
+          </p>
+        )}
         <div class="actions">
-          <button type="submit">Review and approve</button>
+          {!elsewhere && <button type="submit">Review and approve</button>}
           <button type="submit" class="deny" formaction="/approve/decide" name="decision" value="deny">
             Deny
           </button>

@@ -15,6 +15,21 @@ if (enter) {
       "This link is incomplete. Open it again from the message that you were sent.";
   }
 }
+const wait = document.getElementById("wait");
+if (wait) {
+  const look = async () => {
+    try {
+      const answer = await fetch(wait.action, {
+        method: "POST",
+        headers: { accept: "application/json" },
+        body: new URLSearchParams(new FormData(wait)),
+      });
+      if (answer.ok && (await answer.json()).decided) return wait.submit();
+    } catch {}
+    setTimeout(look, 2000);
+  };
+  setTimeout(look, 2000);
+}
 for (const time of document.querySelectorAll("time")) {
   const at = new Date(time.dateTime);
   const clock = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -84,7 +99,7 @@ legend { font-weight: 600; padding: 0 .25rem; }
 .tag.read { color: var(--read); background: var(--read-bg); }
 .field { display: grid; grid-template-columns: 6.5rem 1fr; align-items: center; gap: .5rem; }
 .field span { color: var(--soft); }
-select { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--soft); border-radius: .5rem; padding: .55rem .6rem; width: 100%; }
+select, input[type="text"] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--soft); border-radius: .5rem; padding: .55rem .6rem; width: 100%; }
 .actions { display: grid; gap: .6rem; margin: 1rem 0 .5rem; }
 @media (min-width: 30rem) { .actions { grid-auto-flow: column; grid-auto-columns: 1fr; } }
 button { font: 600 1rem/1.2 system-ui, sans-serif; min-height: 3rem; padding: .6rem 1rem; border-radius: .6rem; border: 2px solid var(--accent); background: var(--accent); color: var(--on-accent); cursor: pointer; width: 100%; }

@@ -16,6 +16,19 @@ export function FactsList({ facts, without }: { facts: Facts; without: readonly 
   );
 }
 
+/** What makes a request more dangerous than others. */
+export function Warnings({ facts }: { facts: Facts }) {
+  return (
+    <>
+      {facts.warnings.map((warning) => (
+        <p class="banner" role="note">
+          {warning}
+        </p>
+      ))}
+    </>
+  );
+}
+
 /** The agent's prose: last, quoted, labelled, and never more than a box. */
 export function AgentWords({ facts }: { facts: Facts }) {
   return (

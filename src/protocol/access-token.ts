@@ -14,8 +14,8 @@ const MAX_REMEMBERED = 5000;
 export interface AccessToken {
   readonly session_id: string;
   readonly jti: string;
-  /** Thumbprint of the key it is bound to. */
-  readonly jkt: string;
+  /** Thumbprint of the key it is bound to; absent for a bearer token, which no resource of Stint's own takes. */
+  readonly jkt?: string | undefined;
   readonly audience: string;
   /** The client that obtained it: the agent, or the server that exchanged. */
   readonly client_id: string;
@@ -41,7 +41,7 @@ export interface AccessTokenClaims {
   readonly exp: number;
   readonly jti: string;
   readonly sid: string;
-  readonly cnf: { readonly jkt: string };
+  readonly cnf?: { readonly jkt: string };
   readonly authorization_details: readonly AccessDetail[];
   readonly grant_digest: string;
   /** In a token that a server obtained: that server (RFC 8693 §4.1), and the agent for which it acts. */
@@ -59,7 +59,7 @@ export async function verifyAccessToken(
 ): Promise<Result<AccessToken, "invalid_token">> {
   const digest = sha256(`${context.issuer} ${context.keys.map((key) => key.kid).join(" ")} ${token}`);
   const known = remembered.get(digest);
-  const access = known ?? (await verify(token, context));
+  const access = known ?? (await verify(token, context, now));
   if (access === undefined || access.expires_at <= now) {
     remembered.delete(digest);
     return err("invalid_token");
@@ -78,17 +78,18 @@ function remember(digest: string, access: AccessToken): void {
   remembered.set(digest, access);
 }
 
-async function verify(token: string, context: TenantContext): Promise<AccessToken | undefined> {
-  const claims = await verifyOwnToken(token, "access_token", context.keys);
+async function verify(token: string, context: TenantContext, now: number): Promise<AccessToken | undefined> {
+  const claims = await verifyOwnToken(token, "access_token", context.keys, now);
   return claims === undefined || claims["iss"] !== context.issuer ? undefined : readClaims(claims);
 }
 
 /** Our own signature is on it, but a key that signs is not yet a reader that trusts. */
 function readClaims(claims: JsonObject): AccessToken | undefined {
   const { sid, jti, aud, client_id, sub, exp, iat, grant_digest, act } = claims;
-  const jkt = (claims["cnf"] as JsonObject | undefined)?.["jkt"];
+  const { cnf } = claims;
+  const jkt = (cnf as JsonObject | undefined)?.["jkt"];
   const details = authorizationDetailsSchema.safeParse(claims["authorization_details"]);
-  const texts = [sid, jti, jkt, aud, client_id, sub, grant_digest];
+  const texts = [sid, jti, ...(cnf === undefined ? [] : [jkt]), aud, client_id, sub, grant_digest];
   if (!texts.every((text) => typeof text === "string") || typeof exp !== "number" || typeof iat !== "number")
     return undefined;
   if (!isSessionId(sid as string) || !details.success) return undefined;
@@ -96,7 +97,7 @@ function readClaims(claims: JsonObject): AccessToken | undefined {
   return {
     session_id: sid as string,
     jti: jti as string,
-    jkt: jkt as string,
+    ...(cnf === undefined ? {} : { jkt: jkt as string }),
     audience: aud as string,
     client_id: client_id as string,
     agent: typeof claims["agent"] === "string" ? claims["agent"] : (client_id as string),

@@ -22,7 +22,7 @@ export async function verifyApprovalLink(
   context: TenantContext,
   now: number,
 ): Promise<Result<ApprovalLink, LinkFault>> {
-  const claims = await verifyOwnToken(token, "approval_link", context.keys);
+  const claims = await verifyOwnToken(token, "approval_link", context.keys, now);
   if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/approve`)
     return err("invalid_link");
   const { sid, sub, request_digest, jti, exp } = claims;

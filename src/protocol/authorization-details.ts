@@ -1,13 +1,17 @@
 import { z } from "zod";
-import type { AccessDetail } from "../domain/access.ts";
+import { unitsOf, type AccessDetail } from "../domain/access.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { readScope } from "../domain/scope.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
-import type { WireError } from "./wire-error.ts";
+import type { Form } from "./body.ts";
+import { invalidRequest, type WireError } from "./wire-error.ts";
 
 /** More entries than a human can take in. */
 const MAX_ENTRIES = 20;
 const MAX_ITEMS = 50;
+/** The lines of the approval page. */
+const MAX_UNITS = 200;
 
 export const identifier = z
   .string()
@@ -47,7 +51,11 @@ export const mcpToolsSchema = z
 export const authorizationDetailsSchema = z
   .array(z.discriminatedUnion("type", [upstreamAccessSchema, mcpToolsSchema]))
   .min(1)
-  .max(MAX_ENTRIES);
+  .max(MAX_ENTRIES)
+  .refine(
+    (details) => details.flatMap(unitsOf).length <= MAX_UNITS,
+    `must be at most ${MAX_UNITS} operations at a location`,
+  );
 
 /** Checks `authorization_details` that came as JSON. RFC 9396 §5. */
 export function readAuthorizationDetails(value: Json | undefined): Result<AccessDetail[], WireError> {
@@ -66,3 +74,28 @@ export function readAuthorizationDetailsText(text: string): Result<AccessDetail[
 export function invalidDetails(description: string): WireError {
   return { status: 400, error: "invalid_authorization_details", description: `authorization_details: ${description}` };
 }
+
+/**
+ * The access that a form asks for, by `authorization_details` or by `scope`, whose tokens are the
+ * short form of the same; undefined when it names none.
+ */
+export function readAskedAccess(form: Form): Result<readonly AccessDetail[] | undefined, WireError> {
+  const [scope, details] = [form.get("scope"), form.get("authorization_details")];
+  if (details !== undefined) {
+    if (scope !== undefined && scope !== "openid")
+      return err(invalidRequest("send scope or authorization_details, not both"));
+    return readAuthorizationDetailsText(details);
+  }
+  const read = readScope(scope ?? "openid");
+  if (read === undefined) return err(INVALID_SCOPE);
+  if (read.length === 0) return ok(undefined);
+  const checked = authorizationDetailsSchema.safeParse(read);
+  return checked.success ? ok(checked.data) : err(INVALID_SCOPE);
+}
+
+export const INVALID_SCOPE: WireError = {
+  status: 400,
+  error: "invalid_scope",
+  description:
+    "a scope is upstream:operation@location or mcp:server:tool, such as github:issues:read@acme/api; there is no offline_access: for more time open a new session, which a human must approve",
+};

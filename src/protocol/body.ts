@@ -30,9 +30,13 @@ export async function readJsonObject(
 /** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
 export async function readForm(request: Request): Promise<Result<Form, WireError>> {
   const text = await readText(request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
-  if (!text.ok) return text;
+  return text.ok ? parseForm(text.value) : text;
+}
+
+/** Reads the text of a form, or of a URL's query. */
+export function parseForm(text: string): Result<Form, WireError> {
   const form = new Map<string, string>();
-  const pairs = text.value === "" ? [] : text.value.split("&");
+  const pairs = text === "" ? [] : text.split("&");
   if (pairs.length > MAX_FORM_PARAMETERS) return err(invalidRequest("too many parameters"));
   for (const pair of pairs) {
     const equals = pair.indexOf("=");

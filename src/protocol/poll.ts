@@ -1,4 +1,6 @@
 import type { RedeemFault } from "../domain/session.ts";
+import { proofErrorAtServer } from "./dpop.ts";
+import { invalidTarget } from "./token-exchange.ts";
 import { UNAVAILABLE, type WireError } from "./wire-error.ts";
 
 export type PollFault =
@@ -9,6 +11,8 @@ export type PollFault =
   | "replayed"
   | "stale"
   | "overloaded";
+
+export type CodeFault = Exclude<PollFault, "slow_down"> | "invalid_target";
 
 /** What a poll is told, CIBA Core §11. */
 export function pollError(fault: PollFault): WireError {
@@ -51,6 +55,32 @@ export function pollError(fault: PollFault): WireError {
     case "replayed":
     case "stale":
       return { status: 400, error: "invalid_dpop_proof", description: "the DPoP proof was used before or is too old" };
+    case "overloaded":
+      return UNAVAILABLE;
+  }
+}
+
+/** What a client is told whose code does not hold, RFC 6749 §5.2: one answer, whatever was wrong with it. */
+export function codeError(fault: CodeFault, nonce: string): WireError {
+  switch (fault) {
+    case "pending":
+    case "denied":
+    case "expired":
+    case "already_redeemed":
+    case "ended":
+    case "unknown_session":
+    case "wrong_key":
+      return {
+        status: 400,
+        error: "invalid_grant",
+        description:
+          "the code is unknown, used, older than a minute, or was issued to another client, key, redirect_uri or code_challenge; authorize again",
+      };
+    case "invalid_target":
+      return invalidTarget("nothing was granted for that resource, or the trust policy no longer allows it");
+    case "replayed":
+    case "stale":
+      return proofErrorAtServer("invalid", nonce);
     case "overloaded":
       return UNAVAILABLE;
   }

@@ -124,6 +124,12 @@ export function askError(fault: AskFault): WireError {
       };
     case "too_long":
       return invalidRequest(`/expires_in: the trust policy allows at most ${fault.maxSeconds} seconds`);
+    case "unknown_approver":
+      return {
+        status: 400,
+        error: "unknown_user_id",
+        description: "login_hint names nobody who may decide this request",
+      };
     case "no_approver":
       return {
         status: 403,

@@ -2,10 +2,12 @@ import { z } from "zod";
 import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../domain/compiled-tenant.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { ASSURANCE_LEVELS, type TenantDocument } from "../domain/tenant.ts";
+import { isRedirectUri } from "../domain/redirect-uri.ts";
+import { ASSURANCE_LEVELS, CLIENT_AUTHENTICATION_METHODS, type TenantDocument } from "../domain/tenant.ts";
 import { meets, OFFERED_ASSURANCE } from "../domain/policy.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { identifier } from "./authorization-details.ts";
+import { jwksSchema } from "./jwks.ts";
 
 const MAX_LIST = 500;
 
@@ -58,30 +60,48 @@ const issuer = z
     "must be an origin such as https://stint.acme.example",
   );
 
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
-const publicJwk = z
-  .looseObject({
-    kty: z.enum(["EC", "RSA", "OKP"]),
-    kid: z.string().min(1).max(200).optional(),
-    alg: z.enum(["ES256", "PS256", "EdDSA", "Ed25519"]).optional(),
-    use: z.literal("sig").optional(),
-    crv: z.enum(["P-256", "Ed25519"]).optional(),
-    x: z.string().optional(),
-    y: z.string().optional(),
-    n: z.string().optional(),
-    e: z.string().optional(),
-  })
+/** Where a client's keys are fetched from, at most once a minute. */
+const jwksUri = z
+  .url({ protocol: /^https?$/ })
+  .max(500)
   .refine(
-    (jwk) => !PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)),
-    "must be a public key: never put a private or symmetric key here",
-  );
-const jwks = z.strictObject({ keys: z.array(publicJwk).max(10) }).refine(({ keys }) => {
-  const kids = keys.map((key) => key.kid).filter((kid) => kid !== undefined);
-  return new Set(kids).size === kids.length;
-}, "has two keys with the same kid");
+    (text) => new URL(text).username === "" && new URL(text).hash === "",
+    "must be a URL without user or fragment",
+  )
+  .describe("Where the keys are fetched from; instead of jwks");
+const keySource = { jwks: jwksSchema.optional(), jwks_uri: jwksUri.optional() };
+const dpopBound = z
+  .boolean()
+  .default(true)
+  .describe("Whether tokens are always bound to a key (DPoP). With false, whoever holds such a token can use it");
 
-const agent = z.strictObject({ client_id: clientId, name: displayName, owner: personId, jwks });
+const agent = z.strictObject({
+  client_id: clientId,
+  name: displayName,
+  owner: personId,
+  ...keySource,
+  token_endpoint_auth_method: z.enum(CLIENT_AUTHENTICATION_METHODS).default("private_key_jwt"),
+  redirect_uris: z
+    .array(z.string().max(500).refine(isRedirectUri, "must be https, or http on loopback, without fragment or user"))
+    .max(20)
+    .default([])
+    .describe("Where a browser may return to; a loopback address with any port"),
+  dpop_bound_access_tokens: dpopBound,
+});
+
+const metadataHost = z.strictObject({
+  host: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?$/, "must be a host name such as vscode.dev"),
+  owner: personId,
+  dpop_bound_access_tokens: dpopBound,
+});
+
+const identityProvider = z.strictObject({
+  issuer: z.url({ protocol: /^https?$/ }).max(500),
+  ...keySource,
+});
 
 const person = z.strictObject({
   id: personId,
@@ -96,6 +116,11 @@ const person = z.strictObject({
     .string()
     .regex(/^[UW][A-Z0-9]{2,20}$/, "must be a Slack member id such as U012ABCDEF")
     .optional(),
+  identities: z
+    .array(z.strictObject({ issuer: z.url().max(500), subject: z.string().min(1).max(255) }))
+    .max(10)
+    .default([])
+    .describe("Who this person is at the tenant's identity providers"),
 });
 
 const operation = z.strictObject({
@@ -150,7 +175,8 @@ const server = z.strictObject({
   resource: resourceUri,
   owner: personId,
   trust: z.enum(["remote", "local"]),
-  jwks,
+  ...keySource,
+  dpop_bound_access_tokens_required: dpopBound,
   tools: z.record(
     z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/),
     z.strictObject({
@@ -172,7 +198,11 @@ const allowPattern = z
   );
 const policy = z.strictObject({
   id: identifier,
-  agents: z.array(clientId).min(1).max(MAX_LIST),
+  agents: z
+    .array(z.union([clientId, z.string().regex(/^host:[a-z0-9.:-]{1,253}$/)]))
+    .min(1)
+    .max(MAX_LIST)
+    .describe("client_id, or host:NAME for every client of a welcome metadata host"),
   allow: z.array(allowPattern).min(1).max(MAX_LIST),
   max_duration: duration,
   approvers: z
@@ -225,6 +255,10 @@ export const tenantDocumentSchema = z.strictObject({
   $schema: z.string().max(500).optional(),
   issuer: issuer.describe("The tenant's origin; one of the origins the broker serves"),
   agents: list(agent),
+  client_metadata_hosts: list(metadataHost).describe(
+    "Hosts whose clients need no registration: their client_id is the address of a metadata document",
+  ),
+  identity_providers: list(identityProvider).describe("Whose identity assertions (ID-JAG) are believed"),
   people: list(person),
   upstreams: list(upstream),
   servers: list(server),
@@ -270,7 +304,10 @@ export function readTenantDocument(
   if (all.length > 0) return err(all);
   return ok({
     document,
-    warnings: tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)),
+    warnings: [
+      ...tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)),
+      ...warnBearer(document),
+    ],
   });
 }
 
@@ -297,8 +334,18 @@ function pointer(path: readonly PropertyKey[]): string {
 }
 
 /** Addresses that this broker would refuse to call, told now and not at the first call. */
-function privateAddresses({ upstreams, notify: { slack, email } }: TenantDocument): DocumentProblem[] {
+function privateAddresses(document: TenantDocument): DocumentProblem[] {
+  const {
+    upstreams,
+    agents,
+    servers,
+    identity_providers,
+    notify: { slack, email },
+  } = document;
   const addresses: (readonly [string, string | undefined])[] = [
+    ...agents.map(({ jwks_uri }, at) => [`/agents/${at}/jwks_uri`, jwks_uri] as const),
+    ...servers.map(({ jwks_uri }, at) => [`/servers/${at}/jwks_uri`, jwks_uri] as const),
+    ...identity_providers.map(({ jwks_uri }, at) => [`/identity_providers/${at}/jwks_uri`, jwks_uri] as const),
     ...upstreams.map(({ base_url }, at) => [`/upstreams/${at}/base_url`, base_url] as const),
     ["/notify/slack/base_url", slack?.base_url],
     ["/notify/email/resend/base_url", email?.resend?.base_url],
@@ -333,6 +380,20 @@ function confusableNames(document: TenantDocument): DocumentProblem[] {
     seen.set(skeleton, candidate.client_id);
     return [];
   });
+}
+
+/** A token that is bound to no key is worth a warning every time the document is applied. */
+function warnBearer({ servers }: TenantDocument): DocumentProblem[] {
+  return servers.flatMap(({ id, dpop_bound_access_tokens_required }, at) =>
+    dpop_bound_access_tokens_required
+      ? []
+      : [
+          {
+            path: `/servers/${at}/dpop_bound_access_tokens_required`,
+            message: `server ${id} takes tokens that are bound to no key: whoever holds one can use it`,
+          },
+        ],
+  );
 }
 
 function warnAssurance(

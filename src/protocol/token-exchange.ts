@@ -2,15 +2,21 @@ import type { AccessDetail } from "../domain/access.ts";
 import type { CompiledTenant } from "../domain/compiled-tenant.ts";
 import type { ExchangeFault, Target } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { readAuthorizationDetailsText } from "./authorization-details.ts";
+import { INVALID_SCOPE, readAskedAccess } from "./authorization-details.ts";
+import type { PublicJwk } from "../domain/tenant.ts";
 import type { Form } from "./body.ts";
+import type { OneTimeClaim } from "./client-assertion.ts";
+import { isJti, isPresent, verifyClientJwt } from "./client-jwt.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 export const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
+const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";
 
 /** A token exchange request, RFC 8693 §2.1, as far as it can be read without believing any token. */
 export interface ExchangeRequest {
   readonly subjectToken: string;
+  /** The statement of a server that it is the one that acts; see {@link verifyActorToken}. */
+  readonly actorToken?: string | undefined;
   readonly target: Target;
   readonly requested?: readonly AccessDetail[] | undefined;
   readonly expiresInSeconds?: number | undefined;
@@ -22,13 +28,6 @@ const NEW_SESSION = "to go on after the session ends, open a new session, which 
 export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<ExchangeRequest, WireError> {
   const target = readTarget(form, tenant);
   if (!target.ok) return target;
-  if (form.has("scope")) {
-    return err({
-      status: 400,
-      error: "invalid_scope",
-      description: `Stint knows no scopes, and no offline_access: narrow with authorization_details; ${NEW_SESSION}`,
-    });
-  }
   const requestedType = form.get("requested_token_type");
   if (requestedType !== undefined && requestedType !== ACCESS_TOKEN_TYPE) {
     return err(
@@ -41,15 +40,24 @@ export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<
   if (subjectToken === undefined) return err(invalidRequest("subject_token is missing"));
   if (form.get("subject_token_type") !== ACCESS_TOKEN_TYPE)
     return err(invalidRequest(`subject_token_type must be ${ACCESS_TOKEN_TYPE}`));
-  if (form.has("actor_token") || form.has("actor_token_type")) {
-    return err(invalidRequest("actor_token is not taken: a server is the actor by authenticating as itself"));
-  }
-  const details = form.get("authorization_details");
-  const requested = details === undefined ? ok(undefined) : readAuthorizationDetailsText(details);
+  const actorToken = form.get("actor_token");
+  if ((actorToken === undefined) !== (form.get("actor_token_type") === undefined))
+    return err(invalidRequest("actor_token and actor_token_type come together"));
+  if (actorToken !== undefined && form.get("actor_token_type") !== JWT_TYPE)
+    return err(invalidRequest(`actor_token_type must be ${JWT_TYPE}`));
+  if (actorToken !== undefined && actorToken === subjectToken)
+    return err(invalidRequest("actor_token and subject_token are the same"));
+  const requested = readAskedAccess(form);
   if (!requested.ok) return requested;
   const expiresIn = readExpiresIn(form.get("expires_in"));
   if (!expiresIn.ok) return expiresIn;
-  return ok({ subjectToken, target: target.value, requested: requested.value, expiresInSeconds: expiresIn.value });
+  return ok({
+    subjectToken,
+    actorToken,
+    target: target.value,
+    requested: requested.value,
+    expiresInSeconds: expiresIn.value,
+  });
 }
 
 /** One audience, named by `resource` or `audience` or by both alike. RFC 8693 §2.1, RFC 8707 §2. */
@@ -60,6 +68,11 @@ function readTarget(form: Form, tenant: CompiledTenant): Result<Target, WireErro
     return err(invalidTarget("name one audience: a registered server's resource, or {issuer}/proxy/{upstream}"));
   if (resource !== undefined && audience !== undefined && resource !== audience)
     return err(invalidTarget("resource and audience disagree"));
+  return findTarget(named, tenant);
+}
+
+/** What an audience stands for: an upstream behind the proxy, or a registered server. */
+export function findTarget(named: string, tenant: CompiledTenant): Result<Target, WireError> {
   const { issuer } = tenant.document;
   const prefix = `${issuer}/proxy/`;
   if (named.startsWith(prefix)) {
@@ -80,12 +93,12 @@ function readExpiresIn(text: string | undefined): Result<number | undefined, Wir
     : err(invalidRequest("expires_in must be a number of seconds"));
 }
 
-function invalidTarget(description: string): WireError {
+export function invalidTarget(description: string): WireError {
   return { status: 400, error: "invalid_target", description };
 }
 
 /** What the refusals of an exchange look like, RFC 8693 §2.2.2 and RFC 9396 §5. */
-export function exchangeError(fault: ExchangeFault): WireError {
+export function exchangeError(fault: ExchangeFault, byScope = false): WireError {
   switch (fault) {
     case "wrong_subject":
       return invalidRequest(
@@ -102,6 +115,8 @@ export function exchangeError(fault: ExchangeFault): WireError {
         "the session was granted nothing for that audience, or the trust policy no longer allows it",
       );
     case "wider_than_subject":
+      if (byScope)
+        return { ...INVALID_SCOPE, description: "scope goes beyond what the subject token holds for that audience" };
       return {
         status: 400,
         error: "invalid_authorization_details",
@@ -116,3 +131,32 @@ export function exchangeError(fault: ExchangeFault): WireError {
 export const SUBJECT_INVALID: WireError = invalidRequest(
   `the subject token is not valid, or its session has ended: ${NEW_SESSION}`,
 );
+
+const ACTOR_TOKEN_LIFETIME_SECONDS = 300;
+
+/**
+ * Verifies an `actor_token` (RFC 8693 §2.1): a JWT in which the server that authenticated here says
+ * that it is the one that acts. It adds nothing to the authentication, and may not contradict it.
+ */
+export async function verifyActorToken(
+  token: string,
+  server: { readonly id: string; readonly keys: readonly PublicJwk[] },
+  issuer: string,
+  now: number,
+): Promise<Result<OneTimeClaim, WireError>> {
+  const claims = await verifyClientJwt(token, server.keys, [undefined, "JWT"]);
+  const { iss, sub, aud, jti, exp } = claims ?? {};
+  const holds =
+    claims !== undefined &&
+    iss === server.id &&
+    sub === server.id &&
+    aud === issuer &&
+    isJti(jti) &&
+    isPresent(claims, now, ACTOR_TOKEN_LIFETIME_SECONDS);
+  // The same key as an assertion's: one JWT cannot be both.
+  return holds
+    ? ok({ key: `assertion:${jti}`, rememberUntil: Number(exp) })
+    : err(
+        invalidRequest("actor_token must be by the server that authenticates, about itself, for the issuer, and fresh"),
+      );
+}

@@ -2,8 +2,16 @@ import { Hono } from "hono";
 import { shippedCatalogue } from "../catalogues/index.ts";
 import { equalsConstantTime, sha256 } from "../crypto/hash.ts";
 import { adminToken } from "../crypto/admin-token.ts";
-import { signToken } from "../crypto/signing-key.ts";
+import {
+  generateSigningKeys,
+  KEY_LIVES,
+  KEY_USES,
+  signToken,
+  type KeyUse,
+  type SigningKey,
+} from "../crypto/signing-key.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { parseDuration } from "../domain/duration.ts";
 import { diffDocuments } from "../domain/document-diff.ts";
 import { isSessionId } from "../domain/ids.ts";
 import { readJsonObject } from "../protocol/body.ts";
@@ -40,7 +48,8 @@ export const admin = new Hono<App>()
     const changes = diffDocuments(tenant.document as unknown as Json, document as unknown as Json);
     if (c.req.query("dry_run") === "true") return c.json({ version: configVersion, applied: false, changes, warnings });
     const text = canonicalJson(document);
-    const version = await tenantObject(c.env, issuer).apply(text, sha256(text));
+    const longest = Math.max(0, ...document.policies.map(({ max_duration }) => parseDuration(max_duration) ?? 0));
+    const version = await tenantObject(c.env, issuer).apply(text, sha256(text), longest);
     forgetTenant(issuer);
     return c.json({ version, applied: version !== configVersion, changes, warnings });
   })
@@ -93,6 +102,32 @@ export const admin = new Hono<App>()
     await storeSecret(c.env, c.var.tenant.issuer, name, value);
     return c.json({ stored: name });
   })
+  .get("/admin/keys", (c) => c.json({ keys: c.var.tenant.keys.map((key) => keyView(key, c)) }))
+  .post("/admin/keys/rotate", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const { use } = body.value;
+    if (use !== undefined && !KEY_USES.includes(use as KeyUse))
+      return renderError(invalidRequest(`use is one of ${KEY_USES.join(", ")}`));
+    const uses = use === undefined ? KEY_USES : [use as KeyUse];
+    const { issuer, config } = c.var.tenant;
+    const made = await Promise.all(
+      uses.map((one) => generateSigningKeys(config.kek, issuer, [one], nowSeconds() + KEY_LIVES[one].publishSeconds)),
+    );
+    await tenantObject(c.env, issuer).rotateKeys(made.flat());
+    forgetTenant(issuer);
+    return c.json({ created: made.flat().map((key) => ({ kid: key.kid, use: key.use, signs_from: key.signs_from })) });
+  })
+  .post("/admin/keys/:kid/retire", async (c) => {
+    const { issuer, config, keys } = c.var.tenant;
+    const kid = c.req.param("kid");
+    const retired = keys.find((key) => key.kid === kid);
+    if (retired === undefined) return renderError(NOT_FOUND);
+    const [successor] = await generateSigningKeys(config.kek, issuer, [retired.use], nowSeconds());
+    if (!(await tenantObject(c.env, issuer).retireKey(kid, successor!))) return renderError(NOT_FOUND);
+    forgetTenant(issuer);
+    return c.json({ retired: kid, successor: successor!.kid });
+  })
   .get("/admin/audit", async (c) => {
     const after = Number(c.req.query("after") ?? 0);
     if (!Number.isSafeInteger(after) || after < 0) return renderError(invalidRequest("after must be a row number"));
@@ -102,6 +137,12 @@ export const admin = new Hono<App>()
     return c.json({ rows, head, checkpoint: await signToken(signingKey(c.var.tenant, "checkpoint"), claims) });
   })
   .all("/admin/*", () => renderError(NOT_FOUND));
+
+function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {
+  const isSigning = signingKey(c.var.tenant, use).kid === kid;
+  const status = isSigning ? "signing" : signsFrom > nowSeconds() ? "published" : "verifying";
+  return { kid, use, status, signs_from: signsFrom, verify_until: verifyUntil ?? null };
+}
 
 async function inspect(c: Handling) {
   const id = c.req.param("id") ?? "";

@@ -50,7 +50,7 @@ const request: SessionRequest = {
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
   await loadTenant(env, ISSUER);
-  await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest");
+  await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest", 3600);
   forgetTenant(ISSUER);
   await env.SESSION.getByName(objectName(ISSUER, SESSION_ID)).open({
     request,
@@ -116,7 +116,7 @@ describe("time and the link (A08, A19)", () => {
 
   it("refuses an approver whom the policy no longer names", async () => {
     const token = await link();
-    await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson({ ...document, policies: [] }), "digest");
+    await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson({ ...document, policies: [] }), "digest", 3600);
     forgetTenant(ISSUER);
     expect((await view(token)).status).toBe(403);
   });

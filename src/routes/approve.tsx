@@ -1,8 +1,5 @@
 import { Hono } from "hono";
-import { getCookie, setCookie } from "hono/cookie";
 import type { Child } from "hono/jsx";
-import { deriveKey, equalsConstantTime, hmac } from "../crypto/hash.ts";
-import { newId } from "../crypto/random.ts";
 import { narrow, unitsOf } from "../domain/access.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
@@ -22,8 +19,10 @@ import { verifyApprovalLink, type ApprovalLink } from "../protocol/approval-link
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import { readForm, type Form } from "../protocol/body.ts";
 import { renderError } from "../protocol/wire-error.ts";
+import { checkView, csrfToken, isSameOrigin, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
+import { page } from "./page.ts";
 
 /** What an approver may choose from when making a session shorter, in seconds. */
 const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600];
@@ -38,14 +37,16 @@ export const approvePages = new Hono<App>()
   .post("/approve/view", async (c) => {
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
-    return page(c, view(entered.value, startView(c, entered.value.link)));
+    const csrf = csrfToken(c, startView(c), entered.value.link.jti);
+    return page(c, view(entered.value, csrf, isElsewhere(c, entered.value.description)));
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
     const { form, decider, link, session, description } = entered.value;
-    const csrf = checkView(c, entered.value);
+    const csrf = checkLinkView(c, entered.value);
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
+    if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
     const narrowing = readNarrowing(form, description, nowSeconds());
     if (narrowing.authorization_details.length === 0)
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
@@ -72,7 +73,7 @@ export const approvePages = new Hono<App>()
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
     const { form, decider, session, description } = entered.value;
-    if (checkView(c, entered.value) === undefined) return outcome(c, { kind: "forbidden" });
+    if (checkLinkView(c, entered.value) === undefined) return outcome(c, { kind: "forbidden" });
     const digest = form.get("digest") ?? "";
     if (form.get("decision") === "deny") {
       const denied = await session.deny(decider, digest);
@@ -80,6 +81,10 @@ export const approvePages = new Hono<App>()
       return outcome(c, { kind: "denied", agentName: description.setting.labels.agent_name });
     }
     if (form.get("decision") !== "approve") return outcome(c, { kind: "forbidden" });
+    if (isElsewhere(c, description)) {
+      await session.refuse("other_browser", { person: decider.person });
+      return outcome(c, { kind: "other_browser" });
+    }
     const seen = readGrant(form.get("grant") ?? "");
     if (seen === undefined) return outcome(c, { kind: "changed" });
     const approved = await session.approve(decider, { ...seen, digest });
@@ -91,6 +96,7 @@ export const approvePages = new Hono<App>()
       lines: linesOf(grant.authorization_details.flatMap(unitsOf), labels),
       expiresAt: grant.expires_at,
       agentName: labels.agent_name,
+      returnsTo: returnHost(description),
     });
   });
 
@@ -128,7 +134,13 @@ async function enter(c: Handling): Promise<Result<Entered, Response>> {
   return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
 }
 
-function view({ form, link, approverName, description }: Entered, csrf: string): Child {
+/** The host that the browser's other tab returns to, where one waits. */
+function returnHost({ state }: SessionDescription): string | undefined {
+  const flow = state.request.code_flow;
+  return flow === undefined ? undefined : new URL(flow.redirect_uri).host;
+}
+
+function view({ form, link, approverName, description }: Entered, csrf: string, elsewhere: boolean): Child {
   const { state, setting } = description;
   const { request } = state;
   const longest = request.expires_in;
@@ -149,6 +161,7 @@ function view({ form, link, approverName, description }: Entered, csrf: string):
       assurance={OFFERED_ASSURANCE}
       approverName={approverName}
       matchCode={setting.match_code}
+      elsewhere={elsewhere}
     />
   );
 }
@@ -186,49 +199,19 @@ function linesOf(units: readonly string[], labels: Labels): UnitLine[] {
   return [...lines.filter(({ access }) => access === "write"), ...lines.filter(({ access }) => access === "read")];
 }
 
-/** A browser says where a post comes from; one that says nothing of the kind is not a browser that can be tricked. */
-function isSameOrigin(c: Handling): boolean {
-  const origin = c.req.header("origin");
-  const site = c.req.header("sec-fetch-site");
-  return (origin === undefined || origin === c.var.tenant.issuer) && (site === undefined || site === "same-origin");
+/** The CSRF token of this browser's view of this link, if the form brought it. */
+function checkLinkView(c: Handling, { form, link }: Entered): string | undefined {
+  const csrf = form.get("csrf");
+  return checkView(c, csrf, link.jti) === undefined ? undefined : csrf;
 }
 
 /**
- * Begins a view in this browser, or joins the one that another tab began, and answers the token that
- * a decision in it needs.
+ * Whether this browser may approve: one that began an authorization request has to be the one in
+ * which its human opens the link, or a stranger could begin it and let somebody else approve.
  */
-function startView(c: Handling, link: ApprovalLink): string {
-  const known = viewOf(c);
-  const id = known ?? newId("view_");
-  if (known === undefined) {
-    const secure = c.var.tenant.issuer.startsWith("https:");
-    setCookie(c, viewCookie(c), id, { path: "/", httpOnly: true, sameSite: "Strict", secure });
-  }
-  return csrfToken(c, id, link);
-}
-
-/** The CSRF token of this browser's view of this link, if the form brought it. */
-function checkView(c: Handling, { form, link }: Entered): string | undefined {
-  const id = viewOf(c);
-  if (id === undefined) return undefined;
-  const expected = csrfToken(c, id, link);
-  return equalsConstantTime(form.get("csrf") ?? "", expected) ? expected : undefined;
-}
-
-function viewOf(c: Handling): string | undefined {
-  const id = getCookie(c, viewCookie(c));
-  return id !== undefined && /^view_[A-Za-z0-9_-]{22}$/.test(id) ? id : undefined;
-}
-
-/** With the prefix, no subdomain can plant the cookie; without TLS, browsers do not take it. */
-function viewCookie(c: Handling): string {
-  return c.var.tenant.issuer.startsWith("https:") ? "__Host-stint_view" : "stint_view";
-}
-
-/** Bound to the link as well as to the browser: a planted cookie is worth nothing without the link. */
-function csrfToken(c: Handling, viewId: string, link: ApprovalLink): string {
-  const { config, issuer } = c.var.tenant;
-  return hmac(deriveKey(config.kek, "csrf", issuer), `${viewId} ${link.jti}`);
+function isElsewhere(c: Handling, { setting }: SessionDescription): boolean {
+  const view = viewOf(c);
+  return setting.browser !== undefined && (view === undefined || setting.browser.digest !== viewDigest(view));
 }
 
 function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
@@ -269,24 +252,9 @@ const OUTCOME_STATUS = {
   changed: 409,
   nothing_left: 400,
   forbidden: 403,
+  other_browser: 403,
 } as const;
 
 function outcome(c: Handling, props: ApproveOutcomeProps): Response {
   return page(c, <ApproveOutcome {...props} />, OUTCOME_STATUS[props.kind]);
 }
-
-function page(c: Handling, content: Child, status: 200 | 400 | 403 | 404 | 409 | 410 = 200): Response {
-  return c.body(`<!doctype html>${String(content)}`, status, PAGE_HEADERS);
-}
-
-/** Nothing from elsewhere, no frame, no cache, no trace in a referrer. */
-const PAGE_HEADERS = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  "x-frame-options": "DENY",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "permissions-policy": "camera=(), microphone=(), geolocation=()",
-  "cache-control": "no-store",
-};

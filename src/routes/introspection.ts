@@ -1,57 +1,68 @@
 import { Hono } from "hono";
-import { verifyAccessToken } from "../protocol/access-token.ts";
+import { signToken } from "../crypto/signing-key.ts";
+import { scopeOf } from "../domain/scope.ts";
+import { verifyAccessToken, type AccessToken } from "../protocol/access-token.ts";
 import { NO_STORE, renderError } from "../protocol/wire-error.ts";
-import { readTokenForm } from "./client.ts";
-import { nowSeconds, type App } from "./http.ts";
+import { signingKey } from "../tenancy.ts";
+import { assertionOf, identifyClient, readTokenForm, type AuthenticatedClient } from "./client.ts";
+import { nowSeconds, type App, type Handling } from "./http.ts";
 import { sessionObject, standingOf } from "./objects.ts";
 
-/** RFC 7662: whether a token is good at this moment. A client learns only about tokens that are its own or meant for it. */
+const SIGNED = "application/token-introspection+jwt";
+
+/**
+ * RFC 7662: whether a token is good at this moment, and RFC 9701: the same as a signed statement for
+ * whoever asks for one. A client learns only about tokens that are its own or meant for it.
+ */
 export const introspection = new Hono<App>().post("/oauth/introspect", async (c) => {
-  const form = await readTokenForm(c);
+  const form = await readTokenForm(c, (context, fields) => identifyClient(context, assertionOf(fields)));
   if (!form.ok) return renderError(form.error);
   const { client } = form.value;
-  const inactive = c.json({ active: false }, 200, NO_STORE);
-  const token = await verifyAccessToken(form.value.token, c.var.tenant, nowSeconds());
-  if (!token.ok) return inactive;
-  const { id, kind } = client;
-  const { tenant, issuer } = c.var.tenant;
-  const concerns =
-    kind === "agent"
-      ? token.value.agent === id
-      : token.value.audience === tenant.servers.get(id)?.resource || token.value.actor === id;
-  const standing = standingOf(c.var.tenant, token.value.agent);
-  if (!concerns || standing === undefined) return inactive;
-  const live = await sessionObject(c.env, issuer, token.value.session_id).introspect(token.value, standing);
-  if (!live.ok) return inactive;
-  const {
-    session_id,
-    jti,
-    jkt,
-    audience,
-    client_id,
-    agent,
-    sub,
-    expires_at,
-    issued_at,
-    grant_digest,
-    authorization_details,
-    actor,
-  } = token.value;
-  const body = {
-    active: true,
-    iss: issuer,
-    sub,
-    aud: audience,
-    client_id,
-    exp: expires_at,
-    iat: issued_at,
-    jti,
-    token_type: "DPoP",
-    cnf: { jkt },
-    sid: session_id,
-    authorization_details,
-    grant_digest,
-    ...(actor === undefined ? {} : { act: { sub: actor }, agent }),
-  };
-  return c.json(body, 200, NO_STORE);
+  const statement = await introspect(c, client, form.value.token);
+  if (!acceptsSigned(c.req.header("accept"))) return c.json(statement, 200, NO_STORE);
+  const { issuer } = c.var.tenant;
+  // RFC 9701 §5: for this client alone; who else is shown it can tell.
+  const claims = { iss: issuer, aud: client.id, iat: nowSeconds(), token_introspection: statement };
+  const signed = await signToken(signingKey(c.var.tenant, "introspection"), claims);
+  return c.body(signed, 200, { ...NO_STORE, "content-type": SIGNED });
 });
+
+async function introspect(c: Handling, client: AuthenticatedClient, presented: string): Promise<object> {
+  const inactive = { active: false };
+  const token = await verifyAccessToken(presented, c.var.tenant, nowSeconds());
+  if (!token.ok || !concerns(c, client, token.value)) return inactive;
+  const standing = standingOf(c.var.tenant, token.value.agent);
+  if (standing === undefined) return inactive;
+  const { issuer } = c.var.tenant;
+  const live = await sessionObject(c.env, issuer, token.value.session_id).introspect(token.value, standing);
+  return live.ok ? { active: true, iss: issuer, ...statementOf(token.value) } : inactive;
+}
+
+function concerns(c: Handling, { kind, id }: AuthenticatedClient, token: AccessToken): boolean {
+  if (kind === "agent") return token.agent === id;
+  return token.audience === c.var.tenant.tenant.servers.get(id)?.resource || token.actor === id;
+}
+
+function statementOf(token: AccessToken): object {
+  const { jkt, actor, authorization_details } = token;
+  return {
+    sub: token.sub,
+    aud: token.audience,
+    client_id: token.client_id,
+    exp: token.expires_at,
+    iat: token.issued_at,
+    jti: token.jti,
+    token_type: jkt === undefined ? "Bearer" : "DPoP",
+    ...(jkt === undefined ? {} : { cnf: { jkt } }),
+    sid: token.session_id,
+    scope: scopeOf(authorization_details),
+    authorization_details,
+    grant_digest: token.grant_digest,
+    ...(actor === undefined ? {} : { act: { sub: actor }, agent: token.agent }),
+  };
+}
+
+/** Only who names the type gets it: a wildcard means the plain answer that everybody understands. */
+function acceptsSigned(accept: string | undefined): boolean {
+  return (accept ?? "").split(",").some((part) => part.split(";", 1)[0]?.trim().toLowerCase() === SIGNED);
+}

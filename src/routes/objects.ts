@@ -1,4 +1,6 @@
 import { objectName } from "../domain/ids.ts";
+import { policiesOf } from "../domain/policy.ts";
+import { registrationOf } from "../domain/registration.ts";
 import type { Standing } from "../durable/session-commands.ts";
 import type { TenantContext } from "../tenancy.ts";
 
@@ -21,9 +23,7 @@ export function ledgerObject(env: Env, issuer: string) {
 
 /** What the tenant's policies say of a client now; undefined when it is no longer registered. */
 export function standingOf({ tenant, killedUntil }: TenantContext, clientId: string): Standing | undefined {
-  if (!tenant.agents.has(clientId)) return undefined;
-  const allow = tenant.policies
-    .filter(({ policy }) => policy.agents.includes(clientId))
-    .flatMap(({ policy }) => policy.allow);
+  if (registrationOf(tenant, clientId) === undefined) return undefined;
+  const allow = policiesOf(tenant, clientId).flatMap(({ policy }) => policy.allow);
   return { allow, killedUntil: killedUntil[clientId] };
 }

@@ -27,6 +27,11 @@ export async function proofAtServer(c: Handling, path: string): Promise<Result<P
   return proof.ok ? proof : err(proofErrorAtServer(proof.error, nonces[0]));
 }
 
+/** As {@link proofAtServer}, where a proof may be left out: then the key is named later. */
+export async function proofOrNone(c: Handling, path: string): Promise<Result<Proof | undefined, WireError>> {
+  return c.req.header("dpop") === undefined ? ok(undefined) : proofAtServer(c, path);
+}
+
 /** A verified token and the proof that its holder made for this very request. */
 export interface Bearing {
   readonly token: AccessToken;

@@ -1,22 +1,14 @@
 import { Hono } from "hono";
-import { digestOf } from "../crypto/hash.ts";
-import { newId } from "../crypto/random.ts";
-import { matchCode, requestHandle } from "../crypto/request-handle.ts";
 import type { Json } from "../domain/canonical-json.ts";
-import { ID_PREFIXES, isSessionId } from "../domain/ids.ts";
-import { labelsFor } from "../domain/labels.ts";
-import { judgeAsk, type ApprovalPlan } from "../domain/policy.ts";
-import type { SessionRequest } from "../domain/request.ts";
-import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
-import type { AdmitFault } from "../durable/agent.ts";
+import { isSessionId } from "../domain/ids.ts";
 import { readJsonObject } from "../protocol/body.ts";
-import { proofErrorAtServer } from "../protocol/dpop.ts";
-import { askError, readIdempotencyKey, readSessionRequest, type AskedSession } from "../protocol/session-request.ts";
-import { NO_STORE, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import { readIdempotencyKey, readSessionRequest } from "../protocol/session-request.ts";
+import { NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
 import { identifyClient, useAssertion } from "./client.ts";
-import { nowSeconds, type App, type Handling } from "./http.ts";
+import type { App, Handling } from "./http.ts";
 import { agentObject, sessionObject } from "./objects.ts";
 import { bearingAtSession, freshNonce, proofAtServer } from "./proof.ts";
+import { pollingAnswer, requestSession, sessionAskError } from "./request-session.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { sessionView } from "./session-view.ts";
 
@@ -34,39 +26,21 @@ export const sessions = new Hono<App>()
     if (client.value.kind !== "agent") return renderError(NOT_AN_AGENT);
     const proof = await proofAtServer(c, "/sessions");
     if (!proof.ok) return renderError(proof.error);
-    const plan = judgeAsk(c.var.tenant.tenant, {
-      clientId: client.value.id,
-      details: asked.value.authorization_details,
-      expiresInSeconds: asked.value.expires_in,
-      user: asked.value.user,
-    });
-    const { issuer } = c.var.tenant;
-    const identity = { issuer, client_id: client.value.id };
-    const agent = agentObject(c.env, issuer, client.value.id);
-    if (!plan.ok) {
-      const used = await agent.consume(identity, [client.value.oneTime, proof.value.oneTime]);
-      if (!used.ok) return renderError(admitError({ reason: used.error }, c));
-      await agent.refuse(identity, plan.error.reason);
-      return renderError(askError(plan.error));
-    }
-    const admitted = await agent.admit({
-      identity,
-      oneTime: [client.value.oneTime, proof.value.oneTime],
-      idempotencyKey: idempotencyKey.value,
-      contentDigest: digestOf({ jkt: proof.value.jkt, ...contentOf(asked.value) }),
-      sessionId: newId(ID_PREFIXES.session),
-    });
-    if (!admitted.ok) return renderError(admitError(admitted.error, c));
-    const { session_id, requested_at } = admitted.value;
-    const request: SessionRequest = {
-      issuer,
-      session_id,
-      client_id: client.value.id,
+    const { task, user, authorization_details, expires_in } = asked.value;
+    const requested = await requestSession(c, {
+      client: client.value,
+      oneTime: [proof.value.oneTime],
+      task,
+      user,
+      authorization_details,
+      expires_in,
       jkt: proof.value.jkt,
-      ...contentOf(asked.value),
-      requested_at,
-    };
-    return openSession(c, request, plan.value);
+      idempotencyKey: idempotencyKey.value,
+    });
+    if (!requested.ok) return renderError(sessionAskError(requested.error, c));
+    const { session_id } = requested.value;
+    const answer = { session_id, ...pollingAnswer(requested.value, c) };
+    return c.json(answer, 202, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
   })
   .get("/sessions/:id", async (c) => {
     const id = c.req.param("id");
@@ -99,34 +73,6 @@ async function refuseRequest(
     }
   }
   return renderError(error);
-}
-
-/** What is asked, without who asks and when: two requests that agree in this are the same request. */
-function contentOf({ task, user, authorization_details, expires_in }: AskedSession) {
-  return { task, ...(user === undefined ? {} : { user }), authorization_details, expires_in };
-}
-
-async function openSession(c: Handling, request: SessionRequest, plan: ApprovalPlan): Promise<Response> {
-  const { issuer, config, tenant } = c.var.tenant;
-  const { session_id } = request;
-  const code = matchCode(config.kek, issuer, session_id);
-  const opened = await sessionObject(c.env, issuer, session_id).open({
-    request,
-    requestDigest: digestOf(request),
-    plan,
-    setting: { issuer, labels: labelsFor(tenant, request), match_code: code },
-    channels: Object.entries(tenant.document.notify)
-      .filter(([, channel]) => channel !== undefined)
-      .map(([name]) => name),
-  });
-  const body = {
-    session_id,
-    auth_req_id: requestHandle(config.kek, issuer, session_id),
-    expires_in: Math.max(0, opened.request_expires_at - nowSeconds()),
-    interval: POLL_INTERVAL_SECONDS,
-    match_code: code,
-  };
-  return c.json(body, 202, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
 }
 
 /** The agent is done with an active session: it shows its session token. */
@@ -165,40 +111,6 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function admitError(fault: AdmitFault, c: Handling): WireError {
-  switch (fault.reason) {
-    case "replayed":
-    case "stale":
-      return {
-        ...proofErrorAtServer("invalid", freshNonce(c, "as")),
-        description: "the DPoP proof or the client assertion was used before; make fresh ones for each request",
-      };
-    case "overloaded":
-      return UNAVAILABLE;
-    case "idempotency_conflict":
-      return {
-        status: 422,
-        error: "invalid_request",
-        description: "this Idempotency-Key came with another request before; use a new one",
-      };
-    case "too_often":
-    case "too_many_pending":
-      return {
-        status: 429,
-        error: "slow_down",
-        description: "too many requests of this agent; wait until some were decided",
-        headers: { "retry-after": String(fault.retryAfter) },
-      };
-    case "suspended":
-      return {
-        status: 403,
-        error: "access_denied",
-        description: "this agent is suspended after repeated denials",
-        headers: { "retry-after": String(fault.retryAfter) },
-      };
-  }
-}
-
 const NO_SUCH_SESSION: WireError = {
   status: 404,
   error: "not_found",
@@ -209,7 +121,7 @@ const NOT_PENDING: WireError = {
   error: "invalid_request",
   description: "the session is not waiting for a decision; end an active one with its session token",
 };
-const NOT_AN_AGENT: WireError = {
+export const NOT_AN_AGENT: WireError = {
   status: 400,
   error: "unauthorized_client",
   description: "only an agent may ask for a session",

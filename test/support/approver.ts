@@ -11,22 +11,24 @@ export interface Page {
 export class Approver {
   readonly #issuer: string;
   readonly token: string;
-  #cookie = "";
+  #cookie: string;
   #fields = new Map<string, string>();
 
-  constructor(issuer: string, token: string) {
+  /** @param cookie what the browser holds already, where it was here before */
+  constructor(issuer: string, token: string, cookie = "") {
     this.#issuer = issuer;
     this.token = token;
+    this.#cookie = cookie;
   }
 
   /** Opens the link that a person was sent by Slack. */
-  static async bySlack(world: World, name: "dana" | "sam", sessionId: string): Promise<Approver> {
+  static async bySlack(world: World, name: "dana" | "sam", sessionId: string, cookie?: string): Promise<Approver> {
     const id = await world.emulators.slackId(name);
     const token = await until(`${name}'s Slack message`, async () => {
       const messages = await world.emulators.directMessages(id);
       return messages.flatMap(linksIn).find((link) => claimsOf(link)["sid"] === sessionId);
     });
-    return new Approver(world.issuer, token);
+    return new Approver(world.issuer, token, cookie);
   }
 
   async view(): Promise<Page> {
@@ -81,7 +83,7 @@ export class Approver {
 }
 
 /** The names and values of a page's first form: hidden inputs, ticked boxes and the selected option. */
-function readFields(html: string): Map<string, string> {
+export function readFields(html: string): Map<string, string> {
   const form = /<form[^>]*>(.*?)<\/form>/s.exec(html)?.[1] ?? "";
   const fields = new Map<string, string>();
   for (const [tag] of form.matchAll(/<input[^>]*>/g)) {

@@ -1,0 +1,39 @@
+import { Layout } from "./layout.tsx";
+import { Countdown } from "./time.tsx";
+
+export interface AuthorizeWaitProps {
+  readonly matchCode: string;
+  readonly returnsTo: string;
+  readonly sessionId: string;
+  readonly csrf: string;
+  /** Epoch seconds. */
+  readonly requestExpiresAt: number;
+}
+
+/** Waits for the decision in the other tab. The script looks by itself; without it there is the button. */
+export function AuthorizeWait({ matchCode, returnsTo, sessionId, csrf, requestExpiresAt }: AuthorizeWaitProps) {
+  return (
+    <Layout title="Waiting">
+      <form class="card" method="post" action="/oauth/authorize/continue" id="wait">
+        <h1>Waiting for your approval</h1>
+        <p role="status" id="wait-status">
+          If you may decide this, a link is on its way to you by Slack or mail. Open it in this browser.
+        </p>
+        <div class="match">
+          <span>Match code</span>
+          <strong>{matchCode}</strong>
+          <small>The approval page shows the same code.</small>
+        </div>
+        <input type="hidden" name="session" value={sessionId} />
+        <input type="hidden" name="csrf" value={csrf} />
+        <input type="hidden" name="until" value={String(requestExpiresAt)} />
+        <div class="actions">
+          <button type="submit">I have decided, go on to {returnsTo}</button>
+        </div>
+        <p class="hint">
+          This page goes on by itself once you have decided. The request expires <Countdown at={requestExpiresAt} />.
+        </p>
+      </form>
+    </Layout>
+  );
+}

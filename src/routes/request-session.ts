@@ -1,0 +1,156 @@
+import { digestOf } from "../crypto/hash.ts";
+import { newId } from "../crypto/random.ts";
+import { handleOf, matchCode } from "../crypto/session-handle.ts";
+import type { AccessDetail } from "../domain/access.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
+import { labelsFor } from "../domain/labels.ts";
+import { judgeAsk, type AskFault } from "../domain/policy.ts";
+import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
+import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { AdmitFault } from "../durable/agent.ts";
+import type { SessionSetting } from "../durable/session-store.ts";
+import type { OneTimeClaim } from "../protocol/client-assertion.ts";
+import { proofErrorAtServer } from "../protocol/dpop.ts";
+import { askError } from "../protocol/session-request.ts";
+import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import type { AuthenticatedClient } from "./client.ts";
+import { nowSeconds, type Handling } from "./http.ts";
+import { agentObject, sessionObject } from "./objects.ts";
+import { freshNonce } from "./proof.ts";
+
+/** What is asked for, whichever door it came through. */
+export interface SessionAsk {
+  readonly client: AuthenticatedClient;
+  /** Everything that came with the request and may come once, beside the client's assertion. */
+  readonly oneTime: readonly OneTimeClaim[];
+  readonly task: Task;
+  readonly user?: string | undefined;
+  readonly authorization_details: readonly AccessDetail[];
+  readonly expires_in?: number | undefined;
+  /** The person who shall decide, where the request names one. */
+  readonly approver?: string | undefined;
+  readonly jkt?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly codeFlow?: CodeFlow | undefined;
+  readonly browser?: SessionSetting["browser"];
+}
+
+/** A session that waits for its human. */
+export interface RequestedSession {
+  readonly session_id: string;
+  readonly match_code: string;
+  /** Epoch seconds. */
+  readonly request_expires_at: number;
+}
+
+export type SessionAskFault =
+  | { readonly kind: "refused"; readonly fault: AskFault }
+  | { readonly kind: "not_admitted"; readonly fault: AdmitFault };
+
+/**
+ * The one way in: judges what is asked by the trust policy, lets it in at the client's object, and
+ * opens the session, which sends its links. Every door (JSON, CIBA, authorization code, identity
+ * assertion) comes through here, so none can be wider than another.
+ */
+export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
+  const { issuer, tenant, config } = c.var.tenant;
+  const { client, jkt, task, user, authorization_details, codeFlow, approver } = ask;
+  const identity = { issuer, client_id: client.id };
+  const agent = agentObject(c.env, issuer, client.id);
+  const oneTime = [...client.oneTime, ...ask.oneTime];
+  const judged = judgeAsk(tenant, {
+    clientId: client.id,
+    details: authorization_details,
+    expiresInSeconds: ask.expires_in,
+    user,
+    approver,
+  });
+  if (!judged.ok) {
+    const used = await agent.consume(identity, oneTime);
+    if (!used.ok) return err({ kind: "not_admitted", fault: { reason: used.error } });
+    await agent.refuse(identity, judged.error.reason);
+    return err({ kind: "refused", fault: judged.error });
+  }
+  const content = {
+    ...(jkt === undefined ? {} : { jkt }),
+    task,
+    ...(user === undefined ? {} : { user }),
+    authorization_details,
+    expires_in: judged.value.expiresInSeconds,
+    ...(client.client.document === undefined ? {} : { client_document: client.client.document }),
+    ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
+  };
+  const admitted = await agent.admit({
+    identity,
+    oneTime,
+    lane: codeFlow === undefined ? undefined : approver,
+    idempotencyKey: ask.idempotencyKey,
+    contentDigest: digestOf({ ...content, approver, browser: ask.browser }),
+    sessionId: newId(ID_PREFIXES.session),
+  });
+  if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
+  const { session_id, requested_at } = admitted.value;
+  const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
+  const code = matchCode(config.kek, issuer, session_id);
+  const opened = await sessionObject(c.env, issuer, session_id).open({
+    request,
+    requestDigest: digestOf(request),
+    plan: judged.value.plan,
+    setting: { issuer, labels: labelsFor(tenant, request), match_code: code, browser: ask.browser },
+    channels: Object.entries(tenant.document.notify)
+      .filter(([, channel]) => channel !== undefined)
+      .map(([name]) => name),
+  });
+  return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
+}
+
+/** What a client that will poll is told of a session that waits, CIBA Core §7.3, and the code to compare. */
+export function pollingAnswer({ session_id, match_code, request_expires_at }: RequestedSession, c: Handling) {
+  const { config, issuer } = c.var.tenant;
+  return {
+    auth_req_id: handleOf(config.kek, issuer, "auth_req_id", session_id),
+    expires_in: Math.max(0, request_expires_at - nowSeconds()),
+    interval: POLL_INTERVAL_SECONDS,
+    match_code,
+  };
+}
+
+/** What a client is told when its ask comes to nothing. */
+export function sessionAskError(fault: SessionAskFault, c: Handling): WireError {
+  return fault.kind === "refused" ? askError(fault.fault) : admitError(fault.fault, c);
+}
+
+function admitError(fault: AdmitFault, c: Handling): WireError {
+  switch (fault.reason) {
+    case "replayed":
+    case "stale":
+      return {
+        ...proofErrorAtServer("invalid", freshNonce(c, "as")),
+        description: "the DPoP proof or the client assertion was used before; make fresh ones for each request",
+      };
+    case "overloaded":
+      return UNAVAILABLE;
+    case "idempotency_conflict":
+      return {
+        status: 422,
+        error: "invalid_request",
+        description: "this Idempotency-Key came with another request before; use a new one",
+      };
+    case "too_often":
+    case "too_many_pending":
+      return {
+        status: 429,
+        error: "slow_down",
+        description: "too many requests of this agent; wait until some were decided",
+        headers: { "retry-after": String(fault.retryAfter) },
+      };
+    case "suspended":
+      return {
+        status: 403,
+        error: "access_denied",
+        description: "this agent is suspended after repeated denials",
+        headers: { "retry-after": String(fault.retryAfter) },
+      };
+  }
+}
