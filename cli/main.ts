@@ -3,6 +3,7 @@ import { adminTokenCommand } from "./commands/admin-token.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { keygenCommand } from "./commands/keygen.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
 import { requestCommand } from "./commands/request.ts";
 import { revokeCommand } from "./commands/revoke.ts";
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   receipt: receiptCommand,
   audit: auditCommand,
   "admin-token": adminTokenCommand,
+  keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,
 };

@@ -9,6 +9,8 @@ export interface WorkerdSettings {
   readonly host: string;
   readonly port: number;
   readonly allowPrivateNetwork: boolean;
+  /** Certificates of authorities, in PEM, that are trusted beside those that browsers trust. */
+  readonly extraAuthorities: readonly string[];
   /** Bindings whose values may stand in a file. */
   readonly vars: Readonly<Record<string, string>>;
   /** Bindings whose values come from the child's environment, and so are on no disk. */
@@ -39,6 +41,11 @@ export function workerdConfig(root: string, settings: WorkerdSettings): string {
     ...Object.entries(settings.vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     ...settings.secrets.map((name) => `(name = ${text(name)}, fromEnvironment = ${text(name)})`),
   ];
+  const authorities = settings.extraAuthorities.map(text);
+  const tls = [
+    "trustBrowserCas = true",
+    ...(authorities.length === 0 ? [] : [`trustedCertificates = [${authorities.join(", ")}]`]),
+  ];
   const allow = settings.allowPrivateNetwork ? ["public", "private"] : ["public"];
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -46,7 +53,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .stint),
     (name = "objects", disk = (path = ${text(join(settings.dataPath, "objects"))}, writable = true)),
-    (name = "internet", network = (allow = [${allow.map(text).join(", ")}], tlsOptions = (trustBrowserCas = true)))
+    (name = "internet", network = (allow = [${allow.map(text).join(", ")}], tlsOptions = (${tls.join(", ")})))
   ],
   sockets = [(name = "http", address = ${text(`${settings.host}:${settings.port}`)}, http = (), service = "main")]
 );

@@ -10,6 +10,8 @@ export interface BrokerOptions {
   readonly tenants?: readonly { readonly issuer: string }[];
   /** Where the first tenant's issuer points; 0 takes a free port. */
   readonly port?: number;
+  /** Files of certificate authorities to trust. */
+  readonly extraCa?: readonly string[];
   /** The secrets that the documents refer to. */
   readonly secrets?: Readonly<Record<string, string>>;
 }
@@ -75,7 +77,7 @@ interface Running {
 }
 
 function launch(
-  { tenants = [], secrets = {} }: BrokerOptions,
+  { tenants = [], secrets = {}, extraCa = [] }: BrokerOptions,
   dataPath: string,
   port: number,
   onOutput: (text: string) => void,
@@ -95,6 +97,7 @@ function launch(
     "--data",
     dataPath,
     ...configs,
+    ...extraCa.flatMap((file) => ["--extra-ca", file]),
   ];
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...secrets },

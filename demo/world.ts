@@ -30,6 +30,8 @@ export interface WorldOptions {
   /** Changes the tenant document before it is applied. */
   readonly adjust?: (document: Record<string, unknown>) => Record<string, unknown>;
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Files of certificate authorities that the broker shall trust. */
+  readonly extraCa?: readonly string[];
 }
 
 /** Starts everything on free ports, with fresh keys and an empty data directory. */
@@ -51,6 +53,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const broker = await startBroker({
     tenants: [document as { issuer: string }],
     port: Number(new URL(issuer).port),
+    ...(options.extraCa === undefined ? {} : { extraCa: options.extraCa }),
     secrets: { ...emulators.secrets, WEATHER_KEY: "weather-secret-key", ...options.secrets },
   }).catch(async (fault: unknown) => {
     await emulators.close();

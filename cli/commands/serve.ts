@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,6 +31,8 @@ needed. The first start makes the directory and its keys; later ones find everyt
                            Secrets it refers to are read from the environment, by their names.
   --allow-private-network  lets upstreams, Slack and mail be on loopback or private networks
                            (emulators, private instances). Not for production.
+  --extra-ca FILE          a certificate authority (PEM) to trust beside those that browsers trust, for
+                           private instances; may be given several times
   --json                   print one line of JSON when ready, for programs
 `,
 
@@ -43,6 +45,7 @@ needed. The first start makes the directory and its keys; later ones find everyt
         data: { type: "string" },
         config: { type: "string", multiple: true },
         "allow-private-network": { type: "boolean" },
+        "extra-ca": { type: "string", multiple: true },
         json: { type: "boolean" },
       },
     });
@@ -62,6 +65,7 @@ needed. The first start makes the directory and its keys; later ones find everyt
         issuers,
         tenants,
         allowPrivateNetwork: values["allow-private-network"] === true,
+        extraAuthorities: (values["extra-ca"] ?? []).flatMap(readAuthorities),
       });
       lock.setWorkerd(workerd.pid ?? 0);
       const ended = endOf(workerd);
@@ -90,11 +94,21 @@ interface Start {
   readonly issuers: readonly string[];
   readonly tenants: readonly TenantFile[];
   readonly allowPrivateNetwork: boolean;
+  readonly extraAuthorities: readonly string[];
+}
+
+/** The certificates in a PEM file. */
+function readAuthorities(file: string): string[] {
+  const found = existsSync(file)
+    ? readFileSync(file, "utf8").match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+    : null;
+  if (found === null) throw new CliError(`--extra-ca ${file}: there is no file with certificates in PEM`, 2);
+  return found;
 }
 
 function startWorkerd(
   directory: DataDirectory,
-  { bundle, host, port, issuers, tenants, allowPrivateNetwork }: Start,
+  { bundle, host, port, issuers, tenants, allowPrivateNetwork, extraAuthorities }: Start,
 ): ChildProcess {
   const named = Object.fromEntries(
     tenants.map(({ issuer, document }) => [issuer, [...new Set(secretNames(document))]]),
@@ -108,6 +122,7 @@ function startWorkerd(
     host,
     port,
     allowPrivateNetwork,
+    extraAuthorities,
     vars: {
       STINT_ORIGINS: issuers.join(" "),
       STINT_ENV_SECRETS: JSON.stringify(named),
