@@ -10,6 +10,9 @@ export interface ClientKey {
   readonly publicJwk: JWK;
 }
 
+/** More web applications than one file of tests needs, because each has its own caps. */
+const WEB_APPS = 250;
+
 /** A world with clients that speak OAuth alone: a web application, a native program, a generic MCP host. */
 export interface OAuthWorld extends TestWorld {
   readonly webKey: ClientKey;
@@ -49,11 +52,19 @@ function withOAuthClients(
 ): Record<string, unknown> {
   const { agents, servers, policies } = document as { agents: object[]; servers: object[]; policies: object[] };
   const owner = "sam@acme.example";
+  const webApps = Array.from({ length: WEB_APPS }, (_, at) => ({
+    client_id: `web-${at + 1}`,
+    name: `Web application ${at + 1}`,
+    owner,
+    jwks: { keys: [webKey.publicJwk] },
+    redirect_uris: [WEB_APP.redirect_uri],
+  }));
   const [policy] = policies as { agents: string[]; allow: string[] }[];
   return {
     ...document,
     agents: [
       ...agents,
+      ...webApps,
       {
         client_id: "web-app",
         name: "Web application",
@@ -93,7 +104,7 @@ function withOAuthClients(
       {
         ...policy,
         id: "oauth",
-        agents: ["web-app", "native-app", "mcp-host"],
+        agents: ["web-app", "native-app", "mcp-host", ...webApps.map(({ client_id }) => client_id)],
         allow: [...(policy?.allow ?? []), "mcp:notes:*"],
       },
       ...policies,
