@@ -128,3 +128,25 @@ describe("stint, as an operator types it", () => {
     ).toBe(200);
   });
 });
+
+describe("stint keys", () => {
+  it("lists the keys, rotates one kind, and retires one by its name", async () => {
+    const listed = await stint(["keys", "list", ...access()]);
+    expect(listed.stdout).toMatch(/^access_token +key_\S+ +signing/m);
+    expect(await stint(["keys", "rotate", "--use", "checkpoint", ...access()])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^checkpoint: key_\S+ signs from \d{4}-/),
+    });
+    const kid =
+      /^checkpoint +(key_\S+) +published/m.exec((await stint(["keys", "list", ...access()])).stdout)?.[1] ?? "";
+    expect((await stint(["keys", "retire", kid, ...access()])).stdout).toContain(`${kid} is retired`);
+    expect((await stint(["keys", "list", ...access()])).stdout).not.toContain(kid);
+    expect(await stint(["keys", "retire", kid, ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["keys", "rotate", "--use", "x", ...access()])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("use is one of"),
+    });
+    expect(await stint(["keys", "retire"])).toMatchObject({ code: 2 });
+    expect(await stint(["keys"])).toMatchObject({ code: 2, stderr: expect.stringContaining("list, rotate or retire") });
+  });
+});

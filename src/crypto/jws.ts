@@ -14,13 +14,17 @@ const MAX_JWS_LENGTH = 16_384;
 export type JsonObject = { readonly [name: string]: Json };
 
 /** A compact JWS that has been read but not believed. */
-export interface UnverifiedJws {
+export interface CompactJws {
   readonly token: string;
   readonly alg: SigningAlgorithm;
   readonly typ: string | undefined;
   readonly kid: string | undefined;
   /** Only where the caller allows an embedded key (a DPoP proof). */
   readonly jwk: JsonObject | undefined;
+}
+
+/** As {@link CompactJws}, whose payload is a claims set (RFC 7519 §3). */
+export interface UnverifiedJws extends CompactJws {
   readonly claims: JsonObject;
 }
 
@@ -30,30 +34,37 @@ const BASE64URL_SEGMENT = /^[A-Za-z0-9_-]+$/;
 /** Members of a header that Stint knows. Anything that could point at another key is refused. */
 const KNOWN_HEADER = new Set(["alg", "typ", "kid", "jwk"]);
 
+/** Reads a JWT in compact form: {@link readCompactJws} around a claims set. */
+export function readJws(token: string, allowJwk: boolean): Result<UnverifiedJws, JwsFault> {
+  const jws = readCompactJws(token, allowJwk);
+  if (!jws.ok) return jws;
+  const claims = readObject(token.split(".")[1]!);
+  return claims === undefined ? err("malformed") : ok({ ...jws.value, claims });
+}
+
 /**
  * Reads a compact JWS (RFC 7515 §7.1) more strictly than a library would: canonical base64url only,
  * no duplicate members, exact algorithm names, and no header that brings or points at a key.
  *
  * @param allowJwk whether the header may carry `jwk`; it must for a proof and must not elsewhere
  */
-export function readJws(token: string, allowJwk: boolean): Result<UnverifiedJws, JwsFault> {
+export function readCompactJws(token: string, allowJwk: boolean): Result<CompactJws, JwsFault> {
   if (token.length > MAX_JWS_LENGTH) return err("malformed");
   const segments = token.split(".");
   if (segments.length !== 3 || !segments.every(isCanonicalBase64Url)) return err("malformed");
   const header = readObject(segments[0]!);
-  const claims = readObject(segments[1]!);
-  if (header === undefined || claims === undefined) return err("malformed");
+  if (header === undefined) return err("malformed");
 
   const { alg, typ, kid, jwk } = header;
   if (!SIGNING_ALGORITHMS.includes(alg as SigningAlgorithm)) return err("alg_not_allowed");
   if (!Object.keys(header).every((name) => KNOWN_HEADER.has(name))) return err("header_not_allowed");
   if (!isOptionalString(typ) || !isOptionalString(kid)) return err("header_not_allowed");
   if (jwk !== undefined && (!allowJwk || !isObject(jwk))) return err("header_not_allowed");
-  return ok({ token, alg: alg as SigningAlgorithm, typ, kid, jwk, claims });
+  return ok({ token, alg: alg as SigningAlgorithm, typ, kid, jwk });
 }
 
 /** Whether the signature is by this key. */
-export async function isSignedBy(jws: UnverifiedJws, key: CryptoKey): Promise<boolean> {
+export async function isSignedBy(jws: CompactJws, key: CryptoKey): Promise<boolean> {
   try {
     await compactVerify(jws.token, key, { algorithms: [jws.alg] });
     return true;

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { calculateJwkThumbprint, importJWK, type CryptoKey, type JWK } from "jose";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -59,12 +60,19 @@ function fits(jwk: JWK, alg: SigningAlgorithm): boolean {
     case "EdDSA":
       return jwk.kty === "OKP" && jwk.crv === "Ed25519" && isText(jwk.x);
     case "PS256":
-      return jwk.kty === "RSA" && isText(jwk.e) && isText(jwk.n) && hasSoundModulus(jwk.n);
+      return jwk.kty === "RSA" && isText(jwk.e) && isText(jwk.n) && hasSoundModulus(jwk.n) && hasSoundExponent(jwk.e);
   }
 }
 
 function isText(value: unknown): value is string {
   return typeof value === "string" && /^[A-Za-z0-9_-]+$/.test(value);
+}
+
+/** With the exponent 1 every message is its own signature; large ones only cost. */
+function hasSoundExponent(e: string): boolean {
+  const bytes = Buffer.from(e, "base64url");
+  const exponent = bytes.length <= 4 ? Number.parseInt(bytes.toString("hex"), 16) : 0;
+  return exponent >= 3 && exponent % 2 === 1;
 }
 
 function hasSoundModulus(n: string): boolean {

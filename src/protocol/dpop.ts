@@ -1,4 +1,4 @@
-import { isSignedBy, readJws } from "../crypto/jws.ts";
+import { isSignedBy, readJws, SIGNING_ALGORITHMS } from "../crypto/jws.ts";
 import { importPublicKey } from "../crypto/public-key.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -89,17 +89,36 @@ export function proofErrorAtServer(fault: ProofFault, nonce: string): WireError 
   }
 }
 
+/** What a protected resource tells a client that it turns away. */
+export interface Challenge {
+  readonly nonce: string;
+  /** Where the resource says who issues tokens for it, RFC 9728 §5.1. */
+  readonly resourceMetadata: string;
+}
+
 /** A proof fault at a protected resource, RFC 9449 §7.1 and §9. */
-export function proofErrorAtResource(fault: ProofFault, nonce: string): WireError {
+export function proofErrorAtResource(fault: ProofFault, challenge: Challenge): WireError {
   const error = fault === "use_dpop_nonce" ? "use_dpop_nonce" : "invalid_dpop_proof";
-  const { description } = proofErrorAtServer(fault, nonce);
+  return challenged(error, proofErrorAtServer(fault, challenge.nonce).description, challenge);
+}
+
+/** A protected resource's refusal of a token, RFC 6750 §3 with the DPoP scheme. */
+export function tokenError(description: string, challenge: Challenge): WireError {
+  return challenged("invalid_token", description, challenge);
+}
+
+function challenged(error: string, description: string, { nonce, resourceMetadata }: Challenge): WireError {
+  const parameters = {
+    error,
+    error_description: description,
+    algs: SIGNING_ALGORITHMS.join(" "),
+    resource_metadata: resourceMetadata,
+  };
+  const listed = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
   return {
     status: 401,
     error,
     description,
-    headers: {
-      "dpop-nonce": nonce,
-      "www-authenticate": `DPoP error="${error}", error_description="${description}", algs="ES256 PS256 EdDSA"`,
-    },
+    headers: { "dpop-nonce": nonce, "www-authenticate": `DPoP ${listed.join(", ")}` },
   };
 }

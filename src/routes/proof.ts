@@ -1,7 +1,15 @@
 import { acceptedNonces, type NonceScope } from "../crypto/dpop-nonce.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readAuthorization, verifyAccessToken, type AccessToken } from "../protocol/access-token.ts";
-import { proofErrorAtResource, proofErrorAtServer, verifyProof, type Proof } from "../protocol/dpop.ts";
+import {
+  proofErrorAtResource,
+  proofErrorAtServer,
+  tokenError,
+  verifyProof,
+  type Challenge,
+  type Proof,
+} from "../protocol/dpop.ts";
+import { RESOURCE_METADATA_PATH } from "../protocol/metadata.ts";
 import type { WireError } from "../protocol/wire-error.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { standingOf } from "./objects.ts";
@@ -11,6 +19,15 @@ import type { Standing } from "../durable/session-commands.ts";
 export function freshNonce(c: Handling, scope: NonceScope): string {
   const { config, issuer } = c.var.tenant;
   return acceptedNonces(config.kek, issuer, scope, nowSeconds())[0];
+}
+
+/** What the resource of this audience tells whom it turns away. */
+export function challengeOf(c: Handling, audience: string): Challenge {
+  const { issuer } = c.var.tenant;
+  return {
+    nonce: freshNonce(c, "resource"),
+    resourceMetadata: issuer + RESOURCE_METADATA_PATH + audience.slice(issuer.length),
+  };
 }
 
 /** The proof that comes with a request to one of the authorization server's own endpoints. */
@@ -48,12 +65,13 @@ export async function bearingAt(c: Handling, url: string, audience: string): Pro
   const { config, issuer } = c.var.tenant;
   const now = nowSeconds();
   const nonces = acceptedNonces(config.kek, issuer, "resource", now);
+  const challenge = challengeOf(c, audience);
   const presented = readAuthorization(c.req.header("authorization") ?? null);
-  if (presented === undefined) return err(tokenError("send the access token as Authorization: DPoP", nonces[0]));
+  if (presented === undefined) return err(tokenError("send the access token as Authorization: DPoP", challenge));
   const token = await verifyAccessToken(presented, c.var.tenant, now);
-  if (!token.ok) return err(tokenError("the access token is not valid", nonces[0]));
+  if (!token.ok) return err(tokenError("the access token is not valid", challenge));
   if (token.value.audience !== audience)
-    return err(tokenError("the access token was not issued for this resource", nonces[0]));
+    return err(tokenError("the access token was not issued for this resource", challenge));
   const proof = await verifyProof(c.req.header("dpop") ?? null, {
     method: c.req.method,
     url,
@@ -61,10 +79,10 @@ export async function bearingAt(c: Handling, url: string, audience: string): Pro
     nonces,
     accessToken: presented,
   });
-  if (!proof.ok) return err(proofErrorAtResource(proof.error, nonces[0]));
-  if (proof.value.jkt !== token.value.jkt) return err(proofErrorAtResource("invalid", nonces[0]));
+  if (!proof.ok) return err(proofErrorAtResource(proof.error, challenge));
+  if (proof.value.jkt !== token.value.jkt) return err(proofErrorAtResource("invalid", challenge));
   const standing = standingOf(c.var.tenant, token.value.agent);
-  if (standing === undefined) return err(tokenError("the client is no longer registered", nonces[0]));
+  if (standing === undefined) return err(tokenError("the client is no longer registered", challenge));
   return ok({ token: token.value, proof: proof.value, standing });
 }
 
@@ -72,17 +90,4 @@ export async function bearingAt(c: Handling, url: string, audience: string): Pro
 export function bearingAtSession(c: Handling, path: string): Promise<Result<Bearing, WireError>> {
   const { issuer } = c.var.tenant;
   return bearingAt(c, issuer + path, issuer);
-}
-
-/** A protected resource's refusal of a token, RFC 6750 §3 with the DPoP scheme. */
-export function tokenError(description: string, nonce: string): WireError {
-  return {
-    status: 401,
-    error: "invalid_token",
-    description,
-    headers: {
-      "dpop-nonce": nonce,
-      "www-authenticate": `DPoP error="invalid_token", error_description="${description}", algs="ES256 PS256 EdDSA"`,
-    },
-  };
 }

@@ -8,12 +8,13 @@ import type { ResolvedCall } from "../domain/operations.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Session } from "../durable/session.ts";
 import type { CallPermit } from "../durable/session-commands.ts";
+import type { Challenge } from "../protocol/dpop.ts";
 import { headersFromUpstream, headersToUpstream } from "../protocol/proxy-headers.ts";
 import { renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
-import { bearingAt, freshNonce, type Bearing } from "./proof.ts";
+import { bearingAt, challengeOf, freshNonce, type Bearing } from "./proof.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 
 /** How long an upstream may take to begin its answer, in milliseconds. */
@@ -46,7 +47,7 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     unit,
     method: c.req.method,
   });
-  if (!permit.ok) return renderError(callError(permit.error, c));
+  if (!permit.ok) return renderError(callError(permit.error, challengeOf(c, audience)));
   return forward(c, upstream, path + query, permit.value);
 });
 
@@ -182,7 +183,7 @@ function refuseResponse(response: Response, ended: boolean): WireError | undefin
 
 function callError(
   fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"],
-  c: Handling,
+  challenge: Challenge,
 ): WireError {
   switch (fault) {
     case "not_granted":
@@ -198,7 +199,7 @@ function callError(
     case "upstream_misconfigured":
       return { ...UNAVAILABLE, description: "the upstream is not fully configured; its operator must mend it" };
     default:
-      return useErrorAtResource(fault, freshNonce(c, "resource"));
+      return useErrorAtResource(fault, challenge);
   }
 }
 

@@ -7,7 +7,7 @@ import { NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts
 import { identifyClient, useAssertion } from "./client.ts";
 import type { App, Handling } from "./http.ts";
 import { agentObject, sessionObject } from "./objects.ts";
-import { bearingAtSession, freshNonce, proofAtServer } from "./proof.ts";
+import { bearingAtSession, challengeOf, freshNonce, proofAtServer } from "./proof.ts";
 import { pollingAnswer, requestSession, sessionAskError } from "./request-session.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { sessionView } from "./session-view.ts";
@@ -49,7 +49,7 @@ export const sessions = new Hono<App>()
     const { token, proof } = bearing.value;
     if (token.session_id !== id) return renderError(NO_SUCH_SESSION);
     const described = await sessionObject(c.env, c.var.tenant.issuer, id).describe(token, proof.oneTime);
-    if (!described.ok) return renderError(useErrorAtResource(described.error, freshNonce(c, "resource")));
+    if (!described.ok) return renderError(useErrorAtResource(described.error, challengeOf(c, c.var.tenant.issuer)));
     return c.json(sessionView(described.value), 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "resource") });
   })
   .post("/sessions/:id/end", (c) => (c.req.header("authorization") === undefined ? withdraw(c) : complete(c)));
@@ -83,7 +83,7 @@ async function complete(c: Handling): Promise<Response> {
   const { token, proof } = bearing.value;
   if (token.session_id !== id) return renderError(NO_SUCH_SESSION);
   const finished = await sessionObject(c.env, c.var.tenant.issuer, id).finish(token.client_id, proof.oneTime);
-  if (!finished.ok) return renderError(useErrorAtResource(finished.error, freshNonce(c, "resource")));
+  if (!finished.ok) return renderError(useErrorAtResource(finished.error, challengeOf(c, c.var.tenant.issuer)));
   return c.json(sessionView(finished.value), 200, NO_STORE);
 }
 

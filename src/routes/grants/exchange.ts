@@ -68,6 +68,7 @@ async function identifyExchanger(
   proof: Proof,
   actorToken: string | undefined,
 ): Promise<Result<Exchanger, WireError>> {
+  if (subject.actor !== undefined) return err(exchangeError("second_hop"));
   const presentsAssertion = form.has("client_assertion") || form.has("client_assertion_type");
   if (!presentsAssertion && !isSessionToken(subject, c.var.tenant.issuer)) {
     const registered = registrationOf(c.var.tenant.tenant, form.get("client_id") ?? subject.client_id) !== undefined;
