@@ -179,6 +179,18 @@ describe("DPoP at the token endpoint (group D)", () => {
 });
 
 describe("DPoP at the proxy (group D)", () => {
+  it("names in its challenge where the resource says who issues tokens for it", async () => {
+    const { headers } = await things(undefined);
+    const url = /resource_metadata="([^"]+)"/.exec(headers.get("www-authenticate") ?? "")?.[1] ?? "";
+    expect(url).toBe(`${world.issuer}/.well-known/oauth-protected-resource/proxy/echo`);
+    expect(await (await fetch(url)).json()).toMatchObject({
+      resource: `${world.issuer}/proxy/echo`,
+      authorization_servers: [world.issuer],
+    });
+    for (const path of ["/proxy/nobody", "/proxy/echo/things", "/", "/x"])
+      expect((await fetch(`${world.issuer}/.well-known/oauth-protected-resource${path}`)).status).toBe(404);
+  });
+
   const atProxy = async (changes: Record<string, unknown> = {}) =>
     forgeProof(session.agent, {
       htm: "GET",
