@@ -75,7 +75,7 @@ async function findByDocument(
 ): Promise<Result<Client, ClientFault>> {
   const host = metadataHostOf(context.tenant, clientId);
   if (host === undefined) return err("unknown");
-  const fetched = await remoteJson(env, context, clientId, MAX_METADATA_BYTES);
+  const fetched = await remoteJson(env, context, clientId, MAX_METADATA_BYTES, false);
   if (!fetched.ok) return fetched;
   const metadata = fetched.value === undefined ? undefined : readClientMetadata(fetched.value, clientId);
   if (metadata?.ok !== true) {
@@ -94,15 +94,20 @@ async function findByDocument(
   });
 }
 
-/** The keys that a client (or an identity provider) signs with; none when they cannot be had. */
+/**
+ * The keys that a client (or an identity provider) signs with; none when they cannot be had.
+ *
+ * @param isConfigured whether the tenant's own document names the source
+ */
 export async function keysOf(
   env: Env,
   context: TenantContext,
   { jwks, jwks_uri }: KeySource,
+  isConfigured: boolean,
 ): Promise<Result<readonly PublicJwk[], ClientFault>> {
   if (jwks !== undefined) return ok(jwks.keys);
   if (jwks_uri === undefined) return ok([]);
-  const fetched = await remoteJson(env, context, jwks_uri, MAX_JWKS_BYTES);
+  const fetched = await remoteJson(env, context, jwks_uri, MAX_JWKS_BYTES, isConfigured);
   if (!fetched.ok) return fetched;
   const read = readRemoteJwks(fetched.value);
   if (read !== undefined) return ok(read.keys);
@@ -115,8 +120,9 @@ async function remoteJson(
   context: TenantContext,
   url: string,
   maxBytes: number,
+  isConfigured: boolean,
 ): Promise<Result<Json | undefined, ClientFault>> {
-  const fetched = await tenantOf(env, context).remoteDocument(url, maxBytes);
+  const fetched = await tenantOf(env, context).remoteDocument(url, maxBytes, isConfigured);
   if (!fetched.ok) return fetched.error === "too_many" ? err("too_many") : ok(undefined);
   const parsed = parseStrictJson(fetched.value);
   return ok(parsed.ok ? parsed.value : undefined);

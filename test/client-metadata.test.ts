@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newProofKey, StintClient, type Answer } from "../cli/agent-client.ts";
+import { Approver } from "./support/approver.ts";
 import { newClientKey, startOAuthWorld, Visitor, type OAuthWorld } from "./support/oauth-world.ts";
 import { clientDocument, RETURN_TO, startMetadataHost, type MetadataHost } from "./support/metadata-host.ts";
 
@@ -14,8 +15,17 @@ beforeAll(async () => {
     adjust: (document) => ({
       ...document,
       client_metadata_hosts: [{ host: host.host, owner: "sam@acme.example" }],
+      agents: [
+        ...(document["agents"] as object[]),
+        {
+          client_id: "published",
+          name: "Publishes its keys",
+          owner: "sam@acme.example",
+          jwks_uri: host.url("/published.json"),
+        },
+      ],
       policies: [
-        { ...(document["policies"] as object[])[0], id: "welcome", agents: [`host:${host.host}`] },
+        { ...(document["policies"] as object[])[0], id: "welcome", agents: [`host:${host.host}`, "published"] },
         ...(document["policies"] as object[]),
       ],
     }),
@@ -284,6 +294,45 @@ describe("a client that is known by its metadata document (group M)", () => {
     expect(new Set(statuses)).toEqual(new Set([400, 429]));
     expect(host.hits.length - length).toBe(60);
     expect((await open("native-app")).status).toBe(200);
+    const key = await newClientKey("published");
+    host.publish("/published.json", { body: JSON.stringify({ keys: [key.publicJwk] }) });
+    const published = new StintClient(world.issuer, "published", key.privateJwk, await newProofKey());
+    const asked = await published.ask({ task: { title: "x" }, authorization_details: [READ], expires_in: 60 });
+    expect(asked.status).toBe(202);
+  });
+
+  it("R09 is cut off by its address, or with its host", async () => {
+    await world.broker.kill9();
+    await world.broker.restart();
+    const key = await newClientKey("doc");
+    const jwks = { keys: [key.publicJwk] };
+    const begin = async () => {
+      const id = host.publishClient(freshPath(), { token_endpoint_auth_method: "private_key_jwt", jwks });
+      const client = new StintClient(world.issuer, id, key.privateJwk, await newProofKey());
+      const { session_id, auth_req_id } = (
+        await client.ask({ task: { title: "x" }, authorization_details: [READ], expires_in: 60 })
+      ).body;
+      await (await Approver.bySlack(world, "dana", session_id)).approve();
+      const token = String((await client.poll(auth_req_id)).body["access_token"]);
+      expect((await client.introspect(token)).body["active"]).toBe(true);
+      return { id, client, token };
+    };
+    const first = await begin();
+    const cut = await world.broker.admin("POST", `/admin/agents/${encodeURIComponent(first.id)}/revoke`, {});
+    expect(cut.status).toBe(200);
+    expect((await first.client.introspect(first.token)).body).toEqual({ active: false });
+    const second = await begin();
+    const {
+      client_metadata_hosts: _,
+      policies,
+      ...rest
+    } = world.document as { policies: { id: string }[] } & Record<string, unknown>;
+    const applied = await world.broker.admin("POST", "/admin/tenant", {
+      ...rest,
+      policies: policies.filter(({ id }) => id !== "welcome"),
+    });
+    expect(applied.status).toBe(200);
+    expect((await second.client.exchange(second.token, `${world.issuer}/proxy/github`)).status).toBe(401);
   });
 });
 

@@ -61,7 +61,7 @@ export function factsOf(
       ...(request.task.reference === undefined ? [] : [{ label: "Reference", text: request.task.reference }]),
     ],
     warnings: warningsOf(request),
-    notes: enforcementNotes(units, labels),
+    notes: [...browserNote(request), ...enforcementNotes(units, labels)],
   };
 }
 
@@ -80,6 +80,12 @@ function codeFlowRows({ code_flow }: SessionRequest): { label: string; value: st
     { label: "Returns to", value: new URL(redirect_uri).host },
     ...(resource === undefined ? [] : [{ label: "Good at", value: resource }]),
   ];
+}
+
+function browserNote({ code_flow }: SessionRequest): string[] {
+  return code_flow === undefined
+    ? []
+    : ["Open the link in the browser where you began. Elsewhere it can only be denied; if you did not begin it, deny."];
 }
 
 function warningsOf({ code_flow }: SessionRequest): string[] {

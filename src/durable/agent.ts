@@ -225,7 +225,8 @@ export class Agent extends DurableObject<Env> {
   #exceeded(lane: string, now: number): AdmitFault | undefined {
     const denials = this.#sql
       .exec<{ n: number; last: number | null }>(
-        "SELECT count(*) AS n, max(at) AS last FROM denial WHERE at > ?",
+        "SELECT count(*) AS n, max(at) AS last FROM denial JOIN ask USING (session_id) WHERE lane = ? AND at > ?",
+        lane,
         now - DENIAL_WINDOW_SECONDS,
       )
       .one();

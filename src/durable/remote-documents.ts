@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 /** How long a document is believed, in milliseconds: how long a key may live on after its owner withdrew it. */
 const LIFETIME_MS = 60_000;
 const DEADLINE_MS = 5000;
-/** Fetches in a minute, whoever causes them. */
+/** Fetches in a minute that strangers cause. What the tenant's own document names is bounded by its length. */
 const MAX_FETCHES_PER_MINUTE = 60;
 const MINUTE_MS = 60_000;
 const MAX_AT_ONCE = 6;
@@ -33,16 +33,18 @@ export class RemoteDocuments {
     this.#outbound = outbound;
   }
 
-  /** The text of a JSON document at an address. */
-  read(url: string, maxBytes: number): Promise<Result<string, RemoteFault>> {
+  /**
+   * The text of a JSON document at an address.
+   *
+   * @param isConfigured whether the tenant's own document names the address, so that no stranger can
+   *   take its place
+   */
+  read(url: string, maxBytes: number, isConfigured: boolean): Promise<Result<string, RemoteFault>> {
     const kept = this.#kept.get(url);
     if (kept !== undefined && Date.now() - kept.fetchedAtMs < LIFETIME_MS) return Promise.resolve(ok(kept.text));
     const running = this.#fetching.get(url);
     if (running !== undefined) return running;
-    this.#recent = this.#recent.filter((at) => Date.now() - at < MINUTE_MS);
-    if (this.#recent.length >= MAX_FETCHES_PER_MINUTE || this.#fetching.size >= MAX_AT_ONCE)
-      return Promise.resolve(err("too_many"));
-    this.#recent.push(Date.now());
+    if (!isConfigured && !this.#mayFetchForStranger()) return Promise.resolve(err("too_many"));
     const fetching = this.#fetch(url, maxBytes).finally(() => this.#fetching.delete(url));
     this.#fetching.set(url, fetching);
     return fetching;
@@ -51,6 +53,14 @@ export class RemoteDocuments {
   /** Forgets a document that turned out to be worthless, so that a mended one is seen at once. */
   drop(url: string): void {
     this.#kept.delete(url);
+  }
+
+  #mayFetchForStranger(): boolean {
+    const now = Date.now();
+    this.#recent = this.#recent.filter((at) => now - at < MINUTE_MS);
+    if (this.#recent.length >= MAX_FETCHES_PER_MINUTE || this.#fetching.size >= MAX_AT_ONCE) return false;
+    this.#recent.push(now);
+    return true;
   }
 
   async #fetch(url: string, maxBytes: number): Promise<Result<string, RemoteFault>> {

@@ -198,8 +198,8 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** A document that a client or an identity provider publishes, as text. */
-  remoteDocument(url: string, maxBytes: number): Promise<Result<string, RemoteFault>> {
-    return this.#documents.read(url, maxBytes);
+  remoteDocument(url: string, maxBytes: number, isConfigured: boolean): Promise<Result<string, RemoteFault>> {
+    return this.#documents.read(url, maxBytes, isConfigured);
   }
 
   dropRemoteDocument(url: string): void {

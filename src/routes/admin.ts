@@ -14,6 +14,7 @@ import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { parseDuration } from "../domain/duration.ts";
 import { diffDocuments } from "../domain/document-diff.ts";
 import { isSessionId } from "../domain/ids.ts";
+import { registrationOf } from "../domain/registration.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
@@ -82,7 +83,7 @@ export const admin = new Hono<App>()
     if (typeof reason === "object") return renderError(reason.error);
     const { issuer, tenant } = c.var.tenant;
     const clientId = c.req.param("id");
-    if (!tenant.agents.has(clientId)) return renderError(NOT_FOUND);
+    if (registrationOf(tenant, clientId) === undefined) return renderError(NOT_FOUND);
     const sessions = await tenantObject(c.env, issuer).killAgent(clientId, reason);
     forgetTenant(issuer);
     const results = await Promise.all(

@@ -73,7 +73,7 @@ function usualAt(c: Handling, client: Client, target: Target | undefined): Acces
 }
 
 /** Both sides must have been told in words: the client, and the server that is shown such a token. */
-function takesBearer(c: Handling, target: Target | undefined): boolean {
+export function takesBearer(c: Handling, target: Target | undefined): boolean {
   const server = target?.kind === "server" ? c.var.tenant.tenant.servers.get(target.id) : undefined;
   return server?.dpop_bound_access_tokens_required === false;
 }

@@ -49,6 +49,8 @@ export const authorize = new Hono<App>()
         query={query}
         person={request.login_hint ?? ""}
       />,
+      200,
+      new URL(codeFlow.redirect_uri).origin,
     );
   })
   .post("/oauth/authorize", async (c) => {

@@ -32,7 +32,10 @@ export async function identifyClient(
   const found = await findClient(c.env, context, claimedClient(presented) ?? "");
   const client = found.ok && found.value.authentication === "private_key_jwt" ? found.value : undefined;
   // A stranger's assertion is verified too, against a key that cannot fit: the time taken tells nothing.
-  const keys = client === undefined ? ok([context.keys[0]!.publicJwk]) : await keysOf(c.env, context, client.keySource);
+  const keys =
+    client === undefined
+      ? ok([context.keys[0]!.publicJwk])
+      : await keysOf(c.env, context, client.keySource, client.document === undefined);
   const fault = found.ok ? (keys.ok ? undefined : keys.error) : found.error;
   if (fault === "too_many" || !keys.ok) return err(clientError("too_many"));
   const holder = { id: client?.id ?? "", keys: keys.value };

@@ -8,6 +8,7 @@ import type { Form } from "../../protocol/body.ts";
 import { codeError } from "../../protocol/poll.ts";
 import { findTarget, invalidTarget } from "../../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../../protocol/wire-error.ts";
+import { takesBearer } from "../authorization.ts";
 import { identifyAnyClient, useAssertion } from "../client.ts";
 import type { Handling } from "../http.ts";
 import { sessionObject, standingOf } from "../objects.ts";
@@ -40,6 +41,8 @@ export async function redeemCode(c: Handling, form: Form): Promise<Response> {
   const session = sessionObject(c.env, issuer, sessionId);
   const target = targetOf(form, (await session.request())?.code_flow?.resource, c);
   if (!target.ok) return renderError(target.error);
+  // Asked again today: a server that takes no such tokens any more gets none that was approved before.
+  if (bearer && !takesBearer(c, target.value)) return renderError(codeError("wrong_key", freshNonce(c, "as")));
   const redeemed = await session.redeemCode({
     presented: {
       client_id: client.value.id,

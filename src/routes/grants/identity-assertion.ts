@@ -30,7 +30,7 @@ export async function admitAssertedIdentity(c: Handling, form: Form): Promise<Re
   const { tenant, issuer } = c.var.tenant;
   const provider = tenant.document.identity_providers.find((known) => known.issuer === claimedIssuer(assertion));
   if (provider === undefined) return renderError(INVALID_ASSERTION);
-  const keys = await keysOf(c.env, c.var.tenant, provider);
+  const keys = await keysOf(c.env, c.var.tenant, provider, true);
   if (!keys.ok) return renderError(clientError("too_many"));
   const identity = await verifyIdentityAssertion(
     assertion,
