@@ -46,6 +46,7 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:[/?]|$)/i;
 
 /** Whether a policy's list of agents means this client. */
 export function namesAgent(agents: readonly string[], clientId: string): boolean {
+  if (clientId.startsWith("host:")) return false;
   if (agents.includes(clientId)) return true;
   const host = metadataDocumentHost(clientId);
   return host !== undefined && agents.includes(`host:${host}`);

@@ -5,10 +5,13 @@ import type { AccessDetail } from "./access.ts";
 import {
   approve,
   asOf,
+  CODE_LIFETIME_SECONDS,
   deny,
   finish,
+  issueCode,
   openSession,
   redeem,
+  redeemCode,
   REQUEST_LIFETIME_SECONDS,
   revoke,
   type Decider,
@@ -125,6 +128,23 @@ describe("a session", () => {
     ["after the request expired", asOf(pending, NOW + REQUEST_LIFETIME_SECONDS), "expired"],
   ])("is not redeemed %s", (_, state, fault) => {
     expect(redeem(state, "tok_1", NOW)).toEqual({ ok: false, error: fault });
+  });
+
+  it("H05 is redeemed by its code for a minute after that was issued, not before, and once", () => {
+    expect(redeemCode(approved(), "tok_1", NOW + 1)).toEqual({ ok: false, error: "expired" });
+    const issued = issueCode(approved(), NOW + 5);
+    if (!issued.ok) throw new Error(issued.error);
+    const again = issueCode(issued.value, NOW + 50);
+    expect(again).toMatchObject({ ok: true, value: { code_issued_at: NOW + 5 } });
+    const last = NOW + 5 + CODE_LIFETIME_SECONDS;
+    expect(redeemCode(issued.value, "tok_1", last)).toEqual({ ok: false, error: "expired" });
+    const redeemed = redeemCode(issued.value, "tok_1", last - 1);
+    expect(redeemed.ok && redeemCode(redeemed.value, "tok_2", last - 1)).toEqual({
+      ok: false,
+      error: "already_redeemed",
+    });
+    expect(redeemed.ok && issueCode(redeemed.value, NOW + 7)).toEqual({ ok: false, error: "already_redeemed" });
+    expect(issueCode(pending, NOW)).toEqual({ ok: false, error: "pending" });
   });
 
   it("has ended at the second of its end, whether or not anybody wrote that down", () => {

@@ -17,7 +17,12 @@ const displayName = z
   .min(1)
   .max(100)
   .regex(/^[^\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]+$/u, "must be plain visible text");
-const clientId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._~:/-]{0,199}$/, "must be letters, digits and . _ ~ : / -");
+const clientId = z
+  .string()
+  .regex(
+    /^(?!host:)[A-Za-z0-9][A-Za-z0-9._~:/-]{0,199}$/,
+    "must be letters, digits and . _ ~ : / -, and not begin with host:",
+  );
 const personId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_`{|}~@-]{0,199}$/, "must be an id such as dana@acme.example");
