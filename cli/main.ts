@@ -2,14 +2,17 @@ import { CliError } from "./cli-error.ts";
 import { adminTokenCommand } from "./commands/admin-token.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
+import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
 import { requestCommand } from "./commands/request.ts";
 import { revokeCommand } from "./commands/revoke.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -19,8 +22,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   sessions: sessionsCommand,
   revoke: revokeCommand,
   receipt: receiptCommand,
+  verify: verifyCommand,
   audit: auditCommand,
   "admin-token": adminTokenCommand,
+  invite: inviteCommand,
+  passkeys: passkeysCommand,
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,

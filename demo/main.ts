@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { StintClient } from "../cli/agent-client.ts";
-import { startBrowser } from "./browser.ts";
+import type { Page } from "playwright-core";
+import { verifyReceipt } from "../cli/receipt-verifier.ts";
+import { startBrowser, type Browser } from "./browser.ts";
 import { freePort } from "./free-port.ts";
 import { callTool } from "./mcp-call.ts";
 import { Narrator } from "./narrator.ts";
 import { startTicketServer } from "./ticket-server.ts";
 import { until } from "./until.ts";
+import { addVirtualPasskey, makePasskey } from "./virtual-passkey.ts";
 import { startWorld, type World } from "./world.ts";
 
 const HELP = `Usage: npm run demo [-- --interactive]
@@ -32,20 +35,39 @@ async function demo(interactive: boolean): Promise<void> {
   const tell = new Narrator();
   const serverPort = await freePort();
   tell.step("Start Stint on workerd, and GitHub, Slack and a mail API as stateful emulators, all on loopback.");
-  const world = await startWorld({ serverPort });
+  const world = await startWorld({ serverPort, adjust: demandPasskeys });
   const tickets = await startTicketServer(serverPort, await world.server());
+  const browser = interactive ? undefined : await startBrowser();
   try {
     tell.say(`Stint is ${world.issuer}; the example MCP server is ${tickets.url}.`);
-    await story(tell, world, tickets.url, interactive);
+    await story(tell, world, tickets.url, browser);
     process.stdout.write("\nEvery step did what it says.\n");
   } finally {
+    await browser?.close();
     await tickets.close();
     await world.close();
   }
 }
 
-async function story(tell: Narrator, world: World, serverUrl: string, interactive: boolean): Promise<void> {
+/** What a policy says that says nothing: an approval takes the approver's own passkey. */
+function demandPasskeys(document: Record<string, unknown>): Record<string, unknown> {
+  const policies = document["policies"] as Record<string, unknown>[];
+  return { ...document, policies: policies.map((policy) => ({ ...policy, assurance: undefined })) };
+}
+
+async function story(tell: Narrator, world: World, serverUrl: string, browser: Browser | undefined): Promise<void> {
   const agent = await world.agent();
+
+  tell.step("An admin invites Dana, who makes a passkey. The first one can approve at once.");
+  const { body: invited } = await world.broker.admin("POST", "/admin/people/dana@acme.example/invite", {});
+  const invitation = String(invited["link"]);
+  const page = await browser?.newPage();
+  if (page === undefined) tell.say(`You are Dana. Open this link and make a passkey: ${invitation}`);
+  else {
+    await addVirtualPasskey(page);
+    await makePasskey(page, invitation);
+    tell.check(true, "a real passkey, made by the browser with its user verified");
+  }
 
   tell.step("The agent asks for access to triage the issues of two repositories, for 15 minutes.");
   const asked = await agent.ask({
@@ -85,8 +107,8 @@ async function story(tell: Narrator, world: World, serverUrl: string, interactiv
   tell.check(!announced.includes("/approve#"), "the notice in the shared channel holds no link");
 
   tell.step("The approver opens it, compares the match code, and takes away one repository.");
-  if (interactive) approveByHand(tell, link, agent);
-  else await approveInBrowser(tell, link, match_code);
+  if (page === undefined) approveByHand(tell, link, agent);
+  else await approveInBrowser(tell, page, link, match_code);
 
   tell.step("The agent gets its session token: bound to its key, ending with the session, never renewable.");
   const redeemed = await until(
@@ -164,6 +186,9 @@ async function story(tell: Narrator, world: World, serverUrl: string, interactiv
   ) as Record<string, unknown>;
   tell.say(JSON.stringify(receipt, undefined, 2));
   const leases = receipt["leases"] as { fate: { fate: string } }[];
+  const keys = (await (await fetch(`${world.issuer}/oauth/jwks`)).json()) as { keys: object[] };
+  const verified = await verifyReceipt(String(ended.body["receipt"]), keys);
+  tell.check(verified.ok, "it holds without the broker: its signature, the grant's digest, and the passkey's over it");
   tell.check(
     leases.length > 0 && leases.every(({ fate }) => fate.fate === "revoked"),
     "every upstream credential was revoked",
@@ -191,34 +216,28 @@ async function linkFor(world: World, name: "dana", sessionId: string): Promise<s
   });
 }
 
-async function approveInBrowser(tell: Narrator, link: string, matchCode: string): Promise<void> {
-  const browser = await startBrowser();
-  try {
-    const page = await browser.newPage();
-    await page.goto(link);
-    await page.getByRole("heading", { name: "Triage bot asks for access" }).waitFor();
-    tell.check(!page.url().includes("#"), "the token is out of the address bar");
-    tell.check(
-      (await page.locator(".match strong").textContent()) === matchCode,
-      `the page shows the same match code, ${matchCode}`,
-    );
-    for (const box of await page.getByRole("checkbox", { name: /acme\/web/ }).all()) await box.uncheck();
-    await page.getByRole("combobox").selectOption({ label: "5 min" });
-    await page.getByRole("button", { name: "Review and approve" }).click();
-    await page.getByRole("heading", { name: "Approve exactly this?" }).waitFor();
-    tell.say(
-      `Dana reads: ${(await page.locator(".lines li").allInnerTexts()).map((line) => line.replaceAll(/\s+/g, " ")).join(" / ")}`,
-    );
-    await page.getByRole("button", { name: /^Approve as/ }).click();
-    await page.getByRole("heading", { name: "Approved" }).waitFor();
-    tell.check(true, "approved, for 5 minutes and one repository");
-    const again = await browser.newPage();
-    await again.goto(link);
-    await again.getByRole("heading", { name: "Already decided" }).waitFor();
-    tell.check(true, "a second click changes nothing and says so");
-  } finally {
-    await browser.close();
-  }
+async function approveInBrowser(tell: Narrator, page: Page, link: string, matchCode: string): Promise<void> {
+  await page.goto(link);
+  await page.getByRole("heading", { name: "Triage bot asks for access" }).waitFor();
+  tell.check(!page.url().includes("#"), "the token is out of the address bar");
+  tell.check(
+    (await page.locator(".match strong").textContent()) === matchCode,
+    `the page shows the same match code, ${matchCode}`,
+  );
+  for (const box of await page.getByRole("checkbox", { name: /acme\/web/ }).all()) await box.uncheck();
+  await page.getByRole("combobox").selectOption({ label: "5 min" });
+  await page.getByRole("button", { name: "Review and approve" }).click();
+  await page.getByRole("heading", { name: "Approve exactly this?" }).waitFor();
+  tell.say(
+    `Dana reads: ${(await page.locator(".lines li").allInnerTexts()).map((line) => line.replaceAll(/\s+/g, " ")).join(" / ")}`,
+  );
+  await page.getByRole("button", { name: /^Approve as/ }).click();
+  await page.getByRole("heading", { name: "Approved" }).waitFor();
+  tell.check(true, "signed with her passkey, and approved: 5 minutes, one repository");
+  const again = await page.context().newPage();
+  await again.goto(link);
+  await again.getByRole("heading", { name: "Already decided" }).waitFor();
+  tell.check(true, "a second click changes nothing and says so");
 }
 
 function approveByHand(tell: Narrator, link: string, agent: StintClient): void {

@@ -5,6 +5,7 @@ import { renderError, UNAVAILABLE } from "./protocol/wire-error.ts";
 import { admin } from "./routes/admin.ts";
 import { authorize } from "./routes/authorize.tsx";
 import { backchannel } from "./routes/backchannel.ts";
+import { enrol } from "./routes/enrol.tsx";
 import { par } from "./routes/par.ts";
 import { approvePages } from "./routes/approve.tsx";
 import { assets } from "./routes/assets.ts";
@@ -57,6 +58,7 @@ for (const surface of [
   revocation,
   proxy,
   approvePages,
+  enrol,
   assets,
   admin,
 ])
@@ -95,7 +97,12 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/approve", "GET, HEAD"],
   ["/approve/view", "POST"],
   ["/approve/review", "POST"],
+  ["/approve/challenge", "POST"],
   ["/approve/decide", "POST"],
+  ["/enrol", "GET, HEAD"],
+  ["/enrol/view", "POST"],
+  ["/enrol/challenge", "POST"],
+  ["/enrol/finish", "POST"],
   ["/oauth/jwks", "GET, HEAD"],
   ["/.well-known/oauth-authorization-server", "GET, HEAD"],
 ]);

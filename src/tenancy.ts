@@ -13,6 +13,7 @@ import {
 import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
 import { objectName } from "./domain/ids.ts";
 import { log } from "./log.ts";
+import type { DeliveryContext } from "./notify/notice.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
 import { tenantDocumentSchema } from "./protocol/tenant-document.ts";
 import type { TenantSnapshot } from "./durable/tenant.ts";
@@ -122,4 +123,14 @@ export async function storeSecret(env: Env, issuer: string, name: string, value:
 /** The one way out, with this tenant's leave. */
 export function outboundOf({ config }: TenantContext): Outbound {
   return createOutbound({ allowPrivateNetwork: config.allowPrivateNetwork, ownOrigins: config.origins });
+}
+
+/** What a message of this tenant may use to go out. */
+export function deliveryContextOf(env: Env, context: TenantContext): DeliveryContext {
+  return {
+    notify: context.tenant.document.notify,
+    outbound: outboundOf(context),
+    allowPrivateNetwork: context.config.allowPrivateNetwork,
+    readSecret: (name) => readSecret(env, context.issuer, name),
+  };
 }

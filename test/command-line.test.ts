@@ -150,3 +150,20 @@ describe("stint keys", () => {
     expect(await stint(["keys"])).toMatchObject({ code: 2, stderr: expect.stringContaining("list, rotate or retire") });
   });
 });
+
+describe("stint invite and passkeys", () => {
+  it("prints a link for a person who is there, lists what came of it, and takes it away", async () => {
+    const invited = await stint(["invite", "dana@acme.example", ...access()]);
+    expect(invited).toMatchObject({ code: 0, stdout: expect.stringMatching(/^http\S+\/enrol#\S+\n$/) });
+    const none = await stint(["passkeys", "list", "dana@acme.example", ...access()]);
+    expect(none.stdout).toContain("has no passkey");
+    expect((await stint(["passkeys", "revoke", "dana@acme.example", ...access()])).stdout).toContain("0 taken away");
+    expect(await stint(["passkeys", "revoke", "dana@acme.example", "x", ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["invite", "nobody", ...access()])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("nothing of that name"),
+    });
+    expect(await stint(["invite"])).toMatchObject({ code: 2 });
+    expect(await stint(["passkeys", "show", "x"])).toMatchObject({ code: 2 });
+  });
+});

@@ -305,10 +305,11 @@ describe("the keys that sign (group Y)", () => {
 
   it("Y05 differ for every use, and Y04 show no private part", async () => {
     const all = await keys();
-    expect(new Set(all.map(({ use }) => use)).size).toBe(5);
+    expect(new Set(all.map(({ use }) => use)).size).toBe(6);
+    expect(new Set(all.map(({ kid }) => kid)).size).toBe(all.length);
     expect(await (await fetch(`${world.issuer}/oauth/jwks`)).text()).not.toContain('"d"');
-    const link = all.find(({ use }) => use === "approval_link");
-    expect(await published()).not.toContain(link?.kid);
+    for (const { kid } of all.filter(({ use }) => ["approval_link", "invitation"].includes(use)))
+      expect(await published()).not.toContain(kid);
   });
 
   it("Y02 Y11 rotate with overlap: the new one is published first, the old one is believed for as long as a session", async () => {

@@ -1,19 +1,20 @@
 import { parseArgs } from "node:util";
-import { ADMIN_HELP, ADMIN_OPTIONS, callAdmin } from "../admin-client.ts";
+import { ADMIN_HELP, ADMIN_OPTIONS, callAdmin, DEFAULT_URL } from "../admin-client.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 
 export const receiptCommand: Command = {
   summary: "print the signed closing statement of a session",
-  help: `Usage: stint receipt SESSION_ID [--raw]
+  help: `Usage: stint receipt SESSION_ID [--raw | --bundle]
 
   --raw          print the signed token itself (JWS, key in the issuer's JWKS), not its content
+  --bundle       print the token together with the issuer's keys of today, for stint verify
 ${ADMIN_HELP}`,
   async run(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { ...ADMIN_OPTIONS, raw: { type: "boolean" } },
+      options: { ...ADMIN_OPTIONS, raw: { type: "boolean" }, bundle: { type: "boolean" } },
     });
     const [sessionId] = positionals;
     if (sessionId === undefined) throw new CliError("name the session; stint sessions lists them", 2);
@@ -22,6 +23,13 @@ ${ADMIN_HELP}`,
       "GET",
       `/admin/sessions/${encodeURIComponent(sessionId)}/receipt`,
     );
+    if (values.bundle === true) {
+      const issuer = values.url ?? DEFAULT_URL;
+      const jwks = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as object;
+      process.stdout.write(`${JSON.stringify({ issuer, receipt, jwks }, undefined, 2)}
+`);
+      return 0;
+    }
     const claims = JSON.parse(Buffer.from(receipt.split(".")[1] ?? "", "base64url").toString()) as unknown;
     process.stdout.write(values.raw === true ? `${receipt}\n` : `${JSON.stringify(claims, undefined, 2)}\n`);
     return 0;

@@ -8,13 +8,21 @@ import { seal, unseal } from "./seal.ts";
  * What a key signs. Each kind of token has a key of its own, so that none can stand in for another
  * even where somebody forgets to look at `typ`.
  */
-export const KEY_USES = ["access_token", "approval_link", "introspection", "receipt", "checkpoint"] as const;
+export const KEY_USES = [
+  "access_token",
+  "approval_link",
+  "invitation",
+  "introspection",
+  "receipt",
+  "checkpoint",
+] as const;
 export type KeyUse = (typeof KEY_USES)[number];
 
 /** The `typ` of what each key signs. */
 export const TOKEN_TYPES: Readonly<Record<KeyUse, string>> = {
   access_token: "at+jwt",
   approval_link: "stint-approval+jwt",
+  invitation: "stint-invitation+jwt",
   introspection: "token-introspection+jwt",
   receipt: "stint-receipt+jwt",
   checkpoint: "stint-checkpoint+jwt",
@@ -32,9 +40,13 @@ export const KEY_LIVES: Readonly<Record<KeyUse, KeyLife>> = {
   access_token: { publishSeconds: 330, verifySeconds: "session" },
   introspection: { publishSeconds: 330, verifySeconds: 86_400 },
   approval_link: { publishSeconds: 10, verifySeconds: 3600 },
+  invitation: { publishSeconds: 10, verifySeconds: 7 * 86_400 },
   receipt: { publishSeconds: 330, verifySeconds: "forever" },
   checkpoint: { publishSeconds: 330, verifySeconds: "forever" },
 };
+
+/** What is for Stint alone to verify; these keys are nobody else's business. */
+export const PRIVATE_USES: readonly KeyUse[] = ["approval_link", "invitation"];
 
 /** A signing key as the tenant's object stores it. */
 export interface SealedSigningKey {

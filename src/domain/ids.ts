@@ -4,6 +4,7 @@ export const ID_PREFIXES = {
   request: "req_",
   code: "cod_",
   pushed: "par_",
+  invitation: "inv_",
   token: "tok_",
   link: "lnk_",
   lease: "lse_",

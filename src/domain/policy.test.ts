@@ -112,7 +112,7 @@ describe("judgeAsk", () => {
   });
 
   it("refuses a policy whose assurance nobody can have yet", () => {
-    expect(judgeAsk(compile({ policies: [{ ...policy, assurance: "passkey" }] }), ask)).toMatchObject({
+    expect(judgeAsk(compile({ policies: [{ ...policy, assurance: "sso+passkey" }] }), ask)).toMatchObject({
       error: { reason: "assurance_not_offered" },
     });
   });

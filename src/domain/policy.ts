@@ -5,7 +5,7 @@ import { err, ok, type Result } from "./result.ts";
 import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
 
 /** The highest assurance at which this release knows an approver. */
-export const OFFERED_ASSURANCE: Assurance = "link";
+export const OFFERED_ASSURANCE: Assurance = "passkey";
 
 /** What an agent asks for, as far as the trust policy judges it. */
 export interface Ask {

@@ -1,3 +1,4 @@
+import type { PasskeyEvidence } from "./approval-statement.ts";
 import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
 import { meets, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
@@ -27,6 +28,8 @@ export interface Decision {
   readonly digest: string;
   /** Epoch seconds. */
   readonly decided_at: number;
+  /** The passkey's signature over the digest, where one was made. */
+  readonly evidence?: PasskeyEvidence | undefined;
 }
 
 interface Opened {
@@ -108,6 +111,8 @@ export function nextDeadline(state: SessionState): number | undefined {
 export interface Decider {
   readonly person: string;
   readonly assurance: Assurance;
+  /** What proves the assurance, for the record. */
+  readonly evidence?: PasskeyEvidence | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
 }
@@ -138,8 +143,7 @@ export function draftGrant(
 ): Result<Grant, DecideFault> {
   const pending = mayDecide(asOf(state, now), decider);
   if (!pending.ok) return pending;
-  const { plan, request, request_digest } = pending.value;
-  if (!meets(decider.assurance, plan.assurance)) return err({ reason: "assurance_too_low", demanded: plan.assurance });
+  const { request, request_digest } = pending.value;
   const grant = makeGrant(request, request_digest, narrowing, now);
   return grant.ok ? grant : err({ reason: grant.error });
 }
@@ -157,9 +161,11 @@ export function approve(
 ): Result<ActiveSession, DecideFault> {
   const grant = draftGrant(state, decider, seen, now);
   if (!grant.ok) return grant;
+  const { plan } = state;
+  if (!meets(decider.assurance, plan.assurance)) return err({ reason: "assurance_too_low", demanded: plan.assurance });
   const grantDigest = digestOf(grant.value);
   if (grantDigest !== seen.digest) return err({ reason: "digest_mismatch" });
-  const { request, request_digest, plan, request_expires_at } = state;
+  const { request, request_digest, request_expires_at } = state;
   return ok({
     status: "active",
     request,
@@ -174,6 +180,7 @@ export function approve(
       assurance: decider.assurance,
       digest: grantDigest,
       decided_at: now,
+      ...(decider.evidence === undefined ? {} : { evidence: decider.evidence }),
     },
   });
 }

@@ -1,12 +1,12 @@
 import { announce, deliverLink, type Channel } from "../notify/deliver.ts";
-import type { Delivery, DeliveryContext, Notice } from "../notify/notice.ts";
+import type { Delivery, Notice } from "../notify/notice.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { factsOf } from "../domain/facts.ts";
 import { ID_PREFIXES, objectName } from "../domain/ids.ts";
 import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
-import { loadTenant, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
+import { deliveryContextOf, loadTenant, signingKey, type TenantContext } from "../tenancy.ts";
 import type { EventData } from "./journal.ts";
 import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
@@ -85,7 +85,7 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
   const sent = await deliverLink(
     channel,
     { ...noticeOf(context), approver: person, link },
-    deliveryContext(context, tenant),
+    deliveryContextOf(context.env, tenant),
   );
   return settleDelivery(sent, { channel, person: personId }, context);
 }
@@ -97,7 +97,7 @@ async function notice(context: JobContext): Promise<JobOutcome> {
   const tenant = await loadTenant(context.env, setting.issuer);
   if (tenant.tenant.document.notify.slack?.channel === undefined) return DONE;
   return settleDelivery(
-    await announce(noticeOf(context), deliveryContext(context, tenant)),
+    await announce(noticeOf(context), deliveryContextOf(context.env, tenant)),
     { channel: "slack_channel" },
     context,
   );
@@ -110,15 +110,6 @@ function noticeOf(context: JobContext): Notice {
     sessionId: state.request.session_id,
     facts: factsOf(state.request, setting.labels, setting.match_code),
     expiresAt: state.request_expires_at,
-  };
-}
-
-function deliveryContext({ env }: JobContext, tenant: TenantContext): DeliveryContext {
-  return {
-    notify: tenant.tenant.document.notify,
-    outbound: outboundOf(tenant),
-    allowPrivateNetwork: tenant.config.allowPrivateNetwork,
-    readSecret: (name) => readSecret(env, tenant.issuer, name),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Facts } from "../domain/facts.ts";
 import { cut } from "./cut.ts";
 import { messageKey } from "./idempotency.ts";
+import type { Message } from "./message.ts";
 import type { LinkNotice } from "./notice.ts";
 
 /** A message ready to be sent: every address bare, every header free of line ends. */
@@ -31,6 +32,26 @@ export function composeEmail(notice: LinkNotice, from: string): EmailMessage | u
     subject: headerText(`Stint: ${facts.headline}`),
     text: textPart(facts, link),
     html: htmlPart(facts, link),
+    messageId: `<${key}@${new URL(issuer).hostname}>`,
+    key,
+  };
+}
+
+/** Writes a mail that only tells; undefined when the person has no usable address. */
+export function composePlainEmail(message: Message, from: string): EmailMessage | undefined {
+  const { to: person, headline, paragraphs, about, issuer } = message;
+  const to = person.email ?? person.id;
+  if (!ADDRESS.test(to) || !ADDRESS.test(from)) return undefined;
+  const key = messageKey(about, person.id, "email");
+  return {
+    from,
+    to,
+    subject: headerText(`Stint: ${headline}`),
+    text: [headline, ...paragraphs, ""].join("\r\n\r\n"),
+    html: `<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">
+<h1 style="font-size:1.25em">${escapeHtml(headline)}</h1>
+${paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
+</body></html>`,
     messageId: `<${key}@${new URL(issuer).hostname}>`,
     key,
   };

@@ -4,6 +4,7 @@ import { err, ok } from "../domain/result.ts";
 import type { SlackChannel } from "../domain/tenant.ts";
 import { cut } from "./cut.ts";
 import { messageUuid } from "./idempotency.ts";
+import type { Message } from "./message.ts";
 import type { Delivery, DeliveryContext, LinkNotice, Notice } from "./notice.ts";
 
 const DEADLINE_MS = 10_000;
@@ -56,6 +57,19 @@ export async function postSlackLink(notice: LinkNotice, context: DeliveryContext
     { channel: approver.slack, text: `${facts.headline}: look and decide`, blocks },
     messageUuid(notice.sessionId, approver.id, "slack"),
   );
+}
+
+/** Tells one person something, in a direct message. */
+export async function postSlackMessage(message: Message, context: DeliveryContext): Promise<Delivery> {
+  const { slack } = context.notify;
+  if (slack === undefined) return err({ kind: "permanent", reason: "not_configured" });
+  if (message.to.slack === undefined) return err({ kind: "permanent", reason: "no_slack_id" });
+  const blocks = [
+    { type: "header", text: plain(message.headline, 150) },
+    ...message.paragraphs.map((text) => ({ type: "section", text: plain(text) })),
+  ];
+  const key = messageUuid(message.about, message.to.id, "slack");
+  return post(context, slack, { channel: message.to.slack, text: message.headline, blocks }, key);
 }
 
 /** Says in the shared channel that a request waits, without a link. */

@@ -19,7 +19,7 @@ export type ApproveOutcomeProps =
       readonly decidedBy?: string;
       readonly decidedAt?: number;
     }
-  | { readonly kind: "nothing_left"; readonly token: string }
+  | { readonly kind: "nothing_left" | "not_signed"; readonly token: string }
   | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" | "other_browser" };
 
 /** How a visit ends, whichever way: what happened, and what to do next. */
@@ -125,6 +125,21 @@ function describe(props: ApproveOutcomeProps): Description {
             This request was begun in another browser, and only there can it be approved. If it was not you who began
             it, deny it. Nothing was changed.
           </p>
+        ),
+      };
+    case "not_signed":
+      return {
+        title: "Your passkey did not sign this",
+        tone: "warn",
+        body: (
+          <form method="post" action="/approve/view">
+            <p>
+              The signature did not hold, was by another passkey than yours, or took longer than two minutes. Nothing
+              was approved.
+            </p>
+            <input type="hidden" name="token" value={props.token} />
+            <button type="submit">Look again</button>
+          </form>
         ),
       };
     case "nothing_left":

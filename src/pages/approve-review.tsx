@@ -16,6 +16,8 @@ export interface ApproveReviewProps {
   readonly token: string;
   readonly csrf: string;
   readonly approverName: string;
+  /** Whether a passkey has to sign it. */
+  readonly byPasskey: boolean;
 }
 
 /** The grant exactly as it would be, shown once more before it is decided. */
@@ -29,6 +31,7 @@ export function ApproveReview({
   token,
   csrf,
   approverName,
+  byPasskey,
 }: ApproveReviewProps) {
   return (
     <Layout title="Approval">
@@ -47,14 +50,27 @@ export function ApproveReview({
         <p class="until">
           Until <Moment at={expiresAt} />. The agent cannot prolong it.
         </p>
-        <form method="post" action="/approve/decide">
+        <form
+          method="post"
+          action="/approve/decide"
+          {...(byPasskey ? { "data-passkey": "get", "data-challenge": "/approve/challenge" } : {})}
+        >
           <input type="hidden" name="token" value={token} />
           <input type="hidden" name="csrf" value={csrf} />
           <input type="hidden" name="grant" value={grantJson} />
           <input type="hidden" name="digest" value={digest} />
+          <input type="hidden" name="decision" value="approve" />
+          {byPasskey && (
+            <>
+              <input type="hidden" name="nonce" value="" />
+              <input type="hidden" name="credential" value="" />
+              <p class="problem" role="alert" hidden></p>
+            </>
+          )}
           <div class="actions">
-            <button type="submit" name="decision" value="approve">
+            <button type="submit">
               Approve as {approverName}
+              {byPasskey ? ", with your passkey" : ""}
             </button>
           </div>
         </form>

@@ -2,7 +2,7 @@ import type { Facts } from "../domain/facts.ts";
 import type { Assurance } from "../domain/tenant.ts";
 import { AgentWords, FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
-import { Countdown } from "./time.tsx";
+import { Countdown, Moment } from "./time.tsx";
 import { UnitText, type UnitLine } from "./units.tsx";
 
 export interface ApproveViewProps {
@@ -17,14 +17,20 @@ export interface ApproveViewProps {
   readonly assurance: Assurance;
   readonly approverName: string;
   readonly matchCode: string;
-  /** Whether the request was begun in another browser, in which alone it can be approved. */
-  readonly elsewhere: boolean;
+  /** What keeps this visitor from approving; denying is always possible. */
+  readonly obstacle: Obstacle | undefined;
 }
+
+export type Obstacle =
+  | { readonly kind: "other_browser" }
+  | { readonly kind: "no_passkey"; readonly person: string }
+  /** Epoch seconds. */
+  | { readonly kind: "passkey_waits"; readonly until: number };
 
 /** The request as its approver first sees it: Stint's facts, what may be taken away from it, and the two decisions. */
 export function ApproveView(props: ApproveViewProps) {
   const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } = props;
-  const { matchCode, elsewhere } = props;
+  const { matchCode, obstacle } = props;
   return (
     <Layout title="Approval">
       <form class="card" method="post" action="/approve/review">
@@ -59,14 +65,9 @@ export function ApproveView(props: ApproveViewProps) {
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="csrf" value={csrf} />
         <input type="hidden" name="digest" value={requestDigest} />
-        {elsewhere && (
-          <p class="banner" role="note">
-            <strong>This request was begun in another browser.</strong> Only there can it be approved: open the link
-            there. If it was not you who began it, deny.
-          </p>
-        )}
+        {obstacle !== undefined && <ObstacleNote obstacle={obstacle} />}
         <div class="actions">
-          {!elsewhere && <button type="submit">Review and approve</button>}
+          {obstacle === undefined && <button type="submit">Review and approve</button>}
           <button type="submit" class="deny" formaction="/approve/decide" name="decision" value="deny">
             Deny
           </button>
@@ -79,6 +80,33 @@ export function ApproveView(props: ApproveViewProps) {
       </form>
     </Layout>
   );
+}
+
+/** Why there is no button to approve, and what to do about it. */
+function ObstacleNote({ obstacle }: { obstacle: Obstacle }) {
+  switch (obstacle.kind) {
+    case "other_browser":
+      return (
+        <p class="banner" role="note">
+          <strong>This request was begun in another browser.</strong> Only there can it be approved: open the link
+          there. If it was not you who began it, deny.
+        </p>
+      );
+    case "no_passkey":
+      return (
+        <p class="banner" role="note">
+          <strong>Approving this needs your passkey, and you have none yet.</strong> Ask an admin for an invitation:{" "}
+          <code>stint invite {obstacle.person}</code>. You can deny without one.
+        </p>
+      );
+    case "passkey_waits":
+      return (
+        <p class="banner" role="note">
+          <strong>Your passkey is new.</strong> It can approve from <Moment at={obstacle.until} /> on. You can deny
+          until then.
+        </p>
+      );
+  }
 }
 
 /** What an approval by link alone is worth, in words that nobody has to look up. */

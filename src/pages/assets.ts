@@ -45,7 +45,37 @@ for (const time of document.querySelectorAll("time")) {
   show();
   setInterval(show, 15000);
 }
-for (const form of document.forms) {
+const passkeyProblem = (fault) =>
+  fault.name === "NotAllowedError"
+    ? "Nothing was signed: it was cancelled, took too long, or this device has no passkey for you. You can try again."
+    : fault.name === "InvalidStateError"
+      ? "This device holds a passkey for you already."
+      : "That did not work here (" + fault.name + "). Try a newer browser, or another device.";
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const problem = form.querySelector(".problem");
+    const button = form.querySelector("button");
+    problem.hidden = true;
+    button.disabled = true;
+    try {
+      const answer = await fetch(form.dataset.challenge, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const { nonce, publicKey } = await answer.json();
+      const credential = form.dataset.passkey === "create"
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey) })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey) });
+      form.elements.nonce.value = nonce;
+      form.elements.credential.value = JSON.stringify(credential);
+      form.submit();
+    } catch (fault) {
+      problem.textContent = passkeyProblem(fault);
+      problem.hidden = false;
+      button.disabled = false;
+      button.focus();
+    }
+  });
+}
+for (const form of document.querySelectorAll("form:not([data-passkey])")) {
   form.addEventListener("submit", () => {
     setTimeout(() => {
       for (const button of document.querySelectorAll("button")) button.disabled = true;
@@ -108,6 +138,7 @@ button.quiet { background: transparent; border-color: var(--line); color: var(--
 button:disabled { opacity: .55; cursor: default; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .banner { border-left: 4px solid var(--warn-line); background: var(--warn-bg); border-radius: .4rem; padding: .6rem .8rem; margin: 1rem 0 0; }
+.problem { border-left: 4px solid var(--deny); padding: .4rem .8rem; margin: 1rem 0 0; }
 .quotes { margin-top: 1.25rem; border-top: 1px solid var(--line); }
 .quotes p { margin: 0 0 .5rem; }
 figure { margin: 0 0 .75rem; }

@@ -26,7 +26,7 @@ describe("the tenant document", () => {
       ok: true,
       value: {
         document: { policies: [{ assurance: "passkey", solo: false }] },
-        warnings: [{ message: expect.stringContaining("cannot offer yet") }],
+        warnings: [],
       },
     });
   });

@@ -411,7 +411,7 @@ function warnAssurance(
     return [
       {
         path,
-        message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "link" is what there is.`,
+        message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "passkey" is what there is.`,
       },
     ];
   }

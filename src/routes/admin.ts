@@ -19,6 +19,7 @@ import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant, signingKey, storeSecret } from "../tenancy.ts";
+import { adminPeople, NOT_FOUND } from "./admin-people.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
 
@@ -137,6 +138,7 @@ export const admin = new Hono<App>()
     const claims = { iss: c.var.tenant.issuer, iat: nowSeconds(), n: head.n, chain: head.chain };
     return c.json({ rows, head, checkpoint: await signToken(signingKey(c.var.tenant, "checkpoint"), claims) });
   })
+  .route("/", adminPeople)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
 function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {
@@ -166,11 +168,6 @@ const UNAUTHORIZED: WireError = {
   error: "invalid_token",
   description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
   headers: { "www-authenticate": "Bearer" },
-};
-const NOT_FOUND: WireError = {
-  status: 404,
-  error: "not_found",
-  description: "there is nothing of that name in this tenant",
 };
 const NO_RECEIPT_YET: WireError = {
   status: 409,

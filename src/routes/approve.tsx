@@ -5,23 +5,24 @@ import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf, unitLine, type Labels } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Narrowing } from "../domain/grant.ts";
-import { mayDecideNow, OFFERED_ASSURANCE } from "../domain/policy.ts";
+import { mayDecideNow, meets } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
 import { ApproveReview } from "../pages/approve-review.tsx";
-import { ApproveShell } from "../pages/approve-shell.tsx";
-import { ApproveView } from "../pages/approve-view.tsx";
+import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
+import { Shell } from "../pages/shell.tsx";
 import type { UnitLine } from "../pages/units.tsx";
 import { verifyApprovalLink, type ApprovalLink } from "../protocol/approval-link.ts";
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import { readForm, type Form } from "../protocol/body.ts";
-import { renderError } from "../protocol/wire-error.ts";
+import { NO_STORE, renderError } from "../protocol/wire-error.ts";
 import { checkView, csrfToken, isSameOrigin, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
-import { sessionObject } from "./objects.ts";
+import { personObject, sessionObject } from "./objects.ts";
+import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
 import { page } from "./page.ts";
 
 /** What an approver may choose from when making a session shorter, in seconds. */
@@ -33,12 +34,12 @@ const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600
  * view in the same browser, so that neither another site nor a scanner's replay can make one.
  */
 export const approvePages = new Hono<App>()
-  .get("/approve", (c) => page(c, <ApproveShell />))
+  .get("/approve", (c) => page(c, <Shell title="Approval" heading="Approval request" action="/approve/view" />))
   .post("/approve/view", async (c) => {
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
     const csrf = csrfToken(c, startView(c), entered.value.link.jti);
-    return page(c, view(entered.value, csrf, isElsewhere(c, entered.value.description)));
+    return page(c, view(entered.value, csrf, await obstacleOf(c, entered.value)));
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);
@@ -66,8 +67,15 @@ export const approvePages = new Hono<App>()
         token={form.get("token") ?? ""}
         csrf={csrf}
         approverName={entered.value.approverName}
+        byPasskey={needsPasskey(description)}
       />,
     );
+  })
+  .post("/approve/challenge", async (c) => {
+    const entered = await enter(c);
+    if (!entered.ok) return entered.error;
+    if (checkLinkView(c, entered.value) === undefined) return outcome(c, { kind: "forbidden" });
+    return c.json(await challengeFor(c, signingOf(entered.value)), 200, NO_STORE);
   })
   .post("/approve/decide", async (c) => {
     const entered = await enter(c);
@@ -87,7 +95,12 @@ export const approvePages = new Hono<App>()
     }
     const seen = readGrant(form.get("grant") ?? "");
     if (seen === undefined) return outcome(c, { kind: "changed" });
-    const approved = await session.approve(decider, { ...seen, digest });
+    const proven = await prove(c, entered.value);
+    if (!proven.ok) {
+      await session.refuse("passkey_not_signed", { person: decider.person });
+      return outcome(c, { kind: "not_signed", token: form.get("token") ?? "" });
+    }
+    const approved = await session.approve(proven.value, { ...seen, digest });
     if (!approved.ok) return outcome(c, faultOutcome(approved.error));
     const { grant } = approved.value;
     const { labels } = description.setting;
@@ -125,7 +138,7 @@ async function enter(c: Handling): Promise<Result<Entered, Response>> {
   const { state } = viewed.value;
   const decider: Decider = {
     person: link.value.person,
-    assurance: OFFERED_ASSURANCE,
+    assurance: "link",
     permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
   };
   if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
@@ -140,7 +153,34 @@ function returnHost({ state }: SessionDescription): string | undefined {
   return flow === undefined ? undefined : new URL(flow.redirect_uri).host;
 }
 
-function view({ form, link, approverName, description }: Entered, csrf: string, elsewhere: boolean): Child {
+/** Whether the link alone is not enough to approve. */
+function needsPasskey({ state }: SessionDescription): boolean {
+  return !meets("link", state.plan.assurance);
+}
+
+/** What the approver has to mend before this can be approved, told before they begin. */
+async function obstacleOf(c: Handling, { link, description }: Entered): Promise<Obstacle | undefined> {
+  if (isElsewhere(c, description)) return { kind: "other_browser" };
+  if (!needsPasskey(description)) return undefined;
+  const passkeys = await personObject(c.env, c.var.tenant.issuer, link.person).passkeys();
+  if (usablePasskeys(passkeys, nowSeconds()).length > 0) return undefined;
+  const [next] = passkeys.map(({ usable_from }) => usable_from).toSorted((a, b) => a - b);
+  return next === undefined ? { kind: "no_passkey", person: link.person } : { kind: "passkey_waits", until: next };
+}
+
+function signingOf({ form, link }: Entered): Signing {
+  return { sessionId: link.session_id, person: link.person, grantDigest: form.get("digest") ?? "" };
+}
+
+/** Who decides, as well as it is known: by a passkey's signature over this digest, where the policy asks for that. */
+async function prove(c: Handling, entered: Entered): Promise<Result<Decider, "not_signed">> {
+  const { decider, description, form } = entered;
+  if (!needsPasskey(description)) return ok(decider);
+  const evidence = await provePasskey(c, signingOf(entered), form);
+  return evidence.ok ? ok({ ...decider, assurance: "passkey", evidence: evidence.value }) : evidence;
+}
+
+function view({ form, link, approverName, description }: Entered, csrf: string, obstacle: Obstacle | undefined): Child {
   const { state, setting } = description;
   const { request } = state;
   const longest = request.expires_in;
@@ -158,10 +198,10 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
       token={form.get("token") ?? ""}
       csrf={csrf}
       requestExpiresAt={state.request_expires_at}
-      assurance={OFFERED_ASSURANCE}
+      assurance={state.plan.assurance}
       approverName={approverName}
       matchCode={setting.match_code}
-      elsewhere={elsewhere}
+      obstacle={obstacle}
     />
   );
 }
@@ -253,6 +293,7 @@ const OUTCOME_STATUS = {
   nothing_left: 400,
   forbidden: 403,
   other_browser: 403,
+  not_signed: 403,
 } as const;
 
 function outcome(c: Handling, props: ApproveOutcomeProps): Response {

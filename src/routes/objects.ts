@@ -13,6 +13,10 @@ export function agentObject(env: Env, issuer: string, clientId: string) {
   return env.AGENT.getByName(objectName(issuer, clientId));
 }
 
+export function personObject(env: Env, issuer: string, personId: string) {
+  return env.PERSON.getByName(objectName(issuer, personId));
+}
+
 export function tenantObject(env: Env, issuer: string) {
   return env.TENANT.getByName(objectName(issuer));
 }

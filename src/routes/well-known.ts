@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { isBelieved } from "../crypto/signing-key.ts";
+import { isBelieved, PRIVATE_USES } from "../crypto/signing-key.ts";
 import { RESOURCE_METADATA_PATH, resourceMetadata, serverMetadata } from "../protocol/metadata.ts";
 import { renderError } from "../protocol/wire-error.ts";
 import { nowSeconds, type App } from "./http.ts";
@@ -18,7 +18,6 @@ export const wellKnown = new Hono<App>()
     return c.json(metadata, 200, PUBLIC_CACHE);
   })
   .get("/oauth/jwks", (c) => {
-    // Approval links are for Stint alone to verify; their key is nobody else's business.
-    const keys = c.var.tenant.keys.filter((key) => key.use !== "approval_link" && isBelieved(key, nowSeconds()));
+    const keys = c.var.tenant.keys.filter((key) => !PRIVATE_USES.includes(key.use) && isBelieved(key, nowSeconds()));
     return c.json({ keys: keys.map((key) => key.publicJwk) }, 200, PUBLIC_CACHE);
   });

@@ -1,4 +1,5 @@
 import { until } from "../../demo/until.ts";
+import type { SoftAuthenticator, Tweaks } from "./authenticator.ts";
 import type { World } from "../../demo/world.ts";
 
 /** A page as the broker answered it. */
@@ -57,6 +58,23 @@ export class Approver {
     return this.decide("approve");
   }
 
+  /** What the page's script asks for when the button is pressed: a nonce and a challenge over the shown grant. */
+  async challenge(changes: Record<string, string> = {}): Promise<{ nonce: string; challenge: string }> {
+    const { html } = await this.post("/approve/challenge", { ...Object.fromEntries(this.#fields), ...changes });
+    const { nonce, publicKey } = JSON.parse(html) as { nonce: string; publicKey: { challenge: string } };
+    return { nonce, challenge: publicKey.challenge };
+  }
+
+  /** Signs the shown grant with a passkey, as the page's script would. */
+  async sign(
+    authenticator: SoftAuthenticator,
+    tweaks: Tweaks = {},
+    changes: Record<string, string> = {},
+  ): Promise<Page> {
+    const { nonce, challenge } = await this.challenge();
+    return this.decide("approve", { nonce, credential: authenticator.get(challenge, tweaks), ...changes });
+  }
+
   async deny(): Promise<Page> {
     await this.view();
     return this.decide("deny");
@@ -77,7 +95,8 @@ export class Approver {
     if (set !== null) this.#cookie = set.split(";", 1)[0] ?? "";
     const html = await response.text();
     const found = readFields(html);
-    if (found.size > 0) this.#fields = found;
+    // A page that only reports something has no decision to carry on.
+    if (found.has("csrf")) this.#fields = found;
     return { status: response.status, html };
   }
 }

@@ -1,0 +1,253 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Passkey } from "../crypto/passkey.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { Journal } from "./journal.ts";
+import { LedgerFeed } from "./ledger-feed.ts";
+import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
+import { Outbox } from "./outbox.ts";
+import { runPersonJob } from "./person-jobs.ts";
+
+/** How long a further passkey waits before it can decide, in seconds: time for its owner to notice it. */
+export const COOLING_OFF_SECONDS = 24 * 3600;
+const MAX_PASSKEYS = 10;
+/** Jobs tried in one alarm. */
+const MAX_JOBS = 6;
+
+/** Which tenant's person an object is; the object keeps it from its first call. */
+export interface PersonIdentity {
+  readonly issuer: string;
+  readonly person: string;
+}
+
+/** A passkey as its person and an admin see it. */
+export interface KeptPasskey extends Passkey {
+  /** Epoch seconds. */
+  readonly created_at: number;
+  readonly usable_from: number;
+  readonly last_used_at?: number | undefined;
+}
+
+export interface EnrolCommand {
+  readonly identity: PersonIdentity;
+  /** The invitation and the challenge, each good once. */
+  readonly oneTime: readonly OneTime[];
+  readonly passkey: Passkey;
+  /** Whether an admin said that it may decide from now on. */
+  readonly atOnce: boolean;
+}
+
+export interface UseCommand {
+  readonly identity: PersonIdentity;
+  readonly credential_id: string;
+  readonly challenge: OneTime;
+  readonly counter: number;
+  readonly backup_eligible: boolean;
+}
+
+export type EnrolFault = OneTimeFault | "known_already" | "too_many";
+export type PasskeyFault = OneTimeFault | "unknown" | "cooling_off" | "counter_went_back" | "backup_changed";
+
+type Row = {
+  credential_id: string;
+  public_key: string;
+  counter: number;
+  transports: string;
+  backup_eligible: number;
+  created_at: number;
+  usable_from: number;
+  last_used_at: number | null;
+};
+
+/** One per tenant and human: their passkeys, and what those were used for. */
+export class Person extends DurableObject<Env> {
+  readonly #sql = this.ctx.storage.sql;
+  readonly #oneTime = new OneTimeStore(this.#sql);
+  readonly #outbox = new Outbox(this.#sql);
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#sql.exec(`
+      CREATE TABLE IF NOT EXISTS identity (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL, person TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS passkey (
+        credential_id TEXT PRIMARY KEY, public_key TEXT NOT NULL, counter INTEGER NOT NULL, transports TEXT NOT NULL,
+        backup_eligible INTEGER NOT NULL, created_at INTEGER NOT NULL, usable_from INTEGER NOT NULL, last_used_at INTEGER,
+        revoked_at INTEGER)`);
+    OneTimeStore.createTables(this.#sql);
+    Outbox.createTables(this.#sql);
+    Journal.createTables(this.#sql);
+  }
+
+  /** The passkeys that are not revoked, oldest first. */
+  passkeys(): KeptPasskey[] {
+    return this.#sql
+      .exec<Row>(
+        `SELECT credential_id, public_key, counter, transports, backup_eligible, created_at, usable_from, last_used_at
+         FROM passkey WHERE revoked_at IS NULL ORDER BY created_at`,
+      )
+      .toArray()
+      .map(({ transports, backup_eligible, last_used_at, ...row }) => ({
+        ...row,
+        transports: JSON.parse(transports) as string[],
+        backup_eligible: backup_eligible === 1,
+        last_used_at: last_used_at ?? undefined,
+      }));
+  }
+
+  /**
+   * Takes a passkey that its route has verified. The first one may decide at once; a further one only
+   * after a day, unless an admin said otherwise, and its owner is told by every channel.
+   */
+  async enrol(command: EnrolCommand): Promise<Result<{ usable_from: number }, EnrolFault>> {
+    const { identity, oneTime, passkey, atOnce } = command;
+    const result = this.ctx.storage.transactionSync((): Result<{ usable_from: number }, EnrolFault> => {
+      this.#identify(identity);
+      const now = this.#now();
+      for (const thing of oneTime) {
+        const used = this.#oneTime.consume(thing, now);
+        if (!used.ok) return used;
+      }
+      const { ever } = this.#sql.exec<{ ever: number }>("SELECT count(*) AS ever FROM passkey").one();
+      if (this.passkeys().length >= MAX_PASSKEYS) return err("too_many");
+      const usable_from = ever === 0 || atOnce ? now : now + COOLING_OFF_SECONDS;
+      const inserted = this.#sql
+        .exec(
+          `INSERT INTO passkey (credential_id, public_key, counter, transports, backup_eligible, created_at, usable_from)
+           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1`,
+          passkey.credential_id,
+          passkey.public_key,
+          passkey.counter,
+          JSON.stringify(passkey.transports),
+          passkey.backup_eligible ? 1 : 0,
+          now,
+          usable_from,
+        )
+        .toArray();
+      if (inserted.length === 0) return err("known_already");
+      const { credential_id } = passkey;
+      this.#journal().append("passkey.enrolled", { credential_id, usable_from, at_once: atOnce }, now);
+      for (const channel of ["slack", "email"])
+        this.#outbox.put(
+          `enrolled:${credential_id}:${channel}`,
+          "passkey_enrolled",
+          { channel, usable_from, credential_id },
+          Date.now(),
+        );
+      return ok({ usable_from });
+    });
+    await this.#arm();
+    return result;
+  }
+
+  /**
+   * Uses a passkey for one decision: its challenge is used up, its counter moves on. A counter that
+   * goes back, or a key that says it became copyable, is a copy of a key, and decides nothing.
+   */
+  async use(command: UseCommand): Promise<Result<void, PasskeyFault>> {
+    const { identity, credential_id, challenge, counter, backup_eligible } = command;
+    const result = this.ctx.storage.transactionSync((): Result<void, PasskeyFault> => {
+      this.#identify(identity);
+      const now = this.#now();
+      const used = this.#oneTime.consume(challenge, now);
+      if (!used.ok) return used;
+      const passkey = this.passkeys().find((candidate) => candidate.credential_id === credential_id);
+      const fault = judgeUse(passkey, counter, backup_eligible, now);
+      if (fault !== undefined) {
+        this.#journal().refuse({ reason: `passkey_${fault}`, credential_id }, now);
+        return err(fault);
+      }
+      this.#sql.exec(
+        "UPDATE passkey SET counter = ?, last_used_at = ? WHERE credential_id = ?",
+        counter,
+        now,
+        credential_id,
+      );
+      return ok(undefined);
+    });
+    await this.#arm();
+    return result;
+  }
+
+  /** Takes a passkey away, or all of them when none is named; answers those that are gone. */
+  async revoke(identity: PersonIdentity, credentialId?: string): Promise<string[]> {
+    const gone = this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      const now = this.#now();
+      const chosen = this.passkeys()
+        .map(({ credential_id }) => credential_id)
+        .filter((id) => credentialId === undefined || id === credentialId);
+      for (const credential_id of chosen) {
+        this.#sql.exec("UPDATE passkey SET revoked_at = ? WHERE credential_id = ?", now, credential_id);
+        this.#journal().append("passkey.revoked", { credential_id }, now);
+      }
+      return chosen;
+    });
+    await this.#arm();
+    return gone;
+  }
+
+  /** Records that an admin invited this person to make a passkey. */
+  async invited(identity: PersonIdentity, invitation: string, atOnce: boolean): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      this.#journal().append("passkey.invited", { invitation, at_once: atOnce }, this.#now());
+    });
+    await this.#arm();
+  }
+
+  override async alarm(): Promise<void> {
+    const identity = this.#identity();
+    for (const job of this.#outbox.due(Date.now(), MAX_JOBS)) {
+      const outcome = await runPersonJob(job, { env: this.env, identity });
+      this.ctx.storage.transactionSync(() => this.#outbox.settle(job, outcome, Date.now()));
+    }
+    await this.#feed().send(identity.issuer);
+    await this.#arm();
+  }
+
+  #identify({ issuer, person }: PersonIdentity): void {
+    this.#sql.exec("INSERT INTO identity (id, issuer, person) VALUES (1, ?, ?) ON CONFLICT DO NOTHING", issuer, person);
+  }
+
+  #identity(): PersonIdentity {
+    return this.#sql.exec<{ issuer: string; person: string }>("SELECT issuer, person FROM identity").one();
+  }
+
+  #journal(): Journal {
+    return new Journal(this.#sql, sourceOf(this.#identity()));
+  }
+
+  #feed(): LedgerFeed {
+    return new LedgerFeed(this.env, sourceOf(this.#identity()), this.#journal());
+  }
+
+  async #arm(): Promise<void> {
+    const delay = this.#feed().delayMs();
+    const candidates = [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay].filter(
+      (at) => at !== undefined,
+    );
+    if (candidates.length > 0) await this.ctx.storage.setAlarm(Math.min(...candidates));
+  }
+
+  /** Time that never runs backwards. */
+  #now(): number {
+    return Math.max(Math.floor(Date.now() / 1000), this.#journal().head().at);
+  }
+}
+
+function judgeUse(
+  passkey: KeptPasskey | undefined,
+  counter: number,
+  backupEligible: boolean,
+  now: number,
+): PasskeyFault | undefined {
+  if (passkey === undefined) return "unknown";
+  if (now < passkey.usable_from) return "cooling_off";
+  if (passkey.backup_eligible !== backupEligible) return "backup_changed";
+  // Zero is what authenticators say that keep no counter.
+  const countsUp = counter > passkey.counter || (counter === 0 && passkey.counter === 0);
+  return countsUp ? undefined : "counter_went_back";
+}
+
+function sourceOf({ person }: PersonIdentity): string {
+  return `person:${person}`;
+}

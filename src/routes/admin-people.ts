@@ -1,0 +1,73 @@
+import { Hono } from "hono";
+import { newId } from "../crypto/random.ts";
+import { signToken } from "../crypto/signing-key.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
+import type { KeptPasskey } from "../durable/person.ts";
+import { readJsonObject } from "../protocol/body.ts";
+import { INVITATION_SECONDS } from "../protocol/invitation.ts";
+import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { signingKey } from "../tenancy.ts";
+import { nowSeconds, type App } from "./http.ts";
+import { personObject } from "./objects.ts";
+
+/** What an admin does for people: invitations to make a passkey, and taking passkeys away. */
+export const adminPeople = new Hono<App>()
+  .post("/admin/people/:id/invite", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const { issuer, tenant } = c.var.tenant;
+    const person = tenant.people.get(c.req.param("id"));
+    if (person === undefined) return renderError(NOT_FOUND);
+    const atOnce = body.value["at_once"] === true;
+    const jti = newId(ID_PREFIXES.invitation);
+    const exp = nowSeconds() + INVITATION_SECONDS;
+    const claims = {
+      iss: issuer,
+      aud: `${issuer}/enrol`,
+      sub: person.id,
+      iat: nowSeconds(),
+      exp,
+      jti,
+      at_once: atOnce,
+    };
+    await personObject(c.env, issuer, person.id).invited({ issuer, person: person.id }, jti, atOnce);
+    const link = `${issuer}/enrol#${await signToken(signingKey(c.var.tenant, "invitation"), claims)}`;
+    return c.json({ link, expires_at: exp });
+  })
+  .get("/admin/people/:id/passkeys", async (c) => {
+    const { issuer, tenant } = c.var.tenant;
+    const person = tenant.people.get(c.req.param("id"));
+    if (person === undefined) return renderError(NOT_FOUND);
+    const kept = await personObject(c.env, issuer, person.id).passkeys();
+    return c.json({ passkeys: kept.map(passkeyView) });
+  })
+  .post("/admin/people/:id/passkeys/revoke", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const { credential_id } = body.value;
+    if (credential_id !== undefined && typeof credential_id !== "string")
+      return renderError(invalidRequest("credential_id must be a text"));
+    const { issuer } = c.var.tenant;
+    // Also of somebody who left: the document need not name them any more.
+    const person = c.req.param("id");
+    const revoked = await personObject(c.env, issuer, person).revoke({ issuer, person }, credential_id);
+    return credential_id !== undefined && revoked.length === 0 ? renderError(NOT_FOUND) : c.json({ revoked });
+  });
+
+/** A passkey without what only a verifier needs. */
+function passkeyView({
+  credential_id,
+  transports,
+  backup_eligible,
+  created_at,
+  usable_from,
+  last_used_at,
+}: KeptPasskey) {
+  return { credential_id, transports, backup_eligible, created_at, usable_from, last_used_at: last_used_at ?? null };
+}
+
+export const NOT_FOUND: WireError = {
+  status: 404,
+  error: "not_found",
+  description: "there is nothing of that name in this tenant",
+};
