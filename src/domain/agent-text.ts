@@ -8,6 +8,9 @@ export interface TextLimits {
 export const TITLE_LIMITS: TextLimits = { graphemes: 120, bytes: 480, lines: 1 };
 export const DESCRIPTION_LIMITS: TextLimits = { graphemes: 2000, bytes: 8000, lines: 40 };
 
+/** What an approver says to the agent along with a decision. */
+export const COMMENT_LIMITS: TextLimits = { graphemes: 300, bytes: 1200, lines: 4 };
+
 /** More marks on one base character than any script needs, and fewer than hide the line above. */
 const MAX_GRAPHEME_UNITS = 12;
 

@@ -31,6 +31,16 @@ export interface Labels {
   readonly owner_name: string;
   readonly user_name?: string | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
+  readonly history?: History | undefined;
+}
+
+/** What this agent was granted before, when it asked. */
+export interface History {
+  /** Sessions that were decided in the last seven days. */
+  readonly approved: number;
+  readonly denied: number;
+  /** The newest grant, if there is one. */
+  readonly last?: { readonly at: number; readonly units: readonly AccessUnit[] } | undefined;
 }
 
 /** States a request, or what is left of it after narrowing. */
@@ -52,6 +62,7 @@ export function factsOf(
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
       { label: "For at most", value: formatDuration(request.expires_in) },
+      ...historyRows(labels, units),
       { label: "Match code", value: matchCode },
     ],
     quotes: [
@@ -63,6 +74,23 @@ export function factsOf(
     warnings: warningsOf(request),
     notes: [...browserNote(request), ...enforcementNotes(units, labels)],
   };
+}
+
+/** How often lately, and what is new against the last grant: a human sees at once what is out of the ordinary. */
+function historyRows({ history, ...labels }: Labels, units: readonly AccessUnit[]): { label: string; value: string }[] {
+  if (history === undefined) return [];
+  const { approved, denied, last } = history;
+  const lately = `${approved} approved and ${denied} denied in the last 7 days`;
+  if (last === undefined) {
+    const value = denied === 0 ? "nothing was granted to it before" : `${lately}; nothing was granted to it before`;
+    return [{ label: "Lately", value }];
+  }
+  const fresh = units.filter((unit) => !last.units.includes(unit));
+  const value = fresh.length === 0 ? "nothing" : fresh.map((unit) => unitLine(unit, labels)).join("\n");
+  return [
+    { label: "Lately", value: lately },
+    { label: "New to it", value },
+  ];
 }
 
 function keyOf({ jkt, code_flow }: SessionRequest): string {

@@ -1,6 +1,6 @@
 import { unitsOf, type AccessDetail } from "./access.ts";
 import type { CompiledTenant } from "./compiled-tenant.ts";
-import type { Enforcement, Labels, UnitLabel } from "./facts.ts";
+import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
 import { registrationOf } from "./registration.ts";
 import type { SessionRequest } from "./request.ts";
 import type { Upstream } from "./tenant.ts";
@@ -9,6 +9,7 @@ import type { Upstream } from "./tenant.ts";
 export function labelsFor(
   tenant: CompiledTenant,
   request: Pick<SessionRequest, "client_id" | "user" | "authorization_details">,
+  history?: History,
 ): Labels {
   const agent = registrationOf(tenant, request.client_id);
   const owner = agent === undefined ? undefined : tenant.people.get(agent.owner);
@@ -17,6 +18,7 @@ export function labelsFor(
     agent_name: agent?.name ?? request.client_id,
     owner_name: owner === undefined ? "nobody" : `${owner.name} (${owner.id})`,
     ...(user === undefined ? {} : { user_name: `${user.name} (${user.id})` }),
+    ...(history === undefined ? {} : { history }),
     units: Object.fromEntries(request.authorization_details.flatMap((detail) => labelUnits(tenant, detail))),
   };
 }

@@ -30,6 +30,8 @@ export interface Decision {
   readonly decided_at: number;
   /** The passkey's signature over the digest, where one was made. */
   readonly evidence?: PasskeyEvidence | undefined;
+  /** What the person says to the agent; no part of what was signed. */
+  readonly comment?: string | undefined;
 }
 
 interface Opened {
@@ -113,6 +115,7 @@ export interface Decider {
   readonly assurance: Assurance;
   /** What proves the assurance, for the record. */
   readonly evidence?: PasskeyEvidence | undefined;
+  readonly comment?: string | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
 }
@@ -181,6 +184,7 @@ export function approve(
       digest: grantDigest,
       decided_at: now,
       ...(decider.evidence === undefined ? {} : { evidence: decider.evidence }),
+      ...commentOf(decider),
     },
   });
 }
@@ -197,8 +201,19 @@ export function deny(
   if (digest !== pending.value.request_digest) return err({ reason: "digest_mismatch" });
   return ok({
     ...end(pending.value, "denied", now, { kind: "person", id: decider.person }),
-    decision: { verdict: "denied", person: decider.person, assurance: decider.assurance, digest, decided_at: now },
+    decision: {
+      verdict: "denied",
+      person: decider.person,
+      assurance: decider.assurance,
+      digest,
+      decided_at: now,
+      ...commentOf(decider),
+    },
   });
+}
+
+function commentOf({ comment }: Decider): { comment?: string } {
+  return comment === undefined || comment === "" ? {} : { comment };
 }
 
 export type RedeemFault = "pending" | "denied" | "expired" | "already_redeemed" | "ended";

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { History } from "../domain/facts.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
@@ -14,6 +15,11 @@ const MINUTE_SECONDS = 60;
 const MAX_DENIALS = 3;
 const DENIAL_WINDOW_SECONDS = 3600;
 const SUSPENSION_SECONDS = 3600;
+const WEEK_SECONDS = 7 * 24 * 3600;
+/** How long it is remembered what a client was granted. */
+const MEMORY_SECONDS = 30 * 24 * 3600;
+/** A repeated request has its history already. */
+const NO_HISTORY: History = { approved: 0, denied: 0 };
 /** Pushed requests of one client that wait for a browser at once. */
 const MAX_PUSHED = 200;
 /** How long a repeated Idempotency-Key finds its first answer. */
@@ -47,6 +53,8 @@ export interface Admission {
   /** Epoch seconds. */
   readonly requested_at: number;
   readonly repeated: boolean;
+  /** What was decided for this client before. */
+  readonly history: History;
 }
 
 export type AdmitFault =
@@ -68,7 +76,10 @@ export interface PushedRequest {
 /** How a request that was waiting came to its end. */
 export interface Settlement {
   readonly session_id: string;
-  readonly denied: boolean;
+  /** Whether a human decided it, and how. */
+  readonly verdict?: "approved" | "denied" | undefined;
+  /** What was granted. */
+  readonly units: readonly string[];
 }
 
 /** One per tenant and client: its pending requests, caps and suspension, and the assertions it has used. */
@@ -84,6 +95,7 @@ export class Agent extends DurableObject<Env> {
         session_id TEXT PRIMARY KEY, lane TEXT NOT NULL, content_digest TEXT NOT NULL, idempotency_key TEXT UNIQUE,
         requested_at INTEGER NOT NULL, pending INTEGER NOT NULL);
       CREATE INDEX IF NOT EXISTS ask_by_content ON ask (content_digest, pending);
+      CREATE TABLE IF NOT EXISTS past (session_id TEXT PRIMARY KEY, lane TEXT NOT NULL, at INTEGER NOT NULL, units TEXT);
       CREATE TABLE IF NOT EXISTS pushed (id TEXT PRIMARY KEY, parameters TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS denial (session_id TEXT PRIMARY KEY, at INTEGER NOT NULL)`);
     OneTimeStore.createTables(this.#sql);
@@ -161,10 +173,18 @@ export class Agent extends DurableObject<Env> {
   }
 
   /** Frees the place of a request that no longer waits. Repeating it changes nothing. */
-  settle({ session_id, denied }: Settlement): void {
+  settle({ session_id, verdict, units }: Settlement): void {
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec("UPDATE ask SET pending = 0 WHERE session_id = ?", session_id);
-      if (denied)
+      if (verdict !== undefined)
+        this.#sql.exec(
+          `INSERT INTO past (session_id, lane, at, units) SELECT session_id, lane, ?, ? FROM ask WHERE session_id = ?
+           ON CONFLICT DO NOTHING`,
+          this.#now(),
+          verdict === "approved" ? JSON.stringify(units) : null,
+          session_id,
+        );
+      if (verdict === "denied")
         this.#sql.exec(
           "INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
           session_id,
@@ -193,7 +213,8 @@ export class Agent extends DurableObject<Env> {
       command.idempotencyKey ?? null,
       now,
     );
-    return ok({ session_id: command.sessionId, requested_at: now, repeated: false });
+    const history = this.#history(command.lane ?? "", now);
+    return ok({ session_id: command.sessionId, requested_at: now, repeated: false, history });
   }
 
   #repeated(command: AdmitCommand): Result<Admission | undefined, AdmitFault> {
@@ -218,8 +239,26 @@ export class Agent extends DurableObject<Env> {
         )
         .toArray()[0];
     return ok(
-      row === undefined ? undefined : { session_id: row.session_id, requested_at: row.requested_at, repeated: true },
+      row === undefined
+        ? undefined
+        : { session_id: row.session_id, requested_at: row.requested_at, repeated: true, history: NO_HISTORY },
     );
+  }
+
+  #history(lane: string, now: number): History {
+    const rows = this.#sql
+      .exec<{ at: number; units: string | null }>(
+        "SELECT at, units FROM past WHERE lane = ? ORDER BY at DESC, session_id",
+        lane,
+      )
+      .toArray();
+    const recent = rows.filter(({ at }) => at > now - WEEK_SECONDS);
+    const last = rows.find(({ units }) => units !== null);
+    return {
+      approved: recent.filter(({ units }) => units !== null).length,
+      denied: recent.filter(({ units }) => units === null).length,
+      ...(last === undefined ? {} : { last: { at: last.at, units: JSON.parse(last.units ?? "[]") as string[] } }),
+    };
   }
 
   #exceeded(lane: string, now: number): AdmitFault | undefined {
@@ -263,6 +302,7 @@ export class Agent extends DurableObject<Env> {
     );
     this.#sql.exec("DELETE FROM ask WHERE requested_at <= ?", now - IDEMPOTENCY_SECONDS);
     this.#sql.exec("DELETE FROM denial WHERE at <= ?", now - DENIAL_WINDOW_SECONDS);
+    this.#sql.exec("DELETE FROM past WHERE at <= ?", now - MEMORY_SECONDS);
   }
 
   #consumeAll(things: readonly OneTime[], now: number): Result<void, OneTimeFault> {

@@ -2,6 +2,7 @@ import { announce, deliverLink, type Channel } from "../notify/deliver.ts";
 import type { Delivery, Notice } from "../notify/notice.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { signToken } from "../crypto/signing-key.ts";
+import { unitsOf } from "../domain/access.ts";
 import { factsOf } from "../domain/facts.ts";
 import { ID_PREFIXES, objectName } from "../domain/ids.ts";
 import { receiptClaims } from "../domain/receipt.ts";
@@ -69,7 +70,8 @@ async function settle(context: JobContext): Promise<JobOutcome> {
   const agent = env.AGENT.getByName(objectName(books.store.setting().issuer, state.request.client_id));
   await agent.settle({
     session_id: state.request.session_id,
-    denied: state.status === "ended" && state.how === "denied",
+    verdict: state.status === "pending" ? undefined : state.decision?.verdict,
+    units: state.status === "pending" ? [] : (state.grant?.authorization_details ?? []).flatMap(unitsOf),
   });
   return DONE;
 }

@@ -72,6 +72,12 @@ export class Session extends DurableObject<Env> {
     return this.#opened ? this.#books.store.state().request : undefined;
   }
 
+  /** What the person who decided says to the agent. */
+  comment(): string | undefined {
+    const state = this.#opened ? this.#books.store.state() : undefined;
+    return state === undefined || state.status === "pending" ? undefined : state.decision?.comment;
+  }
+
   // For approvers.
 
   /** What an approver's page shows; only for somebody whom the request names. */

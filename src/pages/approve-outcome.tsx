@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import { Layout } from "./layout.tsx";
 import { Moment } from "./time.tsx";
-import { UnitText, type UnitLine } from "./units.tsx";
+import { UnitList, type UnitLine } from "./units.tsx";
 
 export type ApproveOutcomeProps =
   | {
@@ -50,13 +50,7 @@ function describe(props: ApproveOutcomeProps): Description {
         body: (
           <>
             <p>{props.agentName} may now do this, and nothing else:</p>
-            <ul class="lines">
-              {props.lines.map((unit) => (
-                <li>
-                  <UnitText unit={unit} />
-                </li>
-              ))}
-            </ul>
+            <UnitList units={props.lines} />
             <p>
               It ends by itself: <Moment at={props.expiresAt} />.{" "}
               {props.returnsTo === undefined

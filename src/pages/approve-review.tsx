@@ -1,8 +1,9 @@
 import type { Facts } from "../domain/facts.ts";
+import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
 import { Moment } from "./time.tsx";
-import { UnitText, type UnitLine } from "./units.tsx";
+import { UnitList, type UnitLine } from "./units.tsx";
 
 export interface ApproveReviewProps {
   readonly facts: Facts;
@@ -18,6 +19,8 @@ export interface ApproveReviewProps {
   readonly approverName: string;
   /** Whether a passkey has to sign it. */
   readonly byPasskey: boolean;
+  /** What the approver says to the agent. */
+  readonly comment: string;
 }
 
 /** The grant exactly as it would be, shown once more before it is decided. */
@@ -32,23 +35,21 @@ export function ApproveReview({
   csrf,
   approverName,
   byPasskey,
+  comment,
 }: ApproveReviewProps) {
   return (
-    <Layout title="Approval">
-      <section class="card">
-        <h1>Approve exactly this?</h1>
+    <Layout title="Approval" person={approverName}>
+      <section class="card" aria-labelledby="review">
+        <h1 id="review">Approve exactly this?</h1>
         <FactsList facts={facts} without={["May read", "May write", "For at most"]} />
         <Warnings facts={facts} />
-        <h2>It may, and nothing else</h2>
-        <ul class="lines">
-          {lines.map((unit) => (
-            <li>
-              <UnitText unit={unit} />
-            </li>
-          ))}
-        </ul>
+        <UnitList units={lines} />
         <p class="until">
-          Until <Moment at={expiresAt} />. The agent cannot prolong it.
+          Until{" "}
+          <strong>
+            <Moment at={expiresAt} />
+          </strong>
+          . Nothing else, and the agent cannot prolong it.
         </p>
         <form
           method="post"
@@ -60,6 +61,7 @@ export function ApproveReview({
           <input type="hidden" name="grant" value={grantJson} />
           <input type="hidden" name="digest" value={digest} />
           <input type="hidden" name="decision" value="approve" />
+          <input type="hidden" name="comment" value={comment} />
           {byPasskey && (
             <>
               <input type="hidden" name="nonce" value="" />
@@ -78,6 +80,7 @@ export function ApproveReview({
           <input type="hidden" name="token" value={token} />
           <input type="hidden" name="csrf" value={csrf} />
           <input type="hidden" name="digest" value={requestDigest} />
+          <input type="hidden" name="comment" value={comment} />
           <div class="actions">
             <button type="submit" class="deny" name="decision" value="deny">
               Deny
@@ -94,6 +97,7 @@ export function ApproveReview({
           Digest of this grant <code>{digest}</code>
         </p>
       </section>
+      <AgentWords facts={facts} />
     </Layout>
   );
 }

@@ -1,9 +1,10 @@
 import type { Facts } from "../domain/facts.ts";
 import type { Assurance } from "../domain/tenant.ts";
-import { AgentWords, FactsList, Warnings } from "./facts-list.tsx";
+import { AgentWords } from "./agent-words.tsx";
+import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
 import { Countdown, Moment } from "./time.tsx";
-import { UnitText, type UnitLine } from "./units.tsx";
+import { UnitChoices, type UnitLine } from "./units.tsx";
 
 export interface ApproveViewProps {
   readonly facts: Facts;
@@ -32,8 +33,8 @@ export function ApproveView(props: ApproveViewProps) {
   const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } = props;
   const { matchCode, obstacle } = props;
   return (
-    <Layout title="Approval">
-      <form class="card" method="post" action="/approve/review">
+    <Layout title="Approval" person={approverName}>
+      <form class="card" method="post" action="/approve/review" autocomplete="off">
         <h1>{facts.headline}</h1>
         <div class="match">
           <span>Match code</span>
@@ -42,16 +43,8 @@ export function ApproveView(props: ApproveViewProps) {
         </div>
         <FactsList facts={facts} without={["Match code", "May read", "May write", "For at most"]} />
         <Warnings facts={facts} />
-        <fieldset>
-          <legend>May do</legend>
-          {units.map((unit, at) => (
-            <label class="choice">
-              <input type="checkbox" name={`unit.${at}`} value={unit.unit} checked />
-              <UnitText unit={unit} />
-            </label>
-          ))}
-          <p class="hint">Untick what the task does not need.</p>
-        </fieldset>
+        <UnitChoices units={units} />
+        <p class="hint">Untick what the task does not need.</p>
         <label class="field">
           <span>For at most</span>
           <select name="expires_in">
@@ -62,9 +55,14 @@ export function ApproveView(props: ApproveViewProps) {
             ))}
           </select>
         </label>
+        <label class="field">
+          <span>Say to the agent</span>
+          <textarea name="comment" rows={1} maxlength={300} placeholder="optional"></textarea>
+        </label>
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="csrf" value={csrf} />
         <input type="hidden" name="digest" value={requestDigest} />
+        {assurance === "link" && <LinkBanner approverName={approverName} />}
         {obstacle !== undefined && <ObstacleNote obstacle={obstacle} />}
         <div class="actions">
           {obstacle === undefined && <button type="submit">Review and approve</button>}
@@ -73,11 +71,10 @@ export function ApproveView(props: ApproveViewProps) {
           </button>
         </div>
         <p class="hint">
-          Nothing happens unless you decide. The request lapses <Countdown at={requestExpiresAt} />.
+          Nothing happens unless you decide. The request expires <Countdown at={requestExpiresAt} />.
         </p>
-        {assurance === "link" && <LinkBanner approverName={approverName} />}
-        <AgentWords facts={facts} />
       </form>
+      <AgentWords facts={facts} />
     </Layout>
   );
 }
@@ -112,9 +109,11 @@ function ObstacleNote({ obstacle }: { obstacle: Obstacle }) {
 /** What an approval by link alone is worth, in words that nobody has to look up. */
 function LinkBanner({ approverName }: { approverName: string }) {
   return (
-    <aside class="banner" aria-label="What this link proves">
-      <strong>Only this link says that you are {approverName}.</strong> Whoever holds it can decide in your name. Do not
-      forward it, and do not approve what you did not expect.
-    </aside>
+    <p class="banner" role="note">
+      <strong>
+        Only this link says that you are <bdi>{approverName}</bdi>.
+      </strong>{" "}
+      Whoever holds it can decide in your name, so do not forward it.
+    </p>
   );
 }

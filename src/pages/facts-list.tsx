@@ -1,7 +1,13 @@
 import type { Facts } from "../domain/facts.ts";
 
+export interface FactsListProps {
+  readonly facts: Facts;
+  /** Labels of the rows that the page shows elsewhere. */
+  readonly without: readonly string[];
+}
+
 /** Stint's own facts, as a list of names and values. */
-export function FactsList({ facts, without }: { facts: Facts; without: readonly string[] }) {
+export function FactsList({ facts, without }: FactsListProps) {
   return (
     <dl class="facts">
       {facts.rows
@@ -9,7 +15,9 @@ export function FactsList({ facts, without }: { facts: Facts; without: readonly 
         .map(({ label, value }) => (
           <div>
             <dt>{label}</dt>
-            <dd>{value}</dd>
+            <dd>
+              <bdi>{value}</bdi>
+            </dd>
           </div>
         ))}
     </dl>
@@ -26,21 +34,5 @@ export function Warnings({ facts }: { facts: Facts }) {
         </p>
       ))}
     </>
-  );
-}
-
-/** The agent's prose: last, quoted, labelled, and never more than a box. */
-export function AgentWords({ facts }: { facts: Facts }) {
-  return (
-    <section class="quotes" aria-labelledby="agent-words">
-      <h2 id="agent-words">In the agent's own words</h2>
-      <p class="unchecked">Stint has not checked any of this.</p>
-      {facts.quotes.map(({ label, text }) => (
-        <figure>
-          <figcaption>{label}</figcaption>
-          <blockquote tabindex={0}>{text}</blockquote>
-        </figure>
-      ))}
-    </section>
   );
 }

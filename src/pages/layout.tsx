@@ -1,7 +1,16 @@
 import type { Child } from "hono/jsx";
+import { FAVICON } from "./assets.ts";
 
-/** The frame of every page. The title never names a task: it shows in tabs, histories and previews. */
-export function Layout({ title, children }: { title: string; children?: Child }) {
+export interface LayoutProps {
+  /** Never names a task: it shows in tabs, histories and previews. */
+  readonly title: string;
+  /** In whose name this page can decide, where it can. */
+  readonly person?: string;
+  readonly children?: Child;
+}
+
+/** The frame of every page. */
+export function Layout({ title, person, children }: LayoutProps) {
   return (
     <html lang="en">
       <head>
@@ -11,16 +20,33 @@ export function Layout({ title, children }: { title: string; children?: Child })
         <meta name="robots" content="noindex" />
         <title>{title} · Stint</title>
         <link rel="stylesheet" href="/assets/stint.css" />
-        <link rel="icon" href="data:," />
+        <link rel="icon" href={FAVICON} />
         <script src="/assets/approve.js" defer></script>
       </head>
       <body>
         <header class="bar">
-          <span class="mark">Stint</span>
-          <span class="claim">access for one task</span>
+          <span class="wordmark">
+            <Mark />
+            Stint
+          </span>
+          {person !== undefined && (
+            <span class="who">
+              Deciding as <bdi>{person}</bdi>
+            </span>
+          )}
         </header>
         <main>{children}</main>
       </body>
     </html>
+  );
+}
+
+/** A clock face with a part of its hour set aside. */
+function Mark() {
+  return (
+    <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+      <circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2" />
+      <path d="M10 10V4.5a5.5 5.5 0 0 1 5.5 5.5z" fill="currentColor" />
+    </svg>
   );
 }

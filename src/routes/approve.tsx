@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { narrow, unitsOf } from "../domain/access.ts";
+import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf, unitLine, type Labels } from "../domain/facts.ts";
@@ -68,6 +69,7 @@ export const approvePages = new Hono<App>()
         csrf={csrf}
         approverName={entered.value.approverName}
         byPasskey={needsPasskey(description)}
+        comment={decider.comment ?? ""}
       />,
     );
   })
@@ -139,6 +141,7 @@ async function enter(c: Handling): Promise<Result<Entered, Response>> {
   const decider: Decider = {
     person: link.value.person,
     assurance: "link",
+    comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
     permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
   };
   if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));

@@ -90,14 +90,14 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     sessionId: newId(ID_PREFIXES.session),
   });
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
-  const { session_id, requested_at } = admitted.value;
+  const { session_id, requested_at, history } = admitted.value;
   const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
   const code = matchCode(config.kek, issuer, session_id);
   const opened = await sessionObject(c.env, issuer, session_id).open({
     request,
     requestDigest: digestOf(request),
     plan: judged.value.plan,
-    setting: { issuer, labels: labelsFor(tenant, request), match_code: code, browser: ask.browser },
+    setting: { issuer, labels: labelsFor(tenant, request, history), match_code: code, browser: ask.browser },
     channels: Object.entries(tenant.document.notify)
       .filter(([, channel]) => channel !== undefined)
       .map(([name]) => name),

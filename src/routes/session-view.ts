@@ -15,6 +15,7 @@ export function sessionView({ state, leases, usage, receipt }: SessionDescriptio
           expires_at: state.grant?.expires_at,
           grant_digest: state.grant_digest,
         }),
+    ...(state.status !== "pending" && state.decision?.comment !== undefined ? { comment: state.decision.comment } : {}),
     usage,
     leases: leases.map(({ lease_id, upstream, fate }) => ({ lease_id, upstream, ...fate })),
     ...(state.status === "ended" ? { receipt: receipt ?? null } : {}),

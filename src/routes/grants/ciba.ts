@@ -25,7 +25,8 @@ export async function redeemHandle(c: Handling, form: Form): Promise<Response> {
   const sessionId = sessionOfHandle(config.kek, issuer, "auth_req_id", handle);
   const standing = standingOf(c.var.tenant, client.value.id);
   if (sessionId === undefined || standing === undefined) return renderError(pollError("unknown_session"));
-  const polled = await sessionObject(c.env, issuer, sessionId).poll({
+  const session = sessionObject(c.env, issuer, sessionId);
+  const polled = await session.poll({
     client_id: client.value.id,
     client_document: client.value.client.document?.digest,
     proof: proof.value.oneTime,
@@ -33,9 +34,10 @@ export async function redeemHandle(c: Handling, form: Form): Promise<Response> {
     jti: newId(ID_PREFIXES.token),
     standing,
   });
-  return polled.ok
-    ? answerToken(c, polled.value, { session_id: polled.value.session_id })
-    : renderError(pollError(polled.error));
+  if (polled.ok) return answerToken(c, polled.value, { session_id: polled.value.session_id });
+  const error = pollError(polled.error);
+  const comment = polled.error === "denied" ? await session.comment() : undefined;
+  return renderError(comment === undefined ? error : { ...error, members: { comment } });
 }
 
 const NOTHING_MORE: WireError = {
