@@ -15,6 +15,7 @@ import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
+import { watch } from "./routes/watch.tsx";
 import { wellKnown } from "./routes/well-known.ts";
 import { loadTenant } from "./tenancy.ts";
 
@@ -58,6 +59,7 @@ for (const surface of [
   revocation,
   proxy,
   approvePages,
+  watch,
   enrol,
   assets,
   admin,
@@ -99,6 +101,8 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/approve/review", "POST"],
   ["/approve/challenge", "POST"],
   ["/approve/decide", "POST"],
+  ["/approve/watch", "POST"],
+  ["/approve/end", "POST"],
   ["/enrol", "GET, HEAD"],
   ["/enrol/view", "POST"],
   ["/enrol/challenge", "POST"],

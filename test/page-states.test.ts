@@ -8,7 +8,7 @@ import { addVirtualPasskey, makePasskey } from "../demo/virtual-passkey.ts";
 import { Approver } from "./support/approver.ts";
 import { NATIVE_APP, startOAuthWorld, type OAuthWorld } from "./support/oauth-world.ts";
 import { authorizationRequest, authorizationUrl } from "./support/oauth-requests.ts";
-import { ask, READ_API, TOOLS, WRITE_API } from "./support/world.ts";
+import { ask, READ_API, tokenOf, TOOLS, WRITE_API } from "./support/world.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Where `npm run screenshots` wants the pictures for the README; nothing is written otherwise. */
@@ -140,6 +140,30 @@ describe("every page, in every state, is for everybody (axe), fits a phone, and 
     await openLink(token);
     await heading("Already decided");
     await inspect("decided");
+  });
+
+  it("a session at work: watched while it works, ended with one press, over", async () => {
+    const agent = await world.freshAgent();
+    const { session_id, auth_req_id } = (await agent.ask(ask({ task: TASK }))).body;
+    const { token } = await Approver.bySlack(world, "dana", session_id);
+    await openLink(token);
+    await page.getByRole("button", { name: "Review and approve" }).click();
+    await page.getByRole("button", { name: /with your passkey/ }).click();
+    await heading("Approved");
+    await page.getByRole("button", { name: /Watch what it does/ }).click();
+    await heading(/is at work/);
+    const sessionToken = tokenOf(await agent.poll(auth_req_id));
+    const proxyToken = tokenOf(await agent.exchange(sessionToken, `${world.issuer}/proxy/echo`));
+    await agent.call(proxyToken, "GET", "/proxy/echo/things");
+    await page.getByText("GET Read things · echo").waitFor();
+    await inspect("watch");
+    await page.getByRole("button", { name: "End it now" }).click();
+    await heading("Ended");
+    await inspect("ended");
+    expect((await agent.call(proxyToken, "GET", "/proxy/echo/things")).status).toBe(401);
+    await openLink(token);
+    await heading("Already decided");
+    expect(await page.getByRole("button", { name: /Watch/ }).count()).toBe(0);
   });
 
   it("a passkey that is not there, and the way back", async () => {

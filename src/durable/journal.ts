@@ -83,6 +83,18 @@ export class Journal {
     return this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM event WHERE type = ?", type).one().n;
   }
 
+  /** The newest events of these kinds, the newest first. */
+  newest(types: readonly string[], limit: number): JournalEvent[] {
+    const marks = types.map(() => "?").join(", ");
+    return this.#sql
+      .exec<{ seq: number; at: number; type: string; data: string; hash: string }>(
+        `SELECT seq, at, type, data, hash FROM event WHERE type IN (${marks}) ORDER BY seq DESC LIMIT ?`,
+        ...types,
+        limit,
+      )
+      .toArray();
+  }
+
   /** Rows that the ledger has not confirmed yet, oldest first. */
   unsent(limit: number): JournalEvent[] {
     return this.#sql

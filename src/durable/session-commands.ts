@@ -94,6 +94,17 @@ export interface CallPermit {
   readonly ends_at: number;
 }
 
+/** One thing that happened in a session, as far as it says anything to a human. */
+export interface Activity {
+  /** Epoch seconds. */
+  readonly at: number;
+  readonly type: string;
+  readonly unit?: string | undefined;
+  readonly method?: string | undefined;
+  readonly audience?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
 export interface SessionDescription {
   readonly state: SessionState;
   readonly setting: SessionSetting;

@@ -28,6 +28,7 @@ import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemp
 import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
 import type {
+  Activity,
   CallCommand,
   CallPermit,
   CodeProgress,
@@ -43,6 +44,8 @@ import type {
   UseFault,
 } from "./session-commands.ts";
 
+/** Events that a watching approver is shown. */
+const MAX_ACTIVITY = 30;
 /** How long the answer to an agent's last call may wait for upstreams to take credentials back. */
 const CLOSING_WAIT_MS = 5000;
 
@@ -85,6 +88,15 @@ export class Session extends DurableObject<Env> {
     if (!this.#opened) return err("unknown_session");
     const description = this.#books.describe();
     return description.state.plan.approvers.includes(person) ? ok(description) : err("not_an_approver");
+  }
+
+  /** What the agent did lately, for whoever approved it. */
+  activity(): Activity[] {
+    if (!this.#opened) return [];
+    return this.#books
+      .journal()
+      .newest(["call.authorized", "token.minted", "refused"], MAX_ACTIVITY)
+      .map(({ at, type, data }) => ({ at, type, ...(JSON.parse(data) as Omit<Activity, "at" | "type">) }));
   }
 
   /** The grant that a narrowing would make, and its digest, for the approver to look at. */

@@ -11,13 +11,16 @@ export type ApproveOutcomeProps =
       readonly agentName: string;
       /** Where the browser's other tab goes on, if one waits. */
       readonly returnsTo?: string | undefined;
+      readonly token: string;
     }
-  | { readonly kind: "denied"; readonly agentName: string }
+  | { readonly kind: "denied" | "ended" | "over"; readonly agentName: string }
   | {
       readonly kind: "already_decided";
       readonly verdict: "approved" | "denied" | "ended";
       readonly decidedBy?: string;
       readonly decidedAt?: number;
+      /** While the session is at work: what shows it. */
+      readonly token?: string;
     }
   | { readonly kind: "nothing_left" | "not_signed"; readonly token: string }
   | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" | "other_browser" };
@@ -57,11 +60,29 @@ function describe(props: ApproveOutcomeProps): Description {
                 ? "You can close this page."
                 : `Go back to the tab where you began: it returns to ${props.returnsTo}.`}
             </p>
+            <WatchButton token={props.token} />
           </>
         ),
       };
     case "denied":
       return { title: "Denied", tone: "plain", body: <p>{props.agentName} gets nothing. You can close this page.</p> };
+    case "ended":
+      return {
+        title: "Ended",
+        tone: "good",
+        body: (
+          <p>
+            {props.agentName} can do nothing more with it, and what it was lent is being taken back. You can close this
+            page.
+          </p>
+        ),
+      };
+    case "over":
+      return {
+        title: "It has ended already",
+        tone: "plain",
+        body: <p>There is nothing left to end: {props.agentName} was done, its time was up, or somebody was faster.</p>,
+      };
     case "already_decided":
       return { title: "Already decided", tone: "plain", body: <Decided {...props} /> };
     case "expired":
@@ -151,18 +172,33 @@ function describe(props: ApproveOutcomeProps): Description {
   }
 }
 
-function Decided({ verdict, decidedBy, decidedAt }: Extract<ApproveOutcomeProps, { kind: "already_decided" }>) {
+/** The way to a session at work. The link is good for that until the session's end. */
+function WatchButton({ token }: { token: string }) {
+  return (
+    <form method="post" action="/approve/watch">
+      <input type="hidden" name="token" value={token} />
+      <button type="submit" class="quiet">
+        Watch what it does, or end it
+      </button>
+    </form>
+  );
+}
+
+function Decided({ verdict, decidedBy, decidedAt, token }: Extract<ApproveOutcomeProps, { kind: "already_decided" }>) {
   if (verdict === "ended") return <p>The request was taken back or ended before you opened it. Nothing was changed.</p>;
   return (
-    <p>
-      {decidedBy} {verdict} this request
-      {decidedAt !== undefined && (
-        <>
-          {" "}
-          (<Moment at={decidedAt} />)
-        </>
-      )}
-      . Nothing was changed by opening it again.
-    </p>
+    <>
+      <p>
+        {decidedBy} {verdict} this request
+        {decidedAt !== undefined && (
+          <>
+            {" "}
+            (<Moment at={decidedAt} />)
+          </>
+        )}
+        . Nothing was changed by opening it again.
+      </p>
+      {token !== undefined && <WatchButton token={token} />}
+    </>
   );
 }

@@ -15,6 +15,30 @@ if (enter) {
       "This link is incomplete. Open it again from the message that you were sent.";
   }
 }
+const clockOf = (root) => {
+  for (const time of root.querySelectorAll("time:not([data-countdown])")) {
+    time.title = time.textContent;
+    time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  }
+};
+const live = document.getElementById("live");
+if (live) {
+  const look = async () => {
+    try {
+      const answer = await fetch("/approve/watch", { method: "POST", body: new URLSearchParams({ token: live.dataset.token }) });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const now = fresh.getElementById("live");
+      if (!now) return document.body.replaceWith(fresh.body);
+      if (now.innerHTML !== live.dataset.last) {
+        live.dataset.last = now.innerHTML;
+        live.replaceChildren(...now.childNodes);
+        clockOf(live);
+      }
+    } catch {}
+    setTimeout(look, 2500);
+  };
+  setTimeout(look, 1000);
+}
 const wait = document.getElementById("wait");
 if (wait) {
   const look = async () => {
@@ -157,6 +181,7 @@ button:disabled { opacity: .55; cursor: default; filter: none; }
 .words { background: transparent; box-shadow: none; border-style: dashed; border-color: var(--edge); }
 figure { margin: 0 0 .75rem; }
 blockquote { margin: .2rem 0 0; padding: .45rem .85rem; border-left: 4px solid var(--edge); max-height: 9rem; overflow: auto; white-space: pre-line; overflow-wrap: anywhere; font-style: italic; }
+.refused { color: var(--deny); }
 .until { margin: .9rem 0; }
 code { font: .9em ui-monospace, SFMono-Regular, Menlo, monospace; overflow-wrap: anywhere; }
 .digest { color: var(--soft); font-size: .85rem; margin: 1rem 0 0; }

@@ -9,9 +9,9 @@ export interface ApprovalLink {
   readonly person: string;
   readonly request_digest: string;
   readonly jti: string;
+  /** Whether the time to decide is over. The link still lets its person watch the session, and end it. */
+  readonly expired: boolean;
 }
-
-export type LinkFault = "invalid_link" | "expired_link";
 
 /**
  * Reads an approval link's token. It proves that Stint wrote it to that person, not that the person
@@ -21,18 +21,19 @@ export async function verifyApprovalLink(
   token: string,
   context: TenantContext,
   now: number,
-): Promise<Result<ApprovalLink, LinkFault>> {
+): Promise<Result<ApprovalLink, "invalid_link">> {
   const claims = await verifyOwnToken(token, "approval_link", context.keys, now);
   if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/approve`)
     return err("invalid_link");
   const { sid, sub, request_digest, jti, exp } = claims;
   if (![sid, sub, request_digest, jti].every((text) => typeof text === "string") || !isSessionId(sid as string))
     return err("invalid_link");
-  if (typeof exp !== "number" || exp <= now) return err("expired_link");
+  if (typeof exp !== "number") return err("invalid_link");
   return ok({
     session_id: sid as string,
     person: sub as string,
     request_digest: request_digest as string,
     jti: jti as string,
+    expired: exp <= now,
   });
 }

@@ -1,30 +1,27 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { narrow, unitsOf } from "../domain/access.ts";
-import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
-import { factsOf, unitLine, type Labels } from "../domain/facts.ts";
+import { factsOf } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Narrowing } from "../domain/grant.ts";
-import { mayDecideNow, meets } from "../domain/policy.ts";
-import { err, ok, type Result } from "../domain/result.ts";
+import { meets } from "../domain/policy.ts";
+import { ok, type Result } from "../domain/result.ts";
+import type { Decider } from "../domain/session.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
-import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
-import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
 import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
 import { Shell } from "../pages/shell.tsx";
-import type { UnitLine } from "../pages/units.tsx";
-import { verifyApprovalLink, type ApprovalLink } from "../protocol/approval-link.ts";
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
-import { readForm, type Form } from "../protocol/body.ts";
-import { NO_STORE, renderError } from "../protocol/wire-error.ts";
-import { checkView, csrfToken, isSameOrigin, startView, viewDigest, viewOf } from "./browser-view.ts";
+import type { Form } from "../protocol/body.ts";
+import { NO_STORE } from "../protocol/wire-error.ts";
+import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
+import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
-import { personObject, sessionObject } from "./objects.ts";
-import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
+import { personObject } from "./objects.ts";
 import { page } from "./page.ts";
+import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
 
 /** What an approver may choose from when making a session shorter, in seconds. */
 const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600];
@@ -112,43 +109,9 @@ export const approvePages = new Hono<App>()
       expiresAt: grant.expires_at,
       agentName: labels.agent_name,
       returnsTo: returnHost(description),
+      token: form.get("token") ?? "",
     });
   });
-
-/** A visitor whose link holds, and the session it is about. */
-interface Entered {
-  readonly form: Form;
-  readonly link: ApprovalLink;
-  readonly decider: Decider;
-  readonly approverName: string;
-  readonly session: ReturnType<typeof sessionObject>;
-  readonly description: SessionDescription;
-}
-
-/** The checks that every post shares: it comes from our own page, with a link that holds, about a request that can still be decided. */
-async function enter(c: Handling): Promise<Result<Entered, Response>> {
-  if (!isSameOrigin(c)) return err(outcome(c, { kind: "forbidden" }));
-  const form = await readForm(c.req.raw);
-  if (!form.ok) return err(renderError(form.error));
-  const link = await verifyApprovalLink(form.value.get("token") ?? "", c.var.tenant, nowSeconds());
-  if (!link.ok) return err(outcome(c, { kind: link.error === "expired_link" ? "expired" : "invalid_link" }));
-  const { tenant, issuer } = c.var.tenant;
-  const session = sessionObject(c.env, issuer, link.value.session_id);
-  const viewed = await session.view(link.value.person);
-  if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest)
-    return err(outcome(c, { kind: "invalid_link" }));
-  const { state } = viewed.value;
-  const decider: Decider = {
-    person: link.value.person,
-    assurance: "link",
-    comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
-    permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
-  };
-  if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
-  if (state.status !== "pending") return err(outcome(c, decidedOutcome(viewed.value.state)));
-  const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
-  return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
-}
 
 /** The host that the browser's other tab returns to, where one waits. */
 function returnHost({ state }: SessionDescription): string | undefined {
@@ -233,21 +196,6 @@ function readGrant(text: string): Narrowing | undefined {
   return { authorization_details: details.value, expires_at };
 }
 
-/** What may be done, what writes first. */
-function linesOf(units: readonly string[], labels: Labels): UnitLine[] {
-  const lines = units.map((unit) => {
-    const { access, enforced_by } = labels.units[unit] ?? { access: "write" as const, enforced_by: "proxy" as const };
-    return { unit, line: unitLine(unit, labels), access, enforcedBy: enforced_by };
-  });
-  return [...lines.filter(({ access }) => access === "write"), ...lines.filter(({ access }) => access === "read")];
-}
-
-/** The CSRF token of this browser's view of this link, if the form brought it. */
-function checkLinkView(c: Handling, { form, link }: Entered): string | undefined {
-  const csrf = form.get("csrf");
-  return checkView(c, csrf, link.jti) === undefined ? undefined : csrf;
-}
-
 /**
  * Whether this browser may approve: one that began an authorization request has to be the one in
  * which its human opens the link, or a stranger could begin it and let somebody else approve.
@@ -255,50 +203,4 @@ function checkLinkView(c: Handling, { form, link }: Entered): string | undefined
 function isElsewhere(c: Handling, { setting }: SessionDescription): boolean {
   const view = viewOf(c);
   return setting.browser !== undefined && (view === undefined || setting.browser.digest !== viewDigest(view));
-}
-
-function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
-  switch (fault.reason) {
-    case "already_decided":
-      return decidedOutcome(fault.state);
-    case "request_expired":
-      return { kind: "expired" };
-    case "not_an_approver":
-    case "assurance_too_low":
-      return { kind: "not_permitted" };
-    case "digest_mismatch":
-    case "ends_too_late":
-    case "ends_too_early":
-    case "wider_than_requested":
-    case "nothing_granted":
-      return { kind: "changed" };
-  }
-}
-
-function decidedOutcome(state: SessionState): ApproveOutcomeProps {
-  if (state.status === "pending") return { kind: "expired" };
-  if (state.decision === undefined)
-    return state.status === "ended" && state.how === "expired"
-      ? { kind: "expired" }
-      : { kind: "already_decided", verdict: "ended" };
-  const { verdict, person, decided_at } = state.decision;
-  return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at };
-}
-
-const OUTCOME_STATUS = {
-  approved: 200,
-  denied: 200,
-  already_decided: 409,
-  expired: 410,
-  invalid_link: 404,
-  not_permitted: 403,
-  changed: 409,
-  nothing_left: 400,
-  forbidden: 403,
-  other_browser: 403,
-  not_signed: 403,
-} as const;
-
-function outcome(c: Handling, props: ApproveOutcomeProps): Response {
-  return page(c, <ApproveOutcome {...props} />, OUTCOME_STATUS[props.kind]);
 }

@@ -1,0 +1,123 @@
+import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
+import { unitLine, type Labels } from "../domain/facts.ts";
+import { mayDecideNow } from "../domain/policy.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
+import type { SessionDescription } from "../durable/session-commands.ts";
+import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
+import type { UnitLine } from "../pages/units.tsx";
+import { verifyApprovalLink, type ApprovalLink } from "../protocol/approval-link.ts";
+import { readForm, type Form } from "../protocol/body.ts";
+import { renderError } from "../protocol/wire-error.ts";
+import { checkView, isSameOrigin } from "./browser-view.ts";
+import { nowSeconds, type Handling } from "./http.ts";
+import { sessionObject } from "./objects.ts";
+import { page } from "./page.ts";
+
+/** A visitor whose link holds, and the session it is about. */
+export interface Entered {
+  readonly form: Form;
+  readonly link: ApprovalLink;
+  readonly decider: Decider;
+  readonly approverName: string;
+  readonly session: ReturnType<typeof sessionObject>;
+  readonly description: SessionDescription;
+}
+
+/** The checks that every post shares: it comes from our own page, with a link that holds, about a request that can still be decided. */
+export async function enter(c: Handling): Promise<Result<Entered, Response>> {
+  const visit = await visitOf(c);
+  if (!visit.ok) return visit;
+  const { description, decider, link, form } = visit.value;
+  const { state } = description;
+  if (!decider.permitted) return err(outcome(c, { kind: "not_permitted" }));
+  if (state.status !== "pending") return err(outcome(c, decidedOutcome(state, form.get("token"))));
+  return link.expired ? err(outcome(c, { kind: "expired" })) : visit;
+}
+
+/** The checks without which nobody is shown anything: from our own page, with a link that Stint wrote for this request. */
+export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
+  if (!isSameOrigin(c)) return err(outcome(c, { kind: "forbidden" }));
+  const form = await readForm(c.req.raw);
+  if (!form.ok) return err(renderError(form.error));
+  const link = await verifyApprovalLink(form.value.get("token") ?? "", c.var.tenant, nowSeconds());
+  if (!link.ok) return err(outcome(c, { kind: "invalid_link" }));
+  const { tenant, issuer } = c.var.tenant;
+  const session = sessionObject(c.env, issuer, link.value.session_id);
+  const viewed = await session.view(link.value.person);
+  if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest)
+    return err(outcome(c, { kind: "invalid_link" }));
+  const { state } = viewed.value;
+  const decider: Decider = {
+    person: link.value.person,
+    assurance: "link",
+    comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
+    permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
+  };
+  const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
+  return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
+}
+
+/** What may be done, what writes first. */
+export function linesOf(units: readonly string[], labels: Labels): UnitLine[] {
+  const lines = units.map((unit) => {
+    const { access, enforced_by } = labels.units[unit] ?? { access: "write" as const, enforced_by: "proxy" as const };
+    return { unit, line: unitLine(unit, labels), access, enforcedBy: enforced_by };
+  });
+  return [...lines.filter(({ access }) => access === "write"), ...lines.filter(({ access }) => access === "read")];
+}
+
+/** The CSRF token of this browser's view of this link, if the form brought it. */
+export function checkLinkView(c: Handling, { form, link }: Entered): string | undefined {
+  const csrf = form.get("csrf");
+  return checkView(c, csrf, link.jti) === undefined ? undefined : csrf;
+}
+
+export function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
+  switch (fault.reason) {
+    case "already_decided":
+      return decidedOutcome(fault.state);
+    case "request_expired":
+      return { kind: "expired" };
+    case "not_an_approver":
+    case "assurance_too_low":
+      return { kind: "not_permitted" };
+    case "digest_mismatch":
+    case "ends_too_late":
+    case "ends_too_early":
+    case "wider_than_requested":
+    case "nothing_granted":
+      return { kind: "changed" };
+  }
+}
+
+export function decidedOutcome(state: SessionState, token?: string): ApproveOutcomeProps {
+  if (state.status === "pending") return { kind: "expired" };
+  if (state.decision === undefined)
+    return state.status === "ended" && state.how === "expired"
+      ? { kind: "expired" }
+      : { kind: "already_decided", verdict: "ended" };
+  const { verdict, person, decided_at } = state.decision;
+  const watched = state.status === "active" && token !== undefined ? { token } : {};
+  return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at, ...watched };
+}
+
+const OUTCOME_STATUS = {
+  approved: 200,
+  denied: 200,
+  ended: 200,
+  over: 409,
+  already_decided: 409,
+  expired: 410,
+  invalid_link: 404,
+  not_permitted: 403,
+  changed: 409,
+  nothing_left: 400,
+  forbidden: 403,
+  other_browser: 403,
+  not_signed: 403,
+} as const;
+
+export function outcome(c: Handling, props: ApproveOutcomeProps): Response {
+  return page(c, <ApproveOutcome {...props} />, OUTCOME_STATUS[props.kind]);
+}
