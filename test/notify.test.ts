@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
-import { linksIn } from "./support/approver.ts";
+import { Approver, claimsOf, linksIn } from "./support/approver.ts";
 import { startScriptedSmtp, startSmtp, type Mailbox, type MailServerOptions } from "./support/smtp.ts";
 import { ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
@@ -203,3 +203,78 @@ function takeAnd(socket: Socket, how: "reset" | "end"): string {
   socket.write("250 taken\r\n", () => (how === "reset" ? socket.resetAndDestroy() : socket.end()));
   return "";
 }
+
+describe("the outcome", () => {
+  it("takes the place of the messages that asked, and reaches the agent's owner", async () => {
+    world = await startTestWorld();
+    const agent = await world.freshAgent();
+    const { session_id } = (await agent.ask(ask())).body;
+    const dana = await Approver.bySlack(world, "dana", session_id);
+    const slackId = await world.emulators.slackId("dana");
+    expect(await world.emulators.directMessages(slackId)).toHaveLength(1);
+    await dana.approve((unit) => unit.includes("issues:read"), 300);
+    await until("the changed message", async () => {
+      const [message = ""] = await world!.emulators.directMessages(slackId);
+      const isOutcome = message.includes("dana@acme.example approved it, for 5 min") && !message.includes("/approve#");
+      return isOutcome ? true : undefined;
+    });
+    const told = await until("the owner's mail", async () =>
+      (await world!.emulators.mails()).find(
+        ({ to, subject }) => to.includes("sam@acme.example") && subject.includes("was approved"),
+      ),
+    );
+    expect(told.text).toContain("It may: Read issues and their comments");
+    expect(told.text).not.toContain("/approve#");
+    const [channel] = await world.emulators.channelMessages("approvals");
+    expect(channel).toContain("was approved");
+  });
+
+  it("is told of a denial, with nobody's link in it", async () => {
+    world = await startTestWorld();
+    const agent = await world.freshAgent();
+    const { session_id, auth_req_id } = (await agent.ask(ask())).body;
+    const dana = await Approver.bySlack(world, "dana", session_id);
+    await dana.view();
+    await dana.decide("deny", { comment: "Not on a Friday.\u202E" });
+    expect((await agent.poll(auth_req_id)).body).toMatchObject({
+      error: "access_denied",
+      comment: "Not on a Friday.[U+202E]",
+    });
+    await until("the owner's mail", async () =>
+      (await world!.emulators.mails()).find(
+        ({ to, subject }) => to.includes("sam@acme.example") && subject.includes("was denied"),
+      ),
+    );
+  });
+});
+
+describe("Q19 many agents at one approver", () => {
+  it("sends ten links and one word about the rest, and the next link when one is decided", async () => {
+    world = await startTestWorld();
+    const asked = [];
+    for (let at = 0; at < 14; at += 1) asked.push((await (await world.freshAgent()).ask(ask())).body.session_id);
+    const slackId = await world.emulators.slackId("dana");
+    const links = async (): Promise<string[]> => (await world!.emulators.directMessages(slackId)).flatMap(linksIn);
+    await until("the word about the rest", async () =>
+      (await world!.emulators.directMessages(slackId)).find((message) =>
+        message.includes("More requests wait for you"),
+      ),
+    );
+    expect(new Set(await links()).size).toBe(10);
+    const reached = new Set((await links()).map((link) => String(claimsOf(link)["sid"])));
+    const decided = asked.find((id) => reached.has(id)) ?? "";
+    await (await Approver.bySlack(world, "dana", decided)).deny();
+    await until(
+      "the next link",
+      async () => {
+        const now = new Set((await links()).map((link) => String(claimsOf(link)["sid"])));
+        return [...now].some((id) => !reached.has(id)) ? true : undefined;
+      },
+      30_000,
+    );
+    const digests = (await world.emulators.directMessages(slackId)).filter((message) =>
+      message.includes("More requests"),
+    );
+    expect(digests).toHaveLength(1);
+  });
+});

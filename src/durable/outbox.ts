@@ -61,6 +61,11 @@ export class Outbox {
     this.#sql.exec("UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id = ?", now + wait * 1000, job.id);
   }
 
+  /** Makes jobs of a kind due at once. */
+  hasten(kind: string, now: number): void {
+    this.#sql.exec("UPDATE outbox SET next_at = ?, attempts = 0 WHERE kind = ?", now, kind);
+  }
+
   /** When the next job is due, epoch milliseconds. */
   nextAt(): number | undefined {
     const { at } = this.#sql.exec<{ at: number | null }>("SELECT min(next_at) AS at FROM outbox").one();

@@ -1,6 +1,7 @@
+import type { Person } from "../domain/tenant.ts";
 import type { Channel } from "../notify/deliver.ts";
 import { deliverMessage } from "../notify/message.ts";
-import { loadTenant, deliveryContextOf } from "../tenancy.ts";
+import { deliveryContextOf, loadTenant } from "../tenancy.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { PersonIdentity } from "./person.ts";
 
@@ -10,28 +11,40 @@ export async function runPersonJob(
   { env, identity }: { readonly env: Env; readonly identity: PersonIdentity },
 ): Promise<JobOutcome> {
   try {
-    const { channel, usable_from } = JSON.parse(job.payload) as { channel: Channel; usable_from: number };
+    const payload = JSON.parse(job.payload) as { channel: Channel; usable_from?: number };
     const tenant = await loadTenant(env, identity.issuer);
     const to = tenant.tenant.people.get(identity.person);
-    if (to === undefined || tenant.tenant.document.notify[channel] === undefined) return { kind: "done" };
-    const sent = await deliverMessage(
-      channel,
-      {
-        issuer: identity.issuer,
-        to,
-        headline: "A passkey was added in your name",
-        paragraphs: [
-          `Somebody with an invitation for ${to.name} (${to.id}) added a passkey at ${identity.issuer}.`,
-          `It can approve requests from ${new Date(usable_from * 1000).toUTCString()} on.`,
-          "If that was not you, tell an admin now: stint passkeys revoke takes it away.",
-        ],
-        about: job.id,
-      },
-      deliveryContextOf(env, tenant),
-    );
+    if (to === undefined || tenant.tenant.document.notify[payload.channel] === undefined) return { kind: "done" };
+    const words = job.kind === "digest" ? MORE_WAIT : passkeyAdded(to, identity.issuer, payload.usable_from ?? 0);
+    const message = { issuer: identity.issuer, to, ...words, about: job.id };
+    const sent = await deliverMessage(payload.channel, message, deliveryContextOf(env, tenant));
     if (sent.ok || sent.error.kind === "permanent") return { kind: "done" };
     return { kind: "retry", afterSeconds: sent.error.afterSeconds };
   } catch {
     return { kind: "retry" };
   }
+}
+
+interface Words {
+  readonly headline: string;
+  readonly paragraphs: readonly string[];
+}
+
+const MORE_WAIT: Words = {
+  headline: "More requests wait for you",
+  paragraphs: [
+    "You have ten links to requests that nobody has decided. The others are held back, and come as you decide these.",
+    "Nothing is approved by waiting: what nobody decides in fifteen minutes expires.",
+  ],
+};
+
+function passkeyAdded({ id, name }: Person, issuer: string, usableFrom: number): Words {
+  return {
+    headline: "A passkey was added in your name",
+    paragraphs: [
+      `Somebody with an invitation for ${name} (${id}) added a passkey at ${issuer}.`,
+      `It can approve requests from ${new Date(usableFrom * 1000).toUTCString()} on.`,
+      "If that was not you, tell an admin now: stint passkeys revoke takes it away.",
+    ],
+  };
 }

@@ -1,6 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Passkey } from "../crypto/passkey.ts";
+import { objectName } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import { Journal } from "./journal.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
@@ -10,6 +12,12 @@ import { runPersonJob } from "./person-jobs.ts";
 /** How long a further passkey waits before it can decide, in seconds: time for its owner to notice it. */
 export const COOLING_OFF_SECONDS = 24 * 3600;
 const MAX_PASSKEYS = 10;
+/** Requests that one person is asked to decide at once. More would be waved through or not read. */
+const MAX_OPEN = 10;
+/** How long a request that was held back waits before it asks again by itself, in seconds. */
+const HOLD_SECONDS = 60;
+/** How often a person is told that more is waiting, in seconds. */
+const DIGEST_SECONDS = 15 * 60;
 /** Jobs tried in one alarm. */
 const MAX_JOBS = 6;
 
@@ -72,6 +80,9 @@ export class Person extends DurableObject<Env> {
         credential_id TEXT PRIMARY KEY, public_key TEXT NOT NULL, counter INTEGER NOT NULL, transports TEXT NOT NULL,
         backup_eligible INTEGER NOT NULL, created_at INTEGER NOT NULL, usable_from INTEGER NOT NULL, last_used_at INTEGER,
         revoked_at INTEGER)`);
+    this.#sql.exec(`
+      CREATE TABLE IF NOT EXISTS waiting (session_id TEXT PRIMARY KEY, since INTEGER NOT NULL, asked INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL)`);
     OneTimeStore.createTables(this.#sql);
     Outbox.createTables(this.#sql);
     Journal.createTables(this.#sql);
@@ -185,6 +196,53 @@ export class Person extends DurableObject<Env> {
     return gone;
   }
 
+  /**
+   * Asks for a place among the requests that this person is asked to decide. Without one the request
+   * is held back, and the person is told once in a while how many wait.
+   *
+   * @returns undefined when the link may go out, else in how many seconds to ask again
+   */
+  async admit(identity: PersonIdentity, sessionId: string): Promise<number | undefined> {
+    const wait = this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      const now = this.#now();
+      this.#sql.exec("DELETE FROM waiting WHERE since <= ?", now - REQUEST_LIFETIME_SECONDS);
+      this.#sql.exec(
+        "INSERT INTO waiting (session_id, since, asked) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
+        sessionId,
+        now,
+      );
+      const { asked, mine } = this.#sql
+        .exec<{ asked: number; mine: number }>(
+          "SELECT coalesce(sum(asked), 0) AS asked, coalesce(sum(asked AND session_id = ?), 0) AS mine FROM waiting",
+          sessionId,
+        )
+        .one();
+      if (mine === 1) return undefined;
+      if (asked < MAX_OPEN) {
+        this.#sql.exec("UPDATE waiting SET asked = 1 WHERE session_id = ?", sessionId);
+        return undefined;
+      }
+      this.#queueDigest(now);
+      return HOLD_SECONDS;
+    });
+    await this.#arm();
+    return wait;
+  }
+
+  /** Frees the place of a request that nobody has to decide any more. */
+  async release(identity: PersonIdentity, sessionId: string): Promise<void> {
+    const held = this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      this.#sql.exec("DELETE FROM waiting WHERE session_id = ?", sessionId);
+      return this.#sql
+        .exec<{ session_id: string }>("SELECT session_id FROM waiting WHERE asked = 0 ORDER BY since LIMIT 1")
+        .toArray()[0]?.session_id;
+    });
+    // The longest held one asks again now; were this lost, it would by itself a little later.
+    if (held !== undefined) await this.env.SESSION.getByName(objectName(identity.issuer, held)).nudge();
+  }
+
   /** Records that an admin invited this person to make a passkey. */
   async invited(identity: PersonIdentity, invitation: string, atOnce: boolean): Promise<void> {
     this.ctx.storage.transactionSync(() => {
@@ -202,6 +260,14 @@ export class Person extends DurableObject<Env> {
     }
     await this.#feed().send(identity.issuer);
     await this.#arm();
+  }
+
+  #queueDigest(now: number): void {
+    const [last] = this.#sql.exec<{ at: number }>("SELECT at FROM digest").toArray();
+    if (last !== undefined && now < last.at + DIGEST_SECONDS) return;
+    this.#sql.exec("INSERT INTO digest (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at", now);
+    for (const channel of ["slack", "email"])
+      this.#outbox.put(`digest:${now}:${channel}`, "digest", { channel }, Date.now());
   }
 
   #identify({ issuer, person }: PersonIdentity): void {

@@ -60,9 +60,18 @@ export class SessionBooks {
     this.outbox.put(id, kind, payload, Date.now());
   }
 
+  /** The request waits no longer: messages about it say how it came out, and whoever it concerns is told. */
+  queueOutcome(): void {
+    for (const reference of this.store.posted()) this.queue(`outcome:${reference}`, "outcome", { reference });
+    for (const person of this.store.state().plan.approvers) this.queue(`release:${person}`, "release", { person });
+    this.queue("tell", "tell");
+  }
+
   /** Ends the session: what was lent is to be taken back, whoever waits is to be told, a receipt is due. */
   end(state: EndedSession): void {
     this.store.write(state);
+    // A session that was at work was told of when it was approved.
+    if (state.grant === undefined) this.queueOutcome();
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
     this.queue("index:ended", "index");

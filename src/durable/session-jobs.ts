@@ -1,10 +1,14 @@
 import { announce, deliverLink, type Channel } from "../notify/deliver.ts";
+import { deliverMessage } from "../notify/message.ts";
+import { updateSlackMessage } from "../notify/slack.ts";
 import type { Delivery, Notice } from "../notify/notice.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { unitsOf } from "../domain/access.ts";
 import { factsOf } from "../domain/facts.ts";
 import { ID_PREFIXES, objectName } from "../domain/ids.ts";
+import { describeOutcome } from "../domain/outcome.ts";
+import { registrationOf } from "../domain/registration.ts";
 import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
 import { deliveryContextOf, loadTenant, signingKey, type TenantContext } from "../tenancy.ts";
@@ -39,6 +43,14 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
         return await notify(payload["channel"] as Channel, payload["person"] ?? "", context);
       case "notice":
         return await notice(context);
+      case "release":
+        return await release(payload["person"] ?? "", context);
+      case "outcome":
+        return await showOutcome(payload["reference"] ?? "", context);
+      case "tell":
+        return await tell(context);
+      case "told":
+        return await told(payload["channel"] as Channel, payload["person"] ?? "", context);
       case "revoke_lease":
         return await revokeLease(payload["lease_id"] ?? "", job.attempts, context);
       case "receipt":
@@ -83,6 +95,9 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
   const tenant = await loadTenant(context.env, setting.issuer);
   const person = tenant.tenant.people.get(personId);
   if (person === undefined) return DONE;
+  const asking = context.env.PERSON.getByName(objectName(setting.issuer, personId));
+  const wait = await asking.admit({ issuer: setting.issuer, person: personId }, state.request.session_id);
+  if (wait !== undefined) return { kind: "retry", afterSeconds: wait };
   const link = `${setting.issuer}/approve#${await signLink(tenant, state, personId)}`;
   const sent = await deliverLink(
     channel,
@@ -90,6 +105,52 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
     deliveryContextOf(context.env, tenant),
   );
   return settleDelivery(sent, { channel, person: personId }, context);
+}
+
+/** Frees the place that the request had among those its approver is asked to decide. */
+async function release(person: string, { env, books }: JobContext): Promise<JobOutcome> {
+  const { state, setting } = books.describe();
+  const { issuer } = setting;
+  await env.PERSON.getByName(objectName(issuer, person)).release({ issuer, person }, state.request.session_id);
+  return DONE;
+}
+
+/** Puts the outcome in place of a message that asked for a decision. */
+async function showOutcome(reference: string, context: JobContext): Promise<JobOutcome> {
+  const { setting } = context.books.describe();
+  const tenant = await loadTenant(context.env, setting.issuer);
+  const sent = await updateSlackMessage(reference, outcomeOf(context), deliveryContextOf(context.env, tenant));
+  return sent.ok || sent.error.kind === "permanent" ? DONE : { kind: "retry", afterSeconds: sent.error.afterSeconds };
+}
+
+/** Tells the agent's owner, and the person it works for, how it came out. */
+async function tell({ env, books }: JobContext): Promise<JobOutcome> {
+  const { state, setting } = books.describe();
+  const { tenant } = await loadTenant(env, setting.issuer);
+  const { client_id, user } = state.request;
+  const people = new Set([registrationOf(tenant, client_id)?.owner, user]);
+  for (const person of people)
+    for (const channel of ["slack", "email"] as const)
+      if (person !== undefined && tenant.document.notify[channel] !== undefined)
+        books.queue(`told:${channel}:${person}`, "told", { channel, person });
+  return DONE;
+}
+
+async function told(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
+  const { state, setting } = context.books.describe();
+  const tenant = await loadTenant(context.env, setting.issuer);
+  const to = tenant.tenant.people.get(personId);
+  if (to === undefined) return DONE;
+  const message = { issuer: setting.issuer, to, ...outcomeOf(context), about: `${state.request.session_id} outcome` };
+  const sent = await deliverMessage(channel, message, deliveryContextOf(context.env, tenant));
+  if (sent.ok || sent.error.kind === "permanent") return DONE;
+  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+}
+
+/** How a request came out, in words: who decided, what was granted. The agent's words are not in it. */
+function outcomeOf({ books }: JobContext): { headline: string; paragraphs: string[] } {
+  const { state, setting } = books.describe();
+  return describeOutcome(state, setting.labels);
 }
 
 /** Says in the shared channel that a request waits, without any link. */
@@ -118,12 +179,19 @@ function noticeOf(context: JobContext): Notice {
 /** A message that can never go out is written down, so that the operator sees why nobody answers. */
 function settleDelivery(sent: Delivery, about: EventData, context: JobContext): JobOutcome {
   if (sent.ok) {
+    if (sent.value !== "sent") rememberPosted(sent.value.posted, context);
     context.books.record("notice.sent", about);
     return DONE;
   }
   if (sent.error.kind === "retry") return { kind: "retry", afterSeconds: sent.error.afterSeconds };
   context.books.record("notice.failed", { ...about, reason: sent.error.reason });
   return DONE;
+}
+
+/** One that went out after the decision is put right at once. */
+function rememberPosted(reference: string, { books }: JobContext): void {
+  books.store.rememberPosted(reference);
+  if (books.current().status !== "pending") books.queue(`outcome:${reference}`, "outcome", { reference });
 }
 
 function signLink(tenant: TenantContext, state: SessionState, person: string): Promise<string> {

@@ -104,6 +104,21 @@ export class SessionStore {
     this.#sql.exec("INSERT INTO receipt (id, jws) VALUES (1, ?) ON CONFLICT DO NOTHING", jws);
   }
 
+  /** Keeps what names a message that can be changed later. */
+  rememberPosted(reference: string): void {
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS posted (reference TEXT PRIMARY KEY) WITHOUT ROWID");
+    this.#sql.exec("INSERT INTO posted (reference) VALUES (?) ON CONFLICT DO NOTHING", reference);
+  }
+
+  posted(): string[] {
+    const made = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'posted'").toArray().length > 0;
+    if (!made) return [];
+    return this.#sql
+      .exec<{ reference: string }>("SELECT reference FROM posted")
+      .toArray()
+      .map(({ reference }) => reference);
+  }
+
   /** Drops what an ended session no longer needs: its events are in the ledger, its outcome in the receipt. */
   shrink(): void {
     this.#sql.exec(`

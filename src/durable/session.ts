@@ -120,6 +120,7 @@ export class Session extends DurableObject<Env> {
         units: grant.authorization_details.flatMap(unitsOf),
         expires_at: grant.expires_at,
       });
+      this.#books.queueOutcome();
       this.#books.queue("index:active", "index");
       this.#books.queue("settle", "settle");
       return approved;
@@ -286,6 +287,13 @@ export class Session extends DurableObject<Env> {
       }
       if (this.#books.store.revokeToken(jti)) this.#books.record("token.revoked", { jti });
     });
+  }
+
+  /** A place came free with an approver: links that were held back may go out. */
+  async nudge(): Promise<void> {
+    if (!this.#opened) return;
+    this.#storage.transactionSync(() => this.#books.outbox.hasten("notify", Date.now()));
+    await this.#clockwork.arm();
   }
 
   /** For the operator. */

@@ -31,4 +31,7 @@ export type DeliveryFault =
   | { readonly kind: "retry"; readonly reason: string; readonly afterSeconds?: number | undefined }
   | { readonly kind: "permanent"; readonly reason: string };
 
-export type Delivery = Result<"sent", DeliveryFault>;
+/** Gone out; where the channel can change a message later, with what names it there. */
+export type Sent = "sent" | { readonly posted: string };
+
+export type Delivery = Result<Sent, DeliveryFault>;

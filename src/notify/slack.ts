@@ -29,9 +29,16 @@ const PERMANENT = new Set([
   "restricted_action",
   "invalid_blocks",
   "msg_too_long",
+  "message_not_found",
+  "cant_update_message",
 ]);
 
-const answerSchema = z.object({ ok: z.boolean(), error: z.string().optional() });
+const answerSchema = z.object({
+  ok: z.boolean(),
+  error: z.string().optional(),
+  channel: z.string().max(100).optional(),
+  ts: z.string().max(100).optional(),
+});
 
 /** Sends an approver their link in a direct message: Slack shows it to that person alone. */
 export async function postSlackLink(notice: LinkNotice, context: DeliveryContext): Promise<Delivery> {
@@ -72,6 +79,27 @@ export async function postSlackMessage(message: Message, context: DeliveryContex
   return post(context, slack, { channel: message.to.slack, text: message.headline, blocks }, key);
 }
 
+/**
+ * Changes a message that was posted, so that whoever opens it later finds the outcome and no button.
+ *
+ * @param posted what posting it answered
+ */
+export function updateSlackMessage(
+  posted: string,
+  outcome: { readonly headline: string; readonly paragraphs: readonly string[] },
+  context: DeliveryContext,
+): Promise<Delivery> {
+  const { slack } = context.notify;
+  const [channel, ts] = posted.split(" ");
+  if (slack === undefined || channel === undefined || ts === undefined)
+    return Promise.resolve(err({ kind: "permanent", reason: "not_configured" }));
+  const blocks = [
+    { type: "header", text: plain(outcome.headline, 150) },
+    ...outcome.paragraphs.map((text) => ({ type: "section", text: plain(text) })),
+  ];
+  return call("chat.update", { channel, ts, text: escape(outcome.headline), blocks }, slack, context);
+}
+
 /** Says in the shared channel that a request waits, without a link. */
 export async function postSlackNotice(notice: Notice, context: DeliveryContext): Promise<Delivery> {
   const { slack } = context.notify;
@@ -102,27 +130,37 @@ function remark(text: string): object {
   return { type: "context", elements: [plain(text)] };
 }
 
-async function post(
+function post(
   context: DeliveryContext,
   slack: SlackChannel,
   message: { channel: string; text: string; blocks: readonly object[] },
   key: string,
 ): Promise<Delivery> {
+  const body = {
+    ...message,
+    text: escape(message.text),
+    unfurl_links: false,
+    unfurl_media: false,
+    parse: "none",
+    link_names: false,
+    client_msg_id: key,
+  };
+  return call("chat.postMessage", body, slack, context);
+}
+
+async function call(
+  method: "chat.postMessage" | "chat.update",
+  body: object,
+  slack: SlackChannel,
+  context: DeliveryContext,
+): Promise<Delivery> {
   const token = await context.readSecret(slack.token.secret);
   if (token === undefined) return err({ kind: "permanent", reason: "secret_missing" });
   const answer = await context.outbound.text({
-    url: `${slack.base_url}/chat.postMessage`,
+    url: `${slack.base_url}/${method}`,
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json; charset=utf-8" },
-    body: JSON.stringify({
-      ...message,
-      text: escape(message.text),
-      unfurl_links: false,
-      unfurl_media: false,
-      parse: "none",
-      link_names: false,
-      client_msg_id: key,
-    }),
+    body: JSON.stringify(body),
     deadlineMs: DEADLINE_MS,
     maxBytes: MAX_ANSWER_BYTES,
   });
@@ -135,7 +173,10 @@ async function post(
       afterSeconds: Number(headers.get("retry-after")) || undefined,
     });
   const parsed = readAnswer(text);
-  if (parsed?.ok === true) return ok("sent");
+  if (parsed?.ok === true) {
+    const { channel, ts } = parsed;
+    return ok(channel === undefined || ts === undefined ? "sent" : { posted: `${channel} ${ts}` });
+  }
   // client_msg_id was seen before: the message is there already.
   if (parsed?.error === "duplicate_message_not_allowed") return ok("sent");
   if (parsed?.error !== undefined && PERMANENT.has(parsed.error))

@@ -1,0 +1,28 @@
+import { unitsOf } from "./access.ts";
+import { formatDuration } from "./duration.ts";
+import { unitLine, type Labels } from "./facts.ts";
+import type { SessionState } from "./session.ts";
+
+/** How a request came out, in Stint's own words: who decided, and what was granted. */
+export function describeOutcome(state: SessionState, labels: Labels): { headline: string; paragraphs: string[] } {
+  const { agent_name: agent } = labels;
+  if (state.status === "pending") return { headline: `${agent} asks for access`, paragraphs: [] };
+  const { decision, grant } = state;
+  if (decision === undefined) {
+    const why = state.status === "ended" && state.how === "expired" ? "Nobody decided in time." : "It was taken back.";
+    return { headline: `${agent}'s request is over`, paragraphs: [`${why} Nothing was granted.`] };
+  }
+  if (decision.verdict === "denied" || grant === undefined)
+    return {
+      headline: `${agent}'s request was denied`,
+      paragraphs: [`${decision.person} denied it. Nothing was granted.`],
+    };
+  const lines = grant.authorization_details.flatMap(unitsOf).map((unit) => unitLine(unit, labels));
+  return {
+    headline: `${agent}'s request was approved`,
+    paragraphs: [
+      `${decision.person} approved it, for ${formatDuration(grant.expires_at - decision.decided_at)}.`,
+      `It may: ${lines.join("; ")}.`,
+    ],
+  };
+}
