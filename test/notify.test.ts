@@ -215,8 +215,8 @@ describe("the outcome", () => {
     await dana.approve((unit) => unit.includes("issues:read"), 300);
     await until("the changed message", async () => {
       const [message = ""] = await world!.emulators.directMessages(slackId);
-      const isOutcome = message.includes("dana@acme.example approved it, for 5 min") && !message.includes("/approve#");
-      return isOutcome ? true : undefined;
+      const isOutcome = message.includes("dana@acme.example approved it, for 5 min") && message.includes("Watch it");
+      return isOutcome && !message.includes("Look and decide") ? true : undefined;
     });
     const told = await until("the owner's mail", async () =>
       (await world!.emulators.mails()).find(
@@ -227,6 +227,12 @@ describe("the outcome", () => {
     expect(told.text).not.toContain("/approve#");
     const [channel] = await world.emulators.channelMessages("approvals");
     expect(channel).toContain("was approved");
+    expect(channel).not.toContain("/approve#");
+    await world.broker.admin("POST", `/admin/sessions/${session_id}/revoke`, {});
+    await until("the end", async () => {
+      const [message = ""] = await world!.emulators.directMessages(slackId);
+      return message.includes("it was taken away") && !message.includes("/approve#") ? true : undefined;
+    });
   });
 
   it("is told of a denial, with nobody's link in it", async () => {
@@ -250,7 +256,9 @@ describe("the outcome", () => {
 
 describe("Q19 many agents at one approver", () => {
   it("sends ten links and one word about the rest, and the next link when one is decided", async () => {
-    world = await startTestWorld();
+    world = await startTestWorld({
+      adjust: (document) => ({ ...document, limits: { open_requests_per_approver: 10 } }),
+    });
     const asked = [];
     for (let at = 0; at < 14; at += 1) asked.push((await (await world.freshAgent()).ask(ask())).body.session_id);
     const slackId = await world.emulators.slackId("dana");

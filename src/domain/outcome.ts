@@ -1,7 +1,15 @@
 import { unitsOf } from "./access.ts";
 import { formatDuration } from "./duration.ts";
 import { unitLine, type Labels } from "./facts.ts";
-import type { SessionState } from "./session.ts";
+import type { Ending, SessionState } from "./session.ts";
+
+const ENDED: Readonly<Record<Ending, string>> = {
+  completed: "It has ended: the agent was done.",
+  expired: "It has ended: its time was up.",
+  revoked: "It has ended: it was taken away.",
+  denied: "It has ended.",
+  withdrawn: "It has ended: the agent took it back.",
+};
 
 /** How a request came out, in Stint's own words: who decided, and what was granted. */
 export function describeOutcome(state: SessionState, labels: Labels): { headline: string; paragraphs: string[] } {
@@ -23,6 +31,7 @@ export function describeOutcome(state: SessionState, labels: Labels): { headline
     paragraphs: [
       `${decision.person} approved it, for ${formatDuration(grant.expires_at - decision.decided_at)}.`,
       `It may: ${lines.join("; ")}.`,
+      ...(state.status === "ended" ? [ENDED[state.how]] : []),
     ],
   };
 }

@@ -57,6 +57,7 @@ const document: TenantDocument = {
   ],
   policies: [policy],
   notify: {},
+  limits: { open_requests_per_approver: 10 },
 };
 const compile = (changes: Partial<TenantDocument> = {}) =>
   compileTenant({ ...document, ...changes }, () => undefined).tenant;

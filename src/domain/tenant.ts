@@ -13,6 +13,13 @@ export interface TenantDocument {
   readonly servers: readonly Server[];
   readonly policies: readonly TrustPolicy[];
   readonly notify: NotifyChannels;
+  readonly limits: Limits;
+}
+
+/** What keeps a human from being worn down. */
+export interface Limits {
+  /** Requests that one person is asked to decide at once; the others are held back until a place is free. */
+  readonly open_requests_per_approver: number;
 }
 
 /** A public key set, RFC 7517 §5, of the keys a client signs its assertions with. */

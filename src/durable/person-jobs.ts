@@ -33,7 +33,7 @@ interface Words {
 const MORE_WAIT: Words = {
   headline: "More requests wait for you",
   paragraphs: [
-    "You have ten links to requests that nobody has decided. The others are held back, and come as you decide these.",
+    "You have as many undecided requests as one person is asked at once. The others come as you decide these.",
     "Nothing is approved by waiting: what nobody decides in fifteen minutes expires.",
   ],
 };

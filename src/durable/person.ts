@@ -12,8 +12,6 @@ import { runPersonJob } from "./person-jobs.ts";
 /** How long a further passkey waits before it can decide, in seconds: time for its owner to notice it. */
 export const COOLING_OFF_SECONDS = 24 * 3600;
 const MAX_PASSKEYS = 10;
-/** Requests that one person is asked to decide at once. More would be waved through or not read. */
-const MAX_OPEN = 10;
 /** How long a request that was held back waits before it asks again by itself, in seconds. */
 const HOLD_SECONDS = 60;
 /** How often a person is told that more is waiting, in seconds. */
@@ -202,7 +200,7 @@ export class Person extends DurableObject<Env> {
    *
    * @returns undefined when the link may go out, else in how many seconds to ask again
    */
-  async admit(identity: PersonIdentity, sessionId: string): Promise<number | undefined> {
+  async admit(identity: PersonIdentity, sessionId: string, maxOpen: number): Promise<number | undefined> {
     const wait = this.ctx.storage.transactionSync(() => {
       this.#identify(identity);
       const now = this.#now();
@@ -219,7 +217,7 @@ export class Person extends DurableObject<Env> {
         )
         .one();
       if (mine === 1) return undefined;
-      if (asked < MAX_OPEN) {
+      if (asked < maxOpen) {
         this.#sql.exec("UPDATE waiting SET asked = 1 WHERE session_id = ?", sessionId);
         return undefined;
       }

@@ -60,9 +60,14 @@ export class SessionBooks {
     this.outbox.put(id, kind, payload, Date.now());
   }
 
+  /** Messages about the session shall say how it stands. */
+  queueMessageUpdates(): void {
+    for (const message of this.store.posted()) this.queue(`outcome:${message.reference}`, "outcome", message);
+  }
+
   /** The request waits no longer: messages about it say how it came out, and whoever it concerns is told. */
   queueOutcome(): void {
-    for (const reference of this.store.posted()) this.queue(`outcome:${reference}`, "outcome", { reference });
+    this.queueMessageUpdates();
     for (const person of this.store.state().plan.approvers) this.queue(`release:${person}`, "release", { person });
     this.queue("tell", "tell");
   }
@@ -72,6 +77,7 @@ export class SessionBooks {
     this.store.write(state);
     // A session that was at work was told of when it was approved.
     if (state.grant === undefined) this.queueOutcome();
+    else this.queueMessageUpdates();
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
     this.queue("index:ended", "index");

@@ -16,6 +16,7 @@ import type { EventData } from "./journal.ts";
 import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
+import type { PostedMessage } from "./session-store.ts";
 
 /** What a job may use of the session it was queued by. */
 export interface JobContext {
@@ -46,7 +47,7 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
       case "release":
         return await release(payload["person"] ?? "", context);
       case "outcome":
-        return await showOutcome(payload["reference"] ?? "", context);
+        return await showOutcome({ reference: payload["reference"] ?? "", person: payload["person"] }, context);
       case "tell":
         return await tell(context);
       case "told":
@@ -96,7 +97,9 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
   const person = tenant.tenant.people.get(personId);
   if (person === undefined) return DONE;
   const asking = context.env.PERSON.getByName(objectName(setting.issuer, personId));
-  const wait = await asking.admit({ issuer: setting.issuer, person: personId }, state.request.session_id);
+  const { open_requests_per_approver } = tenant.tenant.document.limits;
+  const identity = { issuer: setting.issuer, person: personId };
+  const wait = await asking.admit(identity, state.request.session_id, open_requests_per_approver);
   if (wait !== undefined) return { kind: "retry", afterSeconds: wait };
   const link = `${setting.issuer}/approve#${await signLink(tenant, state, personId)}`;
   const sent = await deliverLink(
@@ -115,11 +118,15 @@ async function release(person: string, { env, books }: JobContext): Promise<JobO
   return DONE;
 }
 
-/** Puts the outcome in place of a message that asked for a decision. */
-async function showOutcome(reference: string, context: JobContext): Promise<JobOutcome> {
-  const { setting } = context.books.describe();
+/** Puts the outcome in place of a message that asked for a decision; its reader can watch what it led to. */
+async function showOutcome({ reference, person }: PostedMessage, context: JobContext): Promise<JobOutcome> {
+  const { state, setting } = context.books.describe();
   const tenant = await loadTenant(context.env, setting.issuer);
-  const sent = await updateSlackMessage(reference, outcomeOf(context), deliveryContextOf(context.env, tenant));
+  const link =
+    state.status === "active" && person !== undefined
+      ? `${setting.issuer}/approve#${await signLink(tenant, state, person)}`
+      : undefined;
+  const sent = await updateSlackMessage(reference, outcomeOf(context), link, deliveryContextOf(context.env, tenant));
   return sent.ok || sent.error.kind === "permanent" ? DONE : { kind: "retry", afterSeconds: sent.error.afterSeconds };
 }
 
@@ -179,7 +186,8 @@ function noticeOf(context: JobContext): Notice {
 /** A message that can never go out is written down, so that the operator sees why nobody answers. */
 function settleDelivery(sent: Delivery, about: EventData, context: JobContext): JobOutcome {
   if (sent.ok) {
-    if (sent.value !== "sent") rememberPosted(sent.value.posted, context);
+    if (sent.value !== "sent")
+      rememberPosted({ reference: sent.value.posted, person: about["person"] as string | undefined }, context);
     context.books.record("notice.sent", about);
     return DONE;
   }
@@ -189,9 +197,9 @@ function settleDelivery(sent: Delivery, about: EventData, context: JobContext): 
 }
 
 /** One that went out after the decision is put right at once. */
-function rememberPosted(reference: string, { books }: JobContext): void {
-  books.store.rememberPosted(reference);
-  if (books.current().status !== "pending") books.queue(`outcome:${reference}`, "outcome", { reference });
+function rememberPosted(message: PostedMessage, { books }: JobContext): void {
+  books.store.rememberPosted(message);
+  if (books.current().status !== "pending") books.queue(`outcome:${message.reference}`, "outcome", message);
 }
 
 function signLink(tenant: TenantContext, state: SessionState, person: string): Promise<string> {

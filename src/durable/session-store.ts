@@ -14,6 +14,13 @@ export interface SessionSetting {
   readonly browser?: { readonly digest: string; readonly state?: string | undefined } | undefined;
 }
 
+/** A message that was posted and can be changed. */
+export interface PostedMessage {
+  readonly reference: string;
+  /** To whom it went; undefined for one that many read. */
+  readonly person?: string | undefined;
+}
+
 interface PollRecord {
   /** Epoch milliseconds. */
   readonly last_at: number;
@@ -104,19 +111,23 @@ export class SessionStore {
     this.#sql.exec("INSERT INTO receipt (id, jws) VALUES (1, ?) ON CONFLICT DO NOTHING", jws);
   }
 
-  /** Keeps what names a message that can be changed later. */
-  rememberPosted(reference: string): void {
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS posted (reference TEXT PRIMARY KEY) WITHOUT ROWID");
-    this.#sql.exec("INSERT INTO posted (reference) VALUES (?) ON CONFLICT DO NOTHING", reference);
+  /** Keeps what names a message that can be changed later, and to whom it went, if to one person. */
+  rememberPosted({ reference, person }: PostedMessage): void {
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS posted (reference TEXT PRIMARY KEY, person TEXT) WITHOUT ROWID");
+    this.#sql.exec(
+      "INSERT INTO posted (reference, person) VALUES (?, ?) ON CONFLICT DO NOTHING",
+      reference,
+      person ?? null,
+    );
   }
 
-  posted(): string[] {
+  posted(): PostedMessage[] {
     const made = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'posted'").toArray().length > 0;
     if (!made) return [];
     return this.#sql
-      .exec<{ reference: string }>("SELECT reference FROM posted")
+      .exec<{ reference: string; person: string | null }>("SELECT reference, person FROM posted")
       .toArray()
-      .map(({ reference }) => reference);
+      .map(({ reference, person }) => ({ reference, person: person ?? undefined }));
   }
 
   /** Drops what an ended session no longer needs: its events are in the ledger, its outcome in the receipt. */

@@ -52,10 +52,7 @@ export async function postSlackLink(notice: LinkNotice, context: DeliveryContext
       remark(`${label}, in the agent's own words, unchecked:`),
       { type: "section", text: plain(`“${cut(text, MAX_BLOCK_TEXT - 2)}”`) },
     ]),
-    {
-      type: "actions",
-      elements: [{ type: "button", text: plain("Look and decide"), url: link, style: "primary", action_id: "open" }],
-    },
+    linkButton("Look and decide", link),
     remark(`This link is yours alone; whoever holds it can decide as you. It ends ${untilText(expiresAt)}.`),
   ];
   return post(
@@ -80,13 +77,16 @@ export async function postSlackMessage(message: Message, context: DeliveryContex
 }
 
 /**
- * Changes a message that was posted, so that whoever opens it later finds the outcome and no button.
+ * Changes a message that was posted, so that whoever opens it later finds the outcome and nothing to
+ * decide.
  *
  * @param posted what posting it answered
+ * @param link where its reader can watch the session and end it, while it is at work
  */
 export function updateSlackMessage(
   posted: string,
   outcome: { readonly headline: string; readonly paragraphs: readonly string[] },
+  link: string | undefined,
   context: DeliveryContext,
 ): Promise<Delivery> {
   const { slack } = context.notify;
@@ -96,6 +96,7 @@ export function updateSlackMessage(
   const blocks = [
     { type: "header", text: plain(outcome.headline, 150) },
     ...outcome.paragraphs.map((text) => ({ type: "section", text: plain(text) })),
+    ...(link === undefined ? [] : [linkButton("Watch it, or end it", link)]),
   ];
   return call("chat.update", { channel, ts, text: escape(outcome.headline), blocks }, slack, context);
 }
@@ -124,6 +125,13 @@ function factBlocks({ facts }: Notice): object[] {
 
 function plain(text: string, limit = MAX_BLOCK_TEXT): object {
   return { type: "plain_text", emoji: false, text: cut(text, limit) };
+}
+
+function linkButton(text: string, url: string): object {
+  return {
+    type: "actions",
+    elements: [{ type: "button", text: plain(text), url, style: "primary", action_id: "open" }],
+  };
 }
 
 function remark(text: string): object {

@@ -253,6 +253,17 @@ const notify = z.strictObject({
     .optional(),
 });
 
+/** More would be waved through, or not read at all. */
+const DEFAULT_OPEN_REQUESTS = 10;
+const limits = z.strictObject({
+  open_requests_per_approver: z
+    .int()
+    .min(1)
+    .max(500)
+    .default(DEFAULT_OPEN_REQUESTS)
+    .describe("Requests that one person is asked to decide at once; the others wait until a place is free"),
+});
+
 const list = <T extends z.ZodType>(item: T) => z.array(item).max(MAX_LIST).default([]);
 
 /** The tenant document. `npm run schema` publishes it as `schema/tenant.schema.json`. */
@@ -269,6 +280,7 @@ export const tenantDocumentSchema = z.strictObject({
   servers: list(server),
   policies: list(policy),
   notify: notify.default({}),
+  limits: limits.default({ open_requests_per_approver: DEFAULT_OPEN_REQUESTS }),
 });
 
 /** A document that may be applied, and what its author should know about it. */

@@ -124,6 +124,8 @@ function withTestParts(document: Record<string, unknown>, echoUrl: string): Reco
   }));
   const [policy] = policies as { agents: string[]; allow: string[] }[];
   return {
+    // Tests leave requests undecided by the dozen.
+    limits: { open_requests_per_approver: 500 },
     ...document,
     agents: [...agents, ...bots],
     upstreams: [
