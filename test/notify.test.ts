@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -286,3 +287,52 @@ describe("Q19 many agents at one approver", () => {
     expect(digests).toHaveLength(1);
   });
 });
+
+describe("a webhook of the tenant's own", () => {
+  it("is posted each approver's link once, signed as Standard Webhooks has it, and again after a fault", async () => {
+    const secret = Buffer.from("a secret of more than twenty-four bytes");
+    const received: { headers: Record<string, unknown>; body: string }[] = [];
+    let failures = 1;
+    const { url, close } = await startReceiver((incoming, body) => {
+      received.push({ headers: incoming, body });
+      failures -= 1;
+      return failures >= 0 ? 503 : 204;
+    });
+    closers.push(close);
+    world = await startTestWorld({
+      adjust: (document) => ({ ...document, notify: { webhook: { url: `${url}/hook`, secret: { secret: "HOOK" } } } }),
+      secrets: { HOOK: `whsec_${secret.toString("base64")}` },
+    });
+    const { session_id } = (await (await world.freshAgent()).ask(ask({ task: { title: "<b>x</b>" } }))).body;
+    await until("two posts", async () => (received.length >= 2 ? true : undefined));
+    for (const { headers, body } of received) {
+      const signed = `${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${body}`;
+      expect(headers["webhook-signature"]).toBe(`v1,${createHmac("sha256", secret).update(signed).digest("base64")}`);
+    }
+    expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+    const people = received.map(
+      ({ body }) =>
+        JSON.parse(body) as { type: string; data: { approver: { id: string }; link: string; session_id: string } },
+    );
+    for (const { type, data } of people) {
+      expect([type, data.session_id]).toEqual(["stint.approval.requested", session_id]);
+      expect(claimsOf(linksIn(data.link)[0] ?? "")["sub"]).toBe(data.approver.id);
+    }
+  });
+});
+
+async function startReceiver(
+  answer: (headers: Record<string, unknown>, body: string) => number,
+): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createServer((incoming, outgoing) => {
+    let body = "";
+    incoming.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    incoming.on("end", () => outgoing.writeHead(answer(incoming.headers, body)).end());
+  });
+  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  return {
+    url: `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`,
+    close: () => new Promise((done) => server.close(() => done())),
+  };
+}

@@ -16,6 +16,11 @@ export function hmac(key: Uint8Array, text: string): string {
   return createHmac("sha256", key).update(text).digest("base64url");
 }
 
+/** HMAC-SHA-256 in base64, as Standard Webhooks signs. */
+export function signWebhook(secret: Uint8Array, text: string): string {
+  return createHmac("sha256", secret).update(text).digest("base64");
+}
+
 /** Derives a 32-byte key for one purpose of one tenant from a root key, by HKDF (RFC 5869). */
 export function deriveKey(root: Uint8Array, purpose: string, issuer: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hkdfSync("sha256", root, issuer, `stint ${purpose}`, 32));

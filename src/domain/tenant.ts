@@ -187,6 +187,14 @@ export interface TrustPolicy {
 export interface NotifyChannels {
   readonly slack?: SlackChannel | undefined;
   readonly email?: EmailChannel | undefined;
+  readonly webhook?: WebhookChannel | undefined;
+}
+
+/** A program of the tenant's own that brings each approver their link. */
+export interface WebhookChannel {
+  readonly url: string;
+  /** Signs what is posted, as Standard Webhooks has it (`whsec_…`). */
+  readonly secret: SecretReference;
 }
 
 export interface SlackChannel {

@@ -4,15 +4,18 @@ import type { Delivery, DeliveryContext, LinkNotice, Notice } from "./notice.ts"
 import { sendByResend } from "./resend.ts";
 import { postSlackLink, postSlackNotice } from "./slack.ts";
 import { sendBySmtp } from "./smtp.ts";
+import { postWebhook } from "./webhook.ts";
 
 /** A way to reach an approver; the names of `notify` in the tenant's document. */
-export type Channel = "slack" | "email";
+export type Channel = "slack" | "email" | "webhook";
 
 /** Brings an approver's own link to that approver, by one channel. */
 export async function deliverLink(channel: Channel, notice: LinkNotice, context: DeliveryContext): Promise<Delivery> {
   switch (channel) {
     case "slack":
       return postSlackLink(notice, context);
+    case "webhook":
+      return postWebhook(notice, context);
     case "email": {
       const { email } = context.notify;
       if (email === undefined) return err({ kind: "permanent", reason: "not_configured" });

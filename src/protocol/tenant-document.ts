@@ -251,6 +251,15 @@ const notify = z.strictObject({
     })
     .refine(({ resend, smtp }) => (resend === undefined) !== (smtp === undefined), "needs either resend or smtp")
     .optional(),
+  webhook: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/ })
+        .max(500)
+        .refine((text) => new URL(text).username === "" && new URL(text).hash === "", "must have no user or fragment"),
+      secret: secretReference.describe("Standard Webhooks: whsec_ and at least 24 bytes in base64"),
+    })
+    .optional(),
 });
 
 /** More would be waved through, or not read at all. */
@@ -357,13 +366,14 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
     agents,
     servers,
     identity_providers,
-    notify: { slack, email },
+    notify: { slack, email, webhook },
   } = document;
   const addresses: (readonly [string, string | undefined])[] = [
     ...agents.map(({ jwks_uri }, at) => [`/agents/${at}/jwks_uri`, jwks_uri] as const),
     ...servers.map(({ jwks_uri }, at) => [`/servers/${at}/jwks_uri`, jwks_uri] as const),
     ...identity_providers.map(({ jwks_uri }, at) => [`/identity_providers/${at}/jwks_uri`, jwks_uri] as const),
     ...upstreams.map(({ base_url }, at) => [`/upstreams/${at}/base_url`, base_url] as const),
+    ["/notify/webhook/url", webhook?.url],
     ["/notify/slack/base_url", slack?.base_url],
     ["/notify/email/resend/base_url", email?.resend?.base_url],
   ];
