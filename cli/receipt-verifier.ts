@@ -40,15 +40,27 @@ async function checkDecision(claims: JsonObject): Promise<Verified> {
   if (grant["session_id"] !== claims["session_id"]) return fail("the grant is another session's");
   if (decision?.["digest"] !== digest) return fail("the decision is over another digest");
   const findings = [`${String(decision["person"])} approved exactly this grant (${digest})`];
-  const evidence = decision["evidence"] as PasskeyEvidence | undefined;
-  if (evidence === undefined) {
-    return decision["assurance"] === "link"
-      ? { ok: true, claims, findings: [...findings, "known by the link alone: whoever held it could decide"] }
-      : fail(`it claims the assurance ${String(decision["assurance"])} and brings no evidence`);
+  const approvals = (claims["approvals"] as JsonObject[] | undefined) ?? [decision];
+  for (const approval of approvals) {
+    const checked = await checkApproval(approval, claims);
+    if (!checked.ok) return checked;
+    findings.push(...checked.findings);
   }
-  const fault = await checkEvidence(evidence, claims, decision);
+  return { ok: true, claims, findings };
+}
+
+async function checkApproval(approval: JsonObject, claims: JsonObject): Promise<Verified> {
+  if (approval["digest"] !== claims["grant_digest"]) return fail("an approval is over another digest");
+  const person = String(approval["person"]);
+  const evidence = approval["evidence"] as PasskeyEvidence | undefined;
+  if (evidence === undefined) {
+    return approval["assurance"] === "link"
+      ? { ok: true, claims, findings: [`${person}: known by the link alone, whoever held it could decide`] }
+      : fail(`it claims the assurance ${String(approval["assurance"])} and brings no evidence`);
+  }
+  const fault = await checkEvidence(evidence, claims, approval);
   if (fault !== undefined) return fail(fault);
-  return { ok: true, claims, findings: [...findings, `by the passkey ${evidence.credential_id}, the user verified`] };
+  return { ok: true, claims, findings: [`${person}: by the passkey ${evidence.credential_id}, the user verified`] };
 }
 
 async function checkEvidence(

@@ -12,6 +12,7 @@ const policy: TrustPolicy = {
   approvers: ["group:platform"],
   assurance: "link",
   solo: false,
+  quorum: 1,
 };
 const REGISTERED = {
   owner: "owner",

@@ -33,6 +33,8 @@ export interface ApprovalPlan {
   readonly policy_id: string;
   readonly approvers: readonly string[];
   readonly assurance: Assurance;
+  /** How many of the approvers have to sign the same grant; one, where nothing is said. */
+  readonly quorum?: number | undefined;
 }
 
 export type AskFault =
@@ -42,6 +44,7 @@ export type AskFault =
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "no_approver"; readonly policy: string }
   | { readonly reason: "unknown_approver" }
+  | { readonly reason: "no_quorum"; readonly policy: string; readonly quorum: number }
   | { readonly reason: "assurance_not_offered"; readonly policy: string; readonly assurance: Assurance };
 
 /**
@@ -84,7 +87,10 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
   const asked = ask.approver === undefined ? approvers : approvers.filter((person) => person === ask.approver);
   // Nobody learns whether that person is unknown or only may not decide this.
   if (asked.length === 0) return err({ reason: "unknown_approver" });
-  return ok({ policy_id: policy.id, approvers: asked, assurance: policy.assurance });
+  // A request that names its one approver, or a browser that is one, cannot bring more.
+  if (asked.length < policy.quorum) return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
+  const { id: policy_id, assurance, quorum } = policy;
+  return ok({ policy_id, approvers: asked, assurance, ...(quorum === 1 ? {} : { quorum }) });
 }
 
 function isApprover(person: Person, approvers: readonly string[]): boolean {
@@ -116,6 +122,12 @@ export function mayDecideNow(
     isApprover(person, policy.approvers) &&
     !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
   );
+}
+
+/** How many have to approve now: the policy of when it was asked, or today's where that wants more. */
+export function quorumNow(tenant: CompiledTenant, plan: ApprovalPlan): number {
+  const today = tenant.policies.find(({ policy }) => policy.id === plan.policy_id)?.policy.quorum ?? 1;
+  return Math.max(plan.quorum ?? 1, today);
 }
 
 /** Who speaks for the request and so may not decide it, unless the policy says so in words. */

@@ -36,6 +36,8 @@ export interface ReceiptClaims {
   readonly grant_digest?: string | undefined;
   readonly grant?: EndedSession["grant"];
   readonly decision?: EndedSession["decision"];
+  /** Every approval, where the policy demanded more than one. */
+  readonly approvals?: EndedSession["approvals"];
   readonly leases: readonly LeaseStatement[];
   readonly usage: UsageStatement;
   /** Where the session's audit chain stands: how many events, and the last one's hash. */
@@ -58,6 +60,7 @@ export function receiptClaims(
     request_digest: state.request_digest,
     ...(state.grant === undefined ? {} : { grant: state.grant, grant_digest: state.grant_digest }),
     ...(state.decision === undefined ? {} : { decision: state.decision }),
+    ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
     leases,
     usage,
     audit,

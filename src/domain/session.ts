@@ -44,13 +44,24 @@ interface Opened {
 
 export interface PendingSession extends Opened {
   readonly status: "pending";
+  /** The grant that the first of several approvers made, and who has signed it. It cannot change any more. */
+  readonly proposal?: Proposal | undefined;
+}
+
+export interface Proposal {
+  readonly grant: Grant;
+  readonly grant_digest: string;
+  readonly approvals: readonly Decision[];
 }
 
 export interface ActiveSession extends Opened {
   readonly status: "active";
   readonly grant: Grant;
   readonly grant_digest: string;
+  /** The decision that made it active. */
   readonly decision: Decision;
+  /** Every approval, where the policy demanded more than one. */
+  readonly approvals?: readonly Decision[] | undefined;
   /** When the browser was handed the code to return with, epoch seconds. */
   readonly code_issued_at?: number | undefined;
   /** The first token, which the client can fetch once. Revoking it ends the session. */
@@ -67,6 +78,7 @@ export interface EndedSession extends Opened {
   readonly grant?: Grant | undefined;
   readonly grant_digest?: string | undefined;
   readonly decision?: Decision | undefined;
+  readonly approvals?: readonly Decision[] | undefined;
 }
 
 /** `pending → active → ended`; there is no way back and no way to make an end later. */
@@ -89,7 +101,9 @@ export function openSession(request: SessionRequest, requestDigest: string, plan
 export function asOf(state: SessionState, now: number): SessionState {
   switch (state.status) {
     case "pending":
-      return now >= state.request_expires_at ? end(state, "expired", state.request_expires_at) : state;
+      return now >= Math.min(state.request_expires_at, state.proposal?.grant.expires_at ?? Infinity)
+        ? end(state, "expired", now)
+        : state;
     case "active":
       return now >= state.grant.expires_at ? end(state, "expired", state.grant.expires_at) : state;
     case "ended":
@@ -101,7 +115,7 @@ export function asOf(state: SessionState, now: number): SessionState {
 export function nextDeadline(state: SessionState): number | undefined {
   switch (state.status) {
     case "pending":
-      return state.request_expires_at;
+      return Math.min(state.request_expires_at, state.proposal?.grant.expires_at ?? Infinity);
     case "active":
       return state.grant.expires_at;
     case "ended":
@@ -118,11 +132,14 @@ export interface Decider {
   readonly comment?: string | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
+  /** How many approvals today's policy demands. */
+  readonly quorum?: number | undefined;
 }
 
 export type DecideFault =
   | { readonly reason: "already_decided"; readonly state: SessionState }
   | { readonly reason: "request_expired" }
+  | { readonly reason: "approved_before" }
   | { readonly reason: "not_an_approver" }
   | { readonly reason: "assurance_too_low"; readonly demanded: Assurance }
   | { readonly reason: "digest_mismatch" }
@@ -146,7 +163,11 @@ export function draftGrant(
 ): Result<Grant, DecideFault> {
   const pending = mayDecide(asOf(state, now), decider);
   if (!pending.ok) return pending;
-  const { request, request_digest } = pending.value;
+  const { request, request_digest, proposal } = pending.value;
+  if (proposal !== undefined)
+    return proposal.approvals.some(({ person }) => person === decider.person)
+      ? err({ reason: "approved_before" })
+      : ok(proposal.grant);
   const grant = makeGrant(request, request_digest, narrowing, now);
   return grant.ok ? grant : err({ reason: grant.error });
 }
@@ -154,6 +175,8 @@ export function draftGrant(
 /**
  * Approves. `digestOf` is SHA-256 over canonical JSON; the grant is built here again from the
  * request, and only if its digest is the one that the approver saw does the session become active.
+ * Where several have to approve, the first makes the grant and the others sign that very one; until
+ * enough have, the session stays pending.
  */
 export function approve(
   state: SessionState,
@@ -161,7 +184,7 @@ export function approve(
   seen: Narrowing & { readonly digest: string },
   digestOf: (grant: Grant) => string,
   now: number,
-): Result<ActiveSession, DecideFault> {
+): Result<ActiveSession | PendingSession, DecideFault> {
   const grant = draftGrant(state, decider, seen, now);
   if (!grant.ok) return grant;
   const { plan } = state;
@@ -169,24 +192,21 @@ export function approve(
   const grantDigest = digestOf(grant.value);
   if (grantDigest !== seen.digest) return err({ reason: "digest_mismatch" });
   const { request, request_digest, request_expires_at } = state;
-  return ok({
-    status: "active",
-    request,
-    request_digest,
-    plan,
-    request_expires_at,
-    grant: grant.value,
-    grant_digest: grantDigest,
-    decision: {
-      verdict: "approved",
-      person: decider.person,
-      assurance: decider.assurance,
-      digest: grantDigest,
-      decided_at: now,
-      ...(decider.evidence === undefined ? {} : { evidence: decider.evidence }),
-      ...commentOf(decider),
-    },
-  });
+  const opened = { request, request_digest, plan, request_expires_at };
+  const decision: Decision = {
+    verdict: "approved",
+    person: decider.person,
+    assurance: decider.assurance,
+    digest: grantDigest,
+    decided_at: now,
+    ...(decider.evidence === undefined ? {} : { evidence: decider.evidence }),
+    ...commentOf(decider),
+  };
+  const granted = { grant: grant.value, grant_digest: grantDigest };
+  const approvals = [...((state.status === "pending" ? state.proposal?.approvals : undefined) ?? []), decision];
+  if (approvals.length < Math.max(plan.quorum ?? 1, decider.quorum ?? 1))
+    return ok({ status: "pending", ...opened, proposal: { ...granted, approvals } });
+  return ok({ status: "active", ...opened, ...granted, decision, ...(approvals.length === 1 ? {} : { approvals }) });
 }
 
 /** Denies. A denial needs no more assurance than the link. */
@@ -307,7 +327,14 @@ export function revoke(
 function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?: EndedBy): EndedSession {
   const { request, request_digest, plan, request_expires_at } = state;
   const kept =
-    state.status === "active" ? { grant: state.grant, grant_digest: state.grant_digest, decision: state.decision } : {};
+    state.status === "active"
+      ? {
+          grant: state.grant,
+          grant_digest: state.grant_digest,
+          decision: state.decision,
+          ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
+        }
+      : {};
   return {
     status: "ended",
     how,

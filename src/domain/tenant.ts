@@ -180,6 +180,8 @@ export interface TrustPolicy {
   /** `group:NAME` or a person's id. */
   readonly approvers: readonly string[];
   readonly assurance: Assurance;
+  /** How many of them have to approve the same grant. */
+  readonly quorum: number;
   /** Whether an agent's own owner, or the person it acts for, may approve it. */
   readonly solo: boolean;
 }

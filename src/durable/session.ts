@@ -18,6 +18,7 @@ import {
   type Decider,
   type EndedBy,
   type EndedSession,
+  type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -106,12 +107,16 @@ export class Session extends DurableObject<Env> {
     return grant.ok ? ok({ grant: grant.value, digest: digestOf(grant.value) }) : grant;
   }
 
-  async approve(decider: Decider, seen: Narrowing & { digest: string }): Promise<Result<ActiveSession, DecideFault>> {
+  async approve(
+    decider: Decider,
+    seen: Narrowing & { digest: string },
+  ): Promise<Result<ActiveSession | PendingSession, DecideFault>> {
     if (!this.#opened) return err({ reason: "not_an_approver" });
     return this.#transact(() => {
       const approved = approve(this.#books.store.state(), decider, seen, digestOf, this.#books.now());
       if (!approved.ok) return this.#refuseDecision(decider, approved.error);
-      const { grant, grant_digest } = approved.value;
+      const { status } = approved.value;
+      const { grant, grant_digest } = approved.value.status === "active" ? approved.value : approved.value.proposal!;
       this.#books.store.write(approved.value);
       this.#books.record("decision.approved", {
         person: decider.person,
@@ -119,7 +124,12 @@ export class Session extends DurableObject<Env> {
         grant_digest,
         units: grant.authorization_details.flatMap(unitsOf),
         expires_at: grant.expires_at,
+        ...(status === "pending" ? { awaits_others: true } : {}),
       });
+      if (status === "pending") {
+        this.#books.queue(`release:${decider.person}`, "release", { person: decider.person });
+        return approved;
+      }
       this.#books.queueOutcome();
       this.#books.queue("index:active", "index");
       this.#books.queue("settle", "settle");

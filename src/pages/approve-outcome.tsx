@@ -13,6 +13,8 @@ export type ApproveOutcomeProps =
       readonly returnsTo?: string | undefined;
       readonly token: string;
     }
+  /** How many more have to approve, where that is known. */
+  | { readonly kind: "counted"; readonly missing: number | undefined }
   | { readonly kind: "denied" | "ended" | "over"; readonly agentName: string }
   | {
       readonly kind: "already_decided";
@@ -66,6 +68,19 @@ function describe(props: ApproveOutcomeProps): Description {
       };
     case "denied":
       return { title: "Denied", tone: "plain", body: <p>{props.agentName} gets nothing. You can close this page.</p> };
+    case "counted":
+      return {
+        title: "Your approval counts",
+        tone: "good",
+        body: (
+          <p>
+            {props.missing === undefined
+              ? "You have approved this before. It begins when enough others have approved the very same."
+              : `It begins when ${props.missing === 1 ? "one more person has" : `${props.missing} more have`} approved the very same.`}{" "}
+            You can close this page.
+          </p>
+        ),
+      };
     case "ended":
       return {
         title: "Ended",

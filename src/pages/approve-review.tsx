@@ -21,6 +21,10 @@ export interface ApproveReviewProps {
   readonly byPasskey: boolean;
   /** What the approver says to the agent. */
   readonly comment: string;
+  /** Who has signed this very grant already. */
+  readonly approvedBy: readonly string[];
+  /** How many have to. */
+  readonly quorum: number;
 }
 
 /** The grant exactly as it would be, shown once more before it is decided. */
@@ -36,6 +40,8 @@ export function ApproveReview({
   approverName,
   byPasskey,
   comment,
+  approvedBy,
+  quorum,
 }: ApproveReviewProps) {
   return (
     <Layout title="Approval" person={approverName}>
@@ -51,6 +57,13 @@ export function ApproveReview({
           </strong>
           . Nothing else, and the agent cannot prolong it.
         </p>
+        {quorum > 1 && (
+          <p class="banner" role="note">
+            {quorum} people have to approve the very same.{" "}
+            {approvedBy.length === 0 ? "You are the first: what you sign, the others sign or deny." : null}
+            {approvedBy.length > 0 && <bdi>{`Approved so far by ${approvedBy.join(", ")}.`}</bdi>}
+          </p>
+        )}
         <form
           method="post"
           action="/approve/decide"
@@ -87,12 +100,14 @@ export function ApproveReview({
             </button>
           </div>
         </form>
-        <form method="post" action="/approve/view">
-          <input type="hidden" name="token" value={token} />
-          <button type="submit" class="quiet">
-            Back
-          </button>
-        </form>
+        {approvedBy.length === 0 && (
+          <form method="post" action="/approve/view">
+            <input type="hidden" name="token" value={token} />
+            <button type="submit" class="quiet">
+              Back
+            </button>
+          </form>
+        )}
         <p class="digest">
           Digest of this grant <code>{digest}</code>
         </p>

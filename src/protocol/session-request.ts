@@ -130,6 +130,12 @@ export function askError(fault: AskFault): WireError {
         error: "unknown_user_id",
         description: "login_hint names nobody who may decide this request",
       };
+    case "no_quorum":
+      return {
+        status: 403,
+        error: "access_denied",
+        description: `policy ${fault.policy} demands ${fault.quorum} approvals, and not as many people may give one to this request`,
+      };
     case "no_approver":
       return {
         status: 403,

@@ -218,6 +218,7 @@ const policy = z.strictObject({
     .enum(ASSURANCE_LEVELS)
     .default("passkey")
     .describe("How well an approver must be known; link means that holding the link is enough"),
+  quorum: z.int().min(1).max(5).default(1).describe("How many approvers have to sign the same grant"),
   solo: z.boolean().default(false).describe("Whether an agent's own owner, or the person it works for, may approve it"),
 });
 

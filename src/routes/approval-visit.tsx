@@ -1,6 +1,6 @@
 import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
-import { mayDecideNow } from "../domain/policy.ts";
+import { mayDecideNow, quorumNow } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
@@ -52,6 +52,7 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     person: link.value.person,
     assurance: "link",
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
+    quorum: quorumNow(tenant, state.plan),
     permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
@@ -77,6 +78,8 @@ export function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
   switch (fault.reason) {
     case "already_decided":
       return decidedOutcome(fault.state);
+    case "approved_before":
+      return { kind: "counted", missing: undefined };
     case "request_expired":
       return { kind: "expired" };
     case "not_an_approver":
@@ -107,6 +110,7 @@ const OUTCOME_STATUS = {
   denied: 200,
   ended: 200,
   over: 409,
+  counted: 200,
   already_decided: 409,
   expired: 410,
   invalid_link: 404,

@@ -1,10 +1,11 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { narrow, unitsOf } from "../domain/access.ts";
+import { digestOf } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf } from "../domain/facts.ts";
-import { MIN_SESSION_SECONDS, type Narrowing } from "../domain/grant.ts";
+import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
 import { meets } from "../domain/policy.ts";
 import { ok, type Result } from "../domain/result.ts";
 import type { Decider } from "../domain/session.ts";
@@ -37,12 +38,20 @@ export const approvePages = new Hono<App>()
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
     const csrf = csrfToken(c, startView(c), entered.value.link.jti);
+    // What somebody else has signed already can only be signed as it is.
+    const { state } = entered.value.description;
+    if (state.status === "pending" && state.proposal !== undefined) {
+      const { grant, approvals } = state.proposal;
+      return approvals.some(({ person }) => person === entered.value.link.person)
+        ? outcome(c, { kind: "counted", missing: undefined })
+        : reviewPage(c, entered.value, grant, csrf);
+    }
     return page(c, view(entered.value, csrf, await obstacleOf(c, entered.value)));
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);
     if (!entered.ok) return entered.error;
-    const { form, decider, link, session, description } = entered.value;
+    const { form, decider, session, description } = entered.value;
     const csrf = checkLinkView(c, entered.value);
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
@@ -51,24 +60,7 @@ export const approvePages = new Hono<App>()
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
     const drafted = await session.draft(decider, narrowing);
     if (!drafted.ok) return outcome(c, faultOutcome(drafted.error));
-    const { grant, digest } = drafted.value;
-    const { labels, match_code } = description.setting;
-    return page(
-      c,
-      <ApproveReview
-        facts={factsOf(description.state.request, labels, match_code, grant.authorization_details)}
-        lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
-        expiresAt={grant.expires_at}
-        grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
-        digest={digest}
-        requestDigest={link.request_digest}
-        token={form.get("token") ?? ""}
-        csrf={csrf}
-        approverName={entered.value.approverName}
-        byPasskey={needsPasskey(description)}
-        comment={decider.comment ?? ""}
-      />,
-    );
+    return reviewPage(c, entered.value, drafted.value.grant, csrf);
   })
   .post("/approve/challenge", async (c) => {
     const entered = await enter(c);
@@ -101,6 +93,10 @@ export const approvePages = new Hono<App>()
     }
     const approved = await session.approve(proven.value, { ...seen, digest });
     if (!approved.ok) return outcome(c, faultOutcome(approved.error));
+    if (approved.value.status === "pending") {
+      const given = approved.value.proposal?.approvals.length ?? 0;
+      return outcome(c, { kind: "counted", missing: (decider.quorum ?? 1) - given });
+    }
     const { grant } = approved.value;
     const { labels } = description.setting;
     return outcome(c, {
@@ -112,6 +108,35 @@ export const approvePages = new Hono<App>()
       token: form.get("token") ?? "",
     });
   });
+
+/** The grant as it would be, or as somebody has signed it already, to be signed or denied. */
+function reviewPage(
+  c: Handling,
+  { form, link, description, decider, approverName }: Entered,
+  grant: Grant,
+  csrf: string,
+): Response {
+  const { labels, match_code } = description.setting;
+  const { state } = description;
+  return page(
+    c,
+    <ApproveReview
+      facts={factsOf(state.request, labels, match_code, grant.authorization_details)}
+      lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
+      expiresAt={grant.expires_at}
+      grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
+      digest={digestOf(grant)}
+      requestDigest={link.request_digest}
+      token={form.get("token") ?? ""}
+      csrf={csrf}
+      approverName={approverName}
+      byPasskey={needsPasskey(description)}
+      comment={decider.comment ?? ""}
+      approvedBy={state.status === "pending" ? (state.proposal?.approvals.map(({ person }) => person) ?? []) : []}
+      quorum={decider.quorum ?? 1}
+    />,
+  );
+}
 
 /** The host that the browser's other tab returns to, where one waits. */
 function returnHost({ state }: SessionDescription): string | undefined {
