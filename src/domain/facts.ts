@@ -43,11 +43,15 @@ export interface History {
   readonly last?: { readonly at: number; readonly units: readonly AccessUnit[] } | undefined;
 }
 
-/** States a request, or what is left of it after narrowing. */
+/**
+ * States a request, or what is left of it after narrowing.
+ *
+ * @param matchCode undefined where the approver has to type it, and so must not be told
+ */
 export function factsOf(
   request: SessionRequest,
   labels: Labels,
-  matchCode: string,
+  matchCode: string | undefined,
   details: readonly AccessDetail[] = request.authorization_details,
 ): Facts {
   const units = details.flatMap(unitsOf);
@@ -63,7 +67,7 @@ export function factsOf(
       { label: "May read", value: listUnits(units, labels, "read") },
       { label: "For at most", value: formatDuration(request.expires_in) },
       ...historyRows(labels, units),
-      { label: "Match code", value: matchCode },
+      ...(matchCode === undefined ? [] : [{ label: "Match code", value: matchCode }]),
     ],
     quotes: [
       ...(request.client_document === undefined ? [] : [{ label: "Calls itself", text: request.client_document.name }]),

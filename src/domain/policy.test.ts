@@ -13,6 +13,7 @@ const policy: TrustPolicy = {
   assurance: "link",
   solo: false,
   quorum: 1,
+  enter_match_code: false,
 };
 const REGISTERED = {
   owner: "owner",

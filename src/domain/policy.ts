@@ -35,6 +35,8 @@ export interface ApprovalPlan {
   readonly assurance: Assurance;
   /** How many of the approvers have to sign the same grant; one, where nothing is said. */
   readonly quorum?: number | undefined;
+  /** Whether the match code has to be typed. */
+  readonly enter_match_code?: true | undefined;
 }
 
 export type AskFault =
@@ -89,8 +91,14 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
   if (asked.length === 0) return err({ reason: "unknown_approver" });
   // A request that names its one approver, or a browser that is one, cannot bring more.
   if (asked.length < policy.quorum) return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
-  const { id: policy_id, assurance, quorum } = policy;
-  return ok({ policy_id, approvers: asked, assurance, ...(quorum === 1 ? {} : { quorum }) });
+  const { id: policy_id, assurance, quorum, enter_match_code } = policy;
+  return ok({
+    policy_id,
+    approvers: asked,
+    assurance,
+    ...(quorum === 1 ? {} : { quorum }),
+    ...(enter_match_code ? { enter_match_code } : {}),
+  });
 }
 
 function isApprover(person: Person, approvers: readonly string[]): boolean {

@@ -178,7 +178,11 @@ function noticeOf(context: JobContext): Notice {
   return {
     issuer: setting.issuer,
     sessionId: state.request.session_id,
-    facts: factsOf(state.request, setting.labels, setting.match_code),
+    facts: factsOf(
+      state.request,
+      setting.labels,
+      state.plan.enter_match_code === true ? undefined : setting.match_code,
+    ),
     expiresAt: state.request_expires_at,
   };
 }

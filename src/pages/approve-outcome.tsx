@@ -24,7 +24,7 @@ export type ApproveOutcomeProps =
       /** While the session is at work: what shows it. */
       readonly token?: string;
     }
-  | { readonly kind: "nothing_left" | "not_signed"; readonly token: string }
+  | { readonly kind: "nothing_left" | "not_signed" | "wrong_code"; readonly token: string }
   | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" | "other_browser" };
 
 /** How a visit ends, whichever way: what happened, and what to do next. */
@@ -155,6 +155,21 @@ function describe(props: ApproveOutcomeProps): Description {
             This request was begun in another browser, and only there can it be approved. If it was not you who began
             it, deny it. Nothing was changed.
           </p>
+        ),
+      };
+    case "wrong_code":
+      return {
+        title: "That is not the code",
+        tone: "warn",
+        body: (
+          <form method="post" action="/approve/view">
+            <p>
+              Type the code that the agent shows you. If it shows none, or shows another, this is not the request that
+              you expect: go back and deny it.
+            </p>
+            <input type="hidden" name="token" value={props.token} />
+            <button type="submit">Back</button>
+          </form>
         ),
       };
     case "not_signed":

@@ -1,6 +1,7 @@
 import type { Facts } from "../domain/facts.ts";
 import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
+import { MatchCodeField } from "./approve-view.tsx";
 import { Layout } from "./layout.tsx";
 import { Moment } from "./time.tsx";
 import { UnitList, type UnitLine } from "./units.tsx";
@@ -21,6 +22,8 @@ export interface ApproveReviewProps {
   readonly byPasskey: boolean;
   /** What the approver says to the agent. */
   readonly comment: string;
+  /** The match code as it was typed, where it has to be; an empty one is asked for here. */
+  readonly typedCode: string | undefined;
   /** Who has signed this very grant already. */
   readonly approvedBy: readonly string[];
   /** How many have to. */
@@ -40,6 +43,7 @@ export function ApproveReview({
   approverName,
   byPasskey,
   comment,
+  typedCode,
   approvedBy,
   quorum,
 }: ApproveReviewProps) {
@@ -74,6 +78,8 @@ export function ApproveReview({
           <input type="hidden" name="grant" value={grantJson} />
           <input type="hidden" name="digest" value={digest} />
           <input type="hidden" name="decision" value="approve" />
+          {typedCode !== undefined && typedCode !== "" && <input type="hidden" name="match_code" value={typedCode} />}
+          {typedCode === "" && <MatchCodeField />}
           <input type="hidden" name="comment" value={comment} />
           {byPasskey && (
             <>

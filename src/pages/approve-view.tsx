@@ -17,7 +17,8 @@ export interface ApproveViewProps {
   readonly requestExpiresAt: number;
   readonly assurance: Assurance;
   readonly approverName: string;
-  readonly matchCode: string;
+  /** To be compared; undefined where it has to be typed. */
+  readonly matchCode: string | undefined;
   /** What keeps this visitor from approving; denying is always possible. */
   readonly obstacle: Obstacle | undefined;
 }
@@ -36,11 +37,15 @@ export function ApproveView(props: ApproveViewProps) {
     <Layout title="Approval" person={approverName}>
       <form class="card" method="post" action="/approve/review" autocomplete="off">
         <h1>{facts.headline}</h1>
-        <div class="match">
-          <span>Match code</span>
-          <strong>{matchCode}</strong>
-          <small>Where it was asked for, the same code is shown. If it differs, deny.</small>
-        </div>
+        {matchCode === undefined ? (
+          <MatchCodeField />
+        ) : (
+          <div class="match">
+            <span>Match code</span>
+            <strong>{matchCode}</strong>
+            <small>Where it was asked for, the same code is shown. If it differs, deny.</small>
+          </div>
+        )}
         <FactsList facts={facts} without={["Match code", "May read", "May write", "For at most"]} />
         <Warnings facts={facts} />
         <UnitChoices units={units} />
@@ -76,6 +81,24 @@ export function ApproveView(props: ApproveViewProps) {
       </form>
       <AgentWords facts={facts} />
     </Layout>
+  );
+}
+
+/** Where the code is typed that the agent shows. */
+export function MatchCodeField() {
+  return (
+    <label class="field">
+      <span>Match code</span>
+      <input
+        type="text"
+        name="match_code"
+        maxlength={12}
+        autocomplete="off"
+        autocapitalize="characters"
+        spellcheck={false}
+        placeholder="as the agent shows it"
+      />
+    </label>
   );
 }
 

@@ -219,6 +219,10 @@ const policy = z.strictObject({
     .default("passkey")
     .describe("How well an approver must be known; link means that holding the link is enough"),
   quorum: z.int().min(1).max(5).default(1).describe("How many approvers have to sign the same grant"),
+  enter_match_code: z
+    .boolean()
+    .default(false)
+    .describe("Whether an approver has to type the code that the agent shows; then no message or page tells it"),
   solo: z.boolean().default(false).describe("Whether an agent's own owner, or the person it works for, may approve it"),
 });
 

@@ -111,6 +111,7 @@ const OUTCOME_STATUS = {
   ended: 200,
   over: 409,
   counted: 200,
+  wrong_code: 400,
   already_decided: 409,
   expired: 410,
   invalid_link: 404,

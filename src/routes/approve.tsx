@@ -1,14 +1,14 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { narrow, unitsOf } from "../domain/access.ts";
-import { digestOf } from "../crypto/hash.ts";
+import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
 import { meets } from "../domain/policy.ts";
 import { ok, type Result } from "../domain/result.ts";
-import type { Decider } from "../domain/session.ts";
+import type { Decider, SessionState } from "../domain/session.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveReview } from "../pages/approve-review.tsx";
@@ -55,6 +55,7 @@ export const approvePages = new Hono<App>()
     const csrf = checkLinkView(c, entered.value);
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
+    if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
     const narrowing = readNarrowing(form, description, nowSeconds());
     if (narrowing.authorization_details.length === 0)
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
@@ -84,6 +85,7 @@ export const approvePages = new Hono<App>()
       await session.refuse("other_browser", { person: decider.person });
       return outcome(c, { kind: "other_browser" });
     }
+    if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
     const seen = readGrant(form.get("grant") ?? "");
     if (seen === undefined) return outcome(c, { kind: "changed" });
     const proven = await prove(c, entered.value);
@@ -121,7 +123,7 @@ function reviewPage(
   return page(
     c,
     <ApproveReview
-      facts={factsOf(state.request, labels, match_code, grant.authorization_details)}
+      facts={factsOf(state.request, labels, asksForCode(state) ? undefined : match_code, grant.authorization_details)}
       lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
       expiresAt={grant.expires_at}
       grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
@@ -132,6 +134,7 @@ function reviewPage(
       approverName={approverName}
       byPasskey={needsPasskey(description)}
       comment={decider.comment ?? ""}
+      typedCode={asksForCode(state) ? (form.get("match_code") ?? "") : undefined}
       approvedBy={state.status === "pending" ? (state.proposal?.approvals.map(({ person }) => person) ?? []) : []}
       quorum={decider.quorum ?? 1}
     />,
@@ -142,6 +145,18 @@ function reviewPage(
 function returnHost({ state }: SessionDescription): string | undefined {
   const flow = state.request.code_flow;
   return flow === undefined ? undefined : new URL(flow.redirect_uri).host;
+}
+
+/** Whether the approver has to type the match code, and is not told it. */
+function asksForCode({ plan }: SessionState): boolean {
+  return plan.enter_match_code === true;
+}
+
+/** Whether the code that the agent shows was typed, where that is asked for; as people type, in any case, with or without the dash. */
+function isCodeRight({ form, description }: Entered): boolean {
+  const { state, setting } = description;
+  const letters = (code: string): string => code.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
+  return !asksForCode(state) || equalsConstantTime(letters(form.get("match_code") ?? ""), letters(setting.match_code));
 }
 
 /** Whether the link alone is not enough to approve. */
@@ -178,7 +193,7 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
   const durations = [...DURATIONS.filter((seconds) => seconds < longest), longest];
   return (
     <ApproveView
-      facts={factsOf(request, setting.labels, setting.match_code)}
+      facts={factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code)}
       units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
       durations={durations.map((seconds) => ({
         seconds,
@@ -191,7 +206,7 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
       requestExpiresAt={state.request_expires_at}
       assurance={state.plan.assurance}
       approverName={approverName}
-      matchCode={setting.match_code}
+      matchCode={asksForCode(state) ? undefined : setting.match_code}
       obstacle={obstacle}
     />
   );

@@ -37,13 +37,18 @@ export class Approver {
   }
 
   /** Narrows to the units that `keep` accepts and looks at the grant. */
-  async review(keep: (unit: string) => boolean = () => true, seconds?: number): Promise<Page> {
+  async review(
+    keep: (unit: string) => boolean = () => true,
+    seconds?: number,
+    changes: Record<string, string> = {},
+  ): Promise<Page> {
     const fields = Object.fromEntries(
       [...this.#fields].filter(([name, value]) => !name.startsWith("unit.") || keep(value)),
     );
     return this.post("/approve/review", {
       ...fields,
       ...(seconds === undefined ? {} : { expires_in: String(seconds) }),
+      ...changes,
     });
   }
 
