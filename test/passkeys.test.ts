@@ -255,6 +255,9 @@ describe("an invitation", () => {
     const old = dana;
     dana = await enrolled("dana@acme.example");
     expect((await approver.view()).html).toContain("Your passkey is new");
+    // Its page offers no way to, but a program may try.
+    await approver.review();
+    expect((await approver.sign(dana)).status).toBe(403);
     await world.broker.admin("POST", "/admin/people/dana@acme.example/passkeys/revoke", { credential_id: dana.id });
     dana = await enrolled("dana@acme.example", { at_once: true });
     await approver.view();

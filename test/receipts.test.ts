@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyReceipt } from "../cli/receipt-verifier.ts";
 import { until } from "../demo/until.ts";
 import { ROOT } from "../scripts/build.ts";
+import { digestOf } from "../src/crypto/hash.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import { SoftAuthenticator } from "./support/authenticator.ts";
 import { newClientKey, type ClientKey } from "./support/oauth-world.ts";
@@ -113,6 +114,17 @@ describe("a receipt, without the broker", () => {
     ["another page", (claims: Evident) => (claims.decision.evidence.client_data_json = "e30"), "does not hold"],
   ])("does not hold with %s, even where the issuer's own key signed it", async (_, change, fault) => {
     expect(await forged(change)).toMatchObject({ ok: false, fault: expect.stringContaining(fault) });
+  });
+
+  it("does not hold with the passkey's signature over another grant", async () => {
+    const verified = await forged(
+      (claims: { grant: { expires_at: number }; grant_digest: string; decision: { digest: string } }) => {
+        claims.grant.expires_at += 3600;
+        claims.grant_digest = digestOf(claims.grant);
+        claims.decision.digest = claims.grant_digest;
+      },
+    );
+    expect(verified).toMatchObject({ ok: false, fault: expect.stringContaining("something else") });
   });
 
   it("does not hold under another key, or as another kind of token", async () => {
