@@ -181,11 +181,16 @@ function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocume
       document.client_metadata_hosts.some((welcome) => welcome.host === host);
     if (!known) report(`${path}/agents/${at}`, `"${clientId}" is neither one of agents nor of client_metadata_hosts`);
   }
-  for (const [at, approver] of policy.approvers.entries()) {
-    if (!approver.startsWith("group:") && !document.people.some((person) => person.id === approver)) {
-      report(`${path}/approvers/${at}`, `"${approver}" is neither one of people nor group:NAME`);
-    }
+  for (const [name, list] of [
+    ["approvers", policy.approvers],
+    ["escalate/to", policy.escalate?.to ?? []],
+  ] as const) {
+    for (const [at, approver] of list.entries())
+      if (!approver.startsWith("group:") && !document.people.some((person) => person.id === approver))
+        report(`${path}/${name}/${at}`, `"${approver}" is neither one of people nor group:NAME`);
   }
+  if (policy.escalate !== undefined && parseDuration(policy.escalate.after) === undefined)
+    report(`${path}/escalate/after`, `"${policy.escalate.after}" is not a duration such as 5m`);
   if (maxDurationSeconds === undefined) {
     report(`${path}/max_duration`, `"${policy.max_duration}" is not a duration such as 30m`);
     return [];

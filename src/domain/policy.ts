@@ -1,5 +1,6 @@
 import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
+import { parseDuration } from "./duration.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
 import { err, ok, type Result } from "./result.ts";
 import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
@@ -35,6 +36,8 @@ export interface ApprovalPlan {
   readonly assurance: Assurance;
   /** How many of the approvers have to sign the same grant; one, where nothing is said. */
   readonly quorum?: number | undefined;
+  /** Who is asked as well when nobody has decided after so many seconds. */
+  readonly later?: { readonly after_seconds: number; readonly approvers: readonly string[] } | undefined;
   /** Whether the match code has to be typed. */
   readonly enter_match_code?: true | undefined;
 }
@@ -90,7 +93,9 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
   // Nobody learns whether that person is unknown or only may not decide this.
   if (asked.length === 0) return err({ reason: "unknown_approver" });
   // A request that names its one approver, or a browser that is one, cannot bring more.
-  if (asked.length < policy.quorum) return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
+  const later = ask.approver === undefined ? laterApprovers(tenant, policy, [...requesters, ...asked]) : [];
+  if (asked.length + later.length < policy.quorum)
+    return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
   const { id: policy_id, assurance, quorum, enter_match_code } = policy;
   return ok({
     policy_id,
@@ -98,7 +103,27 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
     assurance,
     ...(quorum === 1 ? {} : { quorum }),
     ...(enter_match_code ? { enter_match_code } : {}),
+    ...(later.length === 0
+      ? {}
+      : { later: { after_seconds: parseDuration(policy.escalate?.after ?? "") ?? 0, approvers: later } }),
   });
+}
+
+/** Whom the policy has asked in the second place, without those who are asked already or speak for the request. */
+function laterApprovers(
+  tenant: CompiledTenant,
+  { escalate }: TrustPolicy,
+  without: readonly (string | undefined)[],
+): string[] {
+  if (escalate === undefined) return [];
+  return [...tenant.people.values()]
+    .filter((person) => isApprover(person, escalate.to) && !without.includes(person.id))
+    .map((person) => person.id);
+}
+
+/** Everybody who may decide under a plan, asked at once or later. */
+export function approversOf({ approvers, later }: ApprovalPlan): readonly string[] {
+  return [...approvers, ...(later?.approvers ?? [])];
 }
 
 function isApprover(person: Person, approvers: readonly string[]): boolean {
@@ -127,7 +152,7 @@ export function mayDecideNow(
   const policy = tenant.policies.find((candidate) => candidate.policy.id === plan.policy_id)?.policy;
   if (person === undefined || policy === undefined) return false;
   return (
-    isApprover(person, policy.approvers) &&
+    isApprover(person, [...policy.approvers, ...(policy.escalate?.to ?? [])]) &&
     !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
   );
 }

@@ -1,6 +1,6 @@
 import type { PasskeyEvidence } from "./approval-statement.ts";
 import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
-import { meets, type ApprovalPlan } from "./policy.ts";
+import { approversOf, meets, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Assurance } from "./tenant.ts";
@@ -146,7 +146,8 @@ export type DecideFault =
   | { readonly reason: GrantFault };
 
 function mayDecide(state: SessionState, decider: Decider): Result<PendingSession, DecideFault> {
-  if (!state.plan.approvers.includes(decider.person) || !decider.permitted) return err({ reason: "not_an_approver" });
+  if (!approversOf(state.plan).includes(decider.person) || !decider.permitted)
+    return err({ reason: "not_an_approver" });
   if (state.status === "ended" && state.how === "expired" && state.decision === undefined) {
     return err({ reason: "request_expired" });
   }

@@ -182,6 +182,8 @@ export interface TrustPolicy {
   readonly assurance: Assurance;
   /** How many of them have to approve the same grant. */
   readonly quorum: number;
+  /** Who is asked as well when nobody has decided after a time. */
+  readonly escalate?: { readonly after: string; readonly to: readonly string[] } | undefined;
   /** Whether an approver has to type the match code that the agent shows, in place of comparing it. */
   readonly enter_match_code: boolean;
   /** Whether an agent's own owner, or the person it acts for, may approve it. */

@@ -30,14 +30,14 @@ export class Outbox {
         id TEXT PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER NOT NULL)`);
   }
 
-  /** @param now epoch milliseconds: the job is due at once */
-  put(id: string, kind: string, payload: object, now: number): void {
+  /** @param dueAt epoch milliseconds */
+  put(id: string, kind: string, payload: object, dueAt: number): void {
     this.#sql.exec(
       "INSERT INTO outbox (id, kind, payload, attempts, next_at) VALUES (?, ?, ?, 0, ?) ON CONFLICT (id) DO NOTHING",
       id,
       kind,
       JSON.stringify(payload),
-      now,
+      dueAt,
     );
   }
 
@@ -61,9 +61,9 @@ export class Outbox {
     this.#sql.exec("UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id = ?", now + wait * 1000, job.id);
   }
 
-  /** Makes jobs of a kind due at once. */
+  /** Makes jobs of a kind due at once that were tried before; those that wait for their time go on waiting. */
   hasten(kind: string, now: number): void {
-    this.#sql.exec("UPDATE outbox SET next_at = ?, attempts = 0 WHERE kind = ?", now, kind);
+    this.#sql.exec("UPDATE outbox SET next_at = ?, attempts = 0 WHERE kind = ? AND attempts > 0", now, kind);
   }
 
   /** When the next job is due, epoch milliseconds. */

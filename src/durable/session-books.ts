@@ -1,3 +1,4 @@
+import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
 import { Journal, type EventData } from "./journal.ts";
@@ -56,8 +57,9 @@ export class SessionBooks {
     this.journal().refuse(data, this.now());
   }
 
-  queue(id: string, kind: string, payload: object = {}): void {
-    this.outbox.put(id, kind, payload, Date.now());
+  /** @param afterSeconds how long the job waits before it is due */
+  queue(id: string, kind: string, payload: object = {}, afterSeconds = 0): void {
+    this.outbox.put(id, kind, payload, Date.now() + afterSeconds * 1000);
   }
 
   /** Messages about the session shall say how it stands. */
@@ -68,7 +70,7 @@ export class SessionBooks {
   /** The request waits no longer: messages about it say how it came out, and whoever it concerns is told. */
   queueOutcome(): void {
     this.queueMessageUpdates();
-    for (const person of this.store.state().plan.approvers) this.queue(`release:${person}`, "release", { person });
+    for (const person of approversOf(this.store.state().plan)) this.queue(`release:${person}`, "release", { person });
     this.queue("tell", "tell");
   }
 

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { digestOf } from "../crypto/hash.ts";
 import { unitsOf } from "../domain/access.ts";
+import { approversOf } from "../domain/policy.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
 import { compilePattern } from "../domain/pattern.ts";
@@ -88,7 +89,7 @@ export class Session extends DurableObject<Env> {
   view(person: string): Result<SessionDescription, "unknown_session" | "not_an_approver"> {
     if (!this.#opened) return err("unknown_session");
     const description = this.#books.describe();
-    return description.state.plan.approvers.includes(person) ? ok(description) : err("not_an_approver");
+    return approversOf(description.state.plan).includes(person) ? ok(description) : err("not_an_approver");
   }
 
   /** What the agent did lately, for whoever approved it. */
@@ -343,12 +344,15 @@ export class Session extends DurableObject<Env> {
       request_digest: requestDigest,
       policy: plan.policy_id,
       approvers: plan.approvers,
+      later: plan.later?.approvers,
       units: authorization_details.flatMap(unitsOf),
     });
     this.#books.queue("index:pending", "index");
     for (const channel of channels) {
       for (const person of plan.approvers)
         this.#books.queue(`notify:${channel}:${person}`, "notify", { channel, person });
+      for (const person of plan.later?.approvers ?? [])
+        this.#books.queue(`notify:${channel}:${person}`, "notify", { channel, person }, plan.later?.after_seconds);
     }
     if (channels.includes("slack")) this.#books.queue("notice", "notice");
   }

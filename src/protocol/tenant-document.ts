@@ -201,6 +201,10 @@ const allowPattern = z
     /^(?:mcp:[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9_./*-]{1,128}|(?!mcp:)[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._*-]{1,100}(?:@[!-~]{1,200})?)$/,
     "must be upstream:operation@location or mcp:server:tool",
   );
+const approvers = z
+  .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), personId]))
+  .min(1)
+  .max(MAX_LIST);
 const policy = z.strictObject({
   id: identifier,
   agents: z
@@ -210,10 +214,11 @@ const policy = z.strictObject({
     .describe("client_id, or host:NAME for every client of a welcome metadata host"),
   allow: z.array(allowPattern).min(1).max(MAX_LIST),
   max_duration: duration,
-  approvers: z
-    .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), personId]))
-    .min(1)
-    .max(MAX_LIST),
+  approvers,
+  escalate: z
+    .strictObject({ after: duration, to: approvers })
+    .optional()
+    .describe("Who is asked as well when nobody has decided after a time"),
   assurance: z
     .enum(ASSURANCE_LEVELS)
     .default("passkey")
