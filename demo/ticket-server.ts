@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { EmbeddedJWK, jwtVerify, calculateJwkThumbprint } from "jose";
 import { z } from "zod";
 import type { StintClient } from "../cli/agent-client.ts";
+import { toRequest } from "./to-request.ts";
 
 /** How old a proof may be, in seconds. */
 const PROOF_AGE_SECONDS = 60;
@@ -112,18 +113,4 @@ async function authorize(
   } catch {
     return undefined;
   }
-}
-
-async function toRequest(incoming: IncomingMessage, url: string): Promise<Request> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  const headers = Object.entries(incoming.headers).filter(
-    (entry): entry is [string, string] => typeof entry[1] === "string",
-  );
-  const method = incoming.method ?? "GET";
-  return new Request(url, {
-    method,
-    headers,
-    ...(method === "GET" || method === "HEAD" ? {} : { body: Buffer.concat(chunks) }),
-  });
 }

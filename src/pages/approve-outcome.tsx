@@ -1,5 +1,4 @@
-import type { Child } from "hono/jsx";
-import { Layout } from "./layout.tsx";
+import { Outcome, type OutcomeProps } from "./outcome.tsx";
 import { Moment } from "./time.tsx";
 import { UnitList, type UnitLine } from "./units.tsx";
 
@@ -29,24 +28,10 @@ export type ApproveOutcomeProps =
 
 /** How a visit ends, whichever way: what happened, and what to do next. */
 export function ApproveOutcome(props: ApproveOutcomeProps) {
-  const { title, body, tone } = describe(props);
-  return (
-    <Layout title={title}>
-      <section class={`card outcome ${tone}`} aria-labelledby="outcome">
-        <h1 id="outcome">{title}</h1>
-        {body}
-      </section>
-    </Layout>
-  );
+  return <Outcome {...describe(props)} />;
 }
 
-interface Description {
-  readonly title: string;
-  readonly body: Child;
-  readonly tone: "good" | "plain" | "warn";
-}
-
-function describe(props: ApproveOutcomeProps): Description {
+function describe(props: ApproveOutcomeProps): OutcomeProps {
   switch (props.kind) {
     case "approved":
       return {

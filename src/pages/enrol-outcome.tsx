@@ -1,5 +1,4 @@
-import type { Child } from "hono/jsx";
-import { Layout } from "./layout.tsx";
+import { Outcome, type OutcomeProps } from "./outcome.tsx";
 import { Moment } from "./time.tsx";
 
 export type EnrolOutcomeProps =
@@ -8,18 +7,10 @@ export type EnrolOutcomeProps =
 
 /** How an invitation ended. */
 export function EnrolOutcome(props: EnrolOutcomeProps) {
-  const { title, body, tone } = describe(props);
-  return (
-    <Layout title={title}>
-      <section class={`card outcome ${tone}`} aria-labelledby="outcome">
-        <h1 id="outcome">{title}</h1>
-        {body}
-      </section>
-    </Layout>
-  );
+  return <Outcome {...describe(props)} />;
 }
 
-function describe(props: EnrolOutcomeProps): { title: string; body: Child; tone: "good" | "warn" } {
+function describe(props: EnrolOutcomeProps): OutcomeProps {
   switch (props.kind) {
     case "made":
       return {

@@ -4,6 +4,7 @@ import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from "jose";
 import { z } from "zod";
 import type { StintClient } from "../../cli/agent-client.ts";
+import { toRequest } from "../../demo/to-request.ts";
 
 export interface NotesServer {
   /** The scheme of every call that was let in. */
@@ -103,18 +104,4 @@ async function provenKey(incoming: IncomingMessage, resource: string, token: str
   } catch {
     return undefined;
   }
-}
-
-async function toRequest(incoming: IncomingMessage, url: string): Promise<Request> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  const headers = Object.entries(incoming.headers).filter(
-    (entry): entry is [string, string] => typeof entry[1] === "string",
-  );
-  const method = incoming.method ?? "GET";
-  return new Request(url, {
-    method,
-    headers,
-    ...(method === "GET" || method === "HEAD" ? {} : { body: Buffer.concat(chunks) }),
-  });
 }

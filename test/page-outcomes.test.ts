@@ -1,0 +1,79 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startBrowser, type Browser } from "../demo/browser.ts";
+import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
+import { STYLESHEET } from "../src/pages/assets.ts";
+import { EnrolOutcome, type EnrolOutcomeProps } from "../src/pages/enrol-outcome.tsx";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const LINE = { unit: "x:y", line: "Open issues · github acme/api", access: "write", enforcedBy: "upstream" } as const;
+
+/** Every way in which a visit can end; the type sees to it that none is forgotten. */
+const APPROVALS: { readonly [kind in ApproveOutcomeProps["kind"]]: ApproveOutcomeProps & { kind: kind } } = {
+  approved: { kind: "approved", lines: [LINE], expiresAt: 2e9, agentName: "Bot", returnsTo: "app.example", token: "x" },
+  counted: { kind: "counted", missing: 2 },
+  denied: { kind: "denied", agentName: "Bot" },
+  ended: { kind: "ended", agentName: "Bot" },
+  over: { kind: "over", agentName: "Bot" },
+  already_decided: { kind: "already_decided", verdict: "approved", decidedBy: "Dana", decidedAt: 1e9, token: "x" },
+  nothing_left: { kind: "nothing_left", token: "x" },
+  not_signed: { kind: "not_signed", token: "x" },
+  wrong_code: { kind: "wrong_code", token: "x" },
+  expired: { kind: "expired" },
+  invalid_link: { kind: "invalid_link" },
+  not_permitted: { kind: "not_permitted" },
+  changed: { kind: "changed" },
+  forbidden: { kind: "forbidden" },
+  other_browser: { kind: "other_browser" },
+};
+const ENROLMENTS: { readonly [kind in EnrolOutcomeProps["kind"]]: EnrolOutcomeProps & { kind: kind } } = {
+  made: { kind: "made", personName: "Dana", usableFrom: 2e9 },
+  used: { kind: "used" },
+  not_made: { kind: "not_made" },
+  invalid: { kind: "invalid" },
+};
+
+let browser: Browser;
+let page: Page;
+beforeAll(async () => {
+  browser = await startBrowser();
+  page = await browser.newPage();
+});
+afterAll(() => browser?.close());
+
+/** What axe finds wrong with a page, in these colours. */
+async function findings(html: string, colorScheme: "light" | "dark"): Promise<string[]> {
+  await page.setContent(`<!doctype html>${html.replace("</head>", `<style>${STYLESHEET}</style></head>`)}`);
+  await page.emulateMedia({ colorScheme });
+  await page.setViewportSize({ width: 390, height: 844 });
+  return page.evaluate<string[]>(`${AXE};axe.run().then(({ violations }) => violations.map(({ id }) => id))`);
+}
+
+async function inspect(html: string): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    expect([colorScheme, await findings(html, colorScheme)]).toEqual([colorScheme, []]);
+    expect(await page.evaluate("document.documentElement.scrollWidth > innerWidth")).toBe(false);
+  }
+  expect((await page.getByRole("heading", { level: 1 }).innerText()).length).toBeGreaterThan(3);
+  // Whoever ends up here is told what to do next, or that there is nothing to do.
+  expect((await page.locator("main").innerText()).length).toBeGreaterThan(40);
+}
+
+describe("every way in which a visit can end is a page for everybody", () => {
+  it.each(Object.values(APPROVALS))("an approval: $kind", async (props) => {
+    await inspect(String(ApproveOutcome(props)));
+  });
+
+  it.each(Object.values(ENROLMENTS))("an invitation: $kind", async (props) => {
+    await inspect(String(EnrolOutcome(props)));
+  });
+
+  it("is looked at by something that sees: a page without a language, and pale text, are found", async () => {
+    const html = String(ApproveOutcome({ kind: "expired" }));
+    expect(await findings(html.replace('<html lang="en">', "<html>"), "light")).toContain("html-has-lang");
+    const pale = html.replace("</main>", '<p style="color:#ccc">pale</p></main>');
+    expect(await findings(pale, "light")).toContain("color-contrast");
+  });
+});
