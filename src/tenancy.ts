@@ -11,6 +11,7 @@ import {
   type SigningKey,
 } from "./crypto/signing-key.ts";
 import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
+import type { CutOffs } from "./domain/cut-off.ts";
 import { objectName } from "./domain/ids.ts";
 import { log } from "./log.ts";
 import type { DeliveryContext } from "./notify/notice.ts";
@@ -29,7 +30,7 @@ export interface TenantContext {
   readonly configVersion: number;
   readonly tenant: CompiledTenant;
   readonly keys: readonly SigningKey[];
-  readonly killedUntil: { readonly [clientId: string]: number };
+  readonly cutOffs: CutOffs;
 }
 
 interface Cached {
@@ -83,7 +84,7 @@ async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapsh
     configVersion: snapshot.configVersion,
     tenant: compileTenant(document, shippedCatalogue).tenant,
     keys: await openKeys(config, issuer, snapshot),
-    killedUntil: snapshot.killedUntil,
+    cutOffs: snapshot.cutOffs,
   };
 }
 

@@ -369,6 +369,28 @@ describe("the end (group R)", () => {
     expect((await Promise.all(hammer)).flat()).toEqual([]);
   });
 
+  it("R09 cuts off what a person approved, and then everything, and what is asked for later is not touched", async () => {
+    const session = await approvedSession(world);
+    await until("the index", async () => {
+      const { body } = await world.broker.admin("GET", "/admin/sessions");
+      const rows = body["sessions"] as { session_id: string; approved_by: string[] }[];
+      return rows.find(({ session_id, approved_by }) => session_id === session.sessionId && approved_by.length === 1);
+    });
+    const other = await world.broker.admin("POST", "/admin/people/sam@acme.example/revoke", {});
+    expect(other.body["sessions"]).toEqual([]);
+    expect((await session.agent.introspect(session.sessionToken)).body["active"]).toBe(true);
+    const cut = await world.broker.admin("POST", "/admin/people/dana@acme.example/revoke", { reason: "lost phone" });
+    expect(cut.body["sessions"]).toContain(session.sessionId);
+    expect((await session.agent.introspect(session.sessionToken)).body).toEqual({ active: false });
+    const agent = await world.freshAgent();
+    const { auth_req_id } = (await agent.ask(ask())).body;
+    expect((await world.broker.admin("POST", "/admin/revoke", {})).status).toBe(200);
+    expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "access_denied" });
+    await new Promise((done) => setTimeout(done, 1100));
+    const later = await approvedSession(world);
+    expect((await later.agent.introspect(later.sessionToken)).body["active"]).toBe(true);
+  });
+
   it("R09 cuts an agent off, in all its sessions", async () => {
     const { agent, sessionToken, proxyToken } = await approvedSession(world);
     const token = await proxyToken("echo");

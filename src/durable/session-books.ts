@@ -1,3 +1,4 @@
+import { cutOffKey } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
@@ -136,9 +137,13 @@ export class SessionBooks {
   }
 }
 
-/** Whether the agent was cut off after it asked for this session. */
-export function isKilled(state: SessionState, { killedUntil }: Standing): boolean {
-  return killedUntil !== undefined && state.request.requested_at <= killedUntil;
+/** Whether the agent was cut off after it asked for this session, or somebody who approved it after they did. */
+export function isKilled(state: SessionState, { killedUntil, cutOffs = {} }: Standing): boolean {
+  if (killedUntil !== undefined && state.request.requested_at <= killedUntil) return true;
+  if (state.status === "pending" || state.decision === undefined) return false;
+  return (state.approvals ?? [state.decision]).some(
+    ({ person, decided_at }) => decided_at <= (cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0),
+  );
 }
 
 function whoEnded({ ended_by }: EndedSession): string | undefined {

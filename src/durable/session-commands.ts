@@ -1,6 +1,7 @@
 import type { Credential } from "../connectors/connector.ts";
 import type { AccessUnit } from "../domain/access.ts";
 import type { ExchangeAsk, ExchangePlan, Target } from "../domain/exchange.ts";
+import type { CutOffs } from "../domain/cut-off.ts";
 import type { ApprovalPlan } from "../domain/policy.ts";
 import type { LeaseStatement, UsageStatement } from "../domain/receipt.ts";
 import type { SessionRequest } from "../domain/request.ts";
@@ -14,6 +15,8 @@ export interface Standing {
   readonly allow: readonly string[];
   /** Sessions asked for until then (epoch seconds) are dead. */
   readonly killedUntil?: number | undefined;
+  /** Among them, until when what an approver decided is dead. */
+  readonly cutOffs?: CutOffs | undefined;
 }
 
 export interface OpenCommand {

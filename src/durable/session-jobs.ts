@@ -73,8 +73,14 @@ async function index(context: JobContext): Promise<JobOutcome> {
     status: state.status,
     created_at: state.request.requested_at,
     ended_at: state.status === "ended" ? state.ended_at : null,
+    approved_by: approvedBy(state),
   });
   return DONE;
+}
+
+function approvedBy(state: SessionState): string[] {
+  if (state.status === "pending" || state.decision?.verdict !== "approved") return [];
+  return (state.approvals ?? [state.decision]).map(({ person }) => person);
 }
 
 async function settle(context: JobContext): Promise<JobOutcome> {

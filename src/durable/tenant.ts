@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
+import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
 import { addColumn } from "./add-column.ts";
@@ -17,8 +18,7 @@ export interface TenantSnapshot {
   /** The tenant's document as canonical JSON; undefined until one is applied. */
   readonly document: string | undefined;
   readonly keys: readonly SealedSigningKey[];
-  /** For each agent that was ever cut off: sessions asked for until then (epoch seconds) are dead. */
-  readonly killedUntil: { readonly [clientId: string]: number };
+  readonly cutOffs: CutOffs;
 }
 
 /** One line of the tenant's index of sessions. */
@@ -28,6 +28,8 @@ export interface IndexedSession {
   readonly status: string;
   readonly created_at: number;
   readonly ended_at: number | null;
+  /** Who approved it. */
+  readonly approved_by: readonly string[];
 }
 
 const MAX_LISTED_SESSIONS = 500;
@@ -52,6 +54,7 @@ export class Tenant extends DurableObject<Env> {
       CREATE INDEX IF NOT EXISTS session_by_client ON session (client_id, status);
       CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
     `);
+    addColumn(this.#sql, "session", "approved_by", "TEXT NOT NULL DEFAULT ''");
     addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
     KeyStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
@@ -77,7 +80,7 @@ export class Tenant extends DurableObject<Env> {
       configVersion: config?.version ?? 0,
       document: config?.document,
       keys,
-      killedUntil: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
     };
   }
 
@@ -173,22 +176,27 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /**
-   * Cuts an agent off: all it asked for until now is dead. Answers the sessions to be told at once;
-   * those that are not reached refuse as soon as the isolates' snapshots are renewed.
+   * Cuts off an agent, what a person approved, or the whole tenant: all that was begun until now is
+   * dead. Answers the sessions to be told at once; those that are not reached refuse as soon as the
+   * isolates' snapshots are renewed.
    */
-  async killAgent(clientId: string, reason: string | undefined): Promise<string[]> {
+  async cutOff(cutOff: CutOff, reason: string | undefined): Promise<string[]> {
     const sessions = this.ctx.storage.transactionSync(() => {
       this.#sql.exec(
         "INSERT INTO killed (client_id, until) VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET until = excluded.until",
-        clientId,
+        cutOffKey(cutOff),
         this.#now(),
       );
-      this.#journal.append("agent.revoked", { client_id: clientId, reason }, this.#now());
+      const id = cutOff.kind === "tenant" ? undefined : cutOff.id;
+      this.#journal.append(`${cutOff.kind}.revoked`, { id, reason }, this.#now());
       this.#bump();
       return this.#sql
         .exec<{ session_id: string }>(
-          "SELECT session_id FROM session WHERE client_id = ? AND status <> 'ended'",
-          clientId,
+          `SELECT session_id FROM session WHERE status <> 'ended'
+           AND (?1 = 'tenant' OR (?1 = 'agent' AND client_id = ?2) OR (?1 = 'approver' AND instr(approved_by, ?3) > 0))`,
+          cutOff.kind,
+          id ?? "",
+          ` ${id ?? ""} `,
         )
         .toArray()
         .map((row) => row.session_id);
@@ -209,24 +217,34 @@ export class Tenant extends DurableObject<Env> {
   /** Records where a session stands. Told late or twice, it never moves a session back. */
   indexSession(row: IndexedSession): void {
     this.#sql.exec(
-      `INSERT INTO session (session_id, client_id, status, created_at, ended_at) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (session_id) DO UPDATE SET status = excluded.status, ended_at = excluded.ended_at
+      `INSERT INTO session (session_id, client_id, status, created_at, ended_at, approved_by) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (session_id) DO UPDATE
+       SET status = excluded.status, ended_at = excluded.ended_at, approved_by = excluded.approved_by
        WHERE session.status <> 'ended' AND NOT (session.status = 'active' AND excluded.status = 'pending')`,
       row.session_id,
       row.client_id,
       row.status,
       row.created_at,
       row.ended_at,
+      row.approved_by.map((person) => ` ${person} `).join(""),
     );
   }
 
   listSessions(): IndexedSession[] {
     return this.#sql
-      .exec<{ session_id: string; client_id: string; status: string; created_at: number; ended_at: number | null }>(
-        "SELECT session_id, client_id, status, created_at, ended_at FROM session ORDER BY created_at DESC LIMIT ?",
+      .exec<{
+        session_id: string;
+        client_id: string;
+        status: string;
+        created_at: number;
+        ended_at: number | null;
+        approved_by: string;
+      }>(
+        "SELECT session_id, client_id, status, created_at, ended_at, approved_by FROM session ORDER BY created_at DESC LIMIT ?",
         MAX_LISTED_SESSIONS,
       )
-      .toArray();
+      .toArray()
+      .map((row) => ({ ...row, approved_by: row.approved_by.split(" ").filter((person) => person !== "") }));
   }
 
   forgetSession(sessionId: string): void {

@@ -12,6 +12,7 @@ import {
 } from "../crypto/signing-key.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { parseDuration } from "../domain/duration.ts";
+import type { CutOff } from "../domain/cut-off.ts";
 import { diffDocuments } from "../domain/document-diff.ts";
 import { isSessionId } from "../domain/ids.ts";
 import { registrationOf } from "../domain/registration.ts";
@@ -82,15 +83,21 @@ export const admin = new Hono<App>()
   .post("/admin/agents/:id{.+}/revoke", async (c) => {
     const reason = await readReason(c);
     if (typeof reason === "object") return renderError(reason.error);
-    const { issuer, tenant } = c.var.tenant;
+    const { tenant } = c.var.tenant;
     const clientId = c.req.param("id");
     if (registrationOf(tenant, clientId) === undefined) return renderError(NOT_FOUND);
-    const sessions = await tenantObject(c.env, issuer).killAgent(clientId, reason);
-    forgetTenant(issuer);
-    const results = await Promise.all(
-      sessions.map((id) => sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason ?? "agent revoked")),
-    );
-    return c.json({ result: "revoked", sessions: sessions.filter((_, at) => results[at] === "revoked") });
+    return c.json(await cutOff(c, { kind: "agent", id: clientId }, reason));
+  })
+  .post("/admin/people/:id/revoke", async (c) => {
+    const reason = await readReason(c);
+    if (typeof reason === "object") return renderError(reason.error);
+    // Also of somebody who left: the document need not name them any more.
+    return c.json(await cutOff(c, { kind: "approver", id: c.req.param("id") }, reason));
+  })
+  .post("/admin/revoke", async (c) => {
+    const reason = await readReason(c);
+    if (typeof reason === "object") return renderError(reason.error);
+    return c.json(await cutOff(c, { kind: "tenant" }, reason));
   })
   .put("/admin/secrets/:name", async (c) => {
     const body = await readJsonObject(c.req.raw);
@@ -145,6 +152,19 @@ function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) 
   const isSigning = signingKey(c.var.tenant, use).kid === kid;
   const status = isSigning ? "signing" : signsFrom > nowSeconds() ? "published" : "verifying";
   return { kid, use, status, signs_from: signsFrom, verify_until: verifyUntil ?? null };
+}
+
+/** Cuts off, and tells every session that can be reached; answers those that were ended by it. */
+async function cutOff(c: Handling, whom: CutOff, reason: string | undefined) {
+  const { issuer } = c.var.tenant;
+  const sessions = await tenantObject(c.env, issuer).cutOff(whom, reason);
+  forgetTenant(issuer);
+  const results = await Promise.all(
+    sessions.map((id) =>
+      sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason ?? `${whom.kind} revoked`),
+    ),
+  );
+  return { result: "revoked", sessions: sessions.filter((_, at) => results[at] === "revoked") };
 }
 
 async function inspect(c: Handling) {

@@ -1,4 +1,5 @@
 import { objectName } from "../domain/ids.ts";
+import { cutOffKey } from "../domain/cut-off.ts";
 import { policiesOf } from "../domain/policy.ts";
 import { registrationOf } from "../domain/registration.ts";
 import type { Standing } from "../durable/session-commands.ts";
@@ -26,8 +27,10 @@ export function ledgerObject(env: Env, issuer: string) {
 }
 
 /** What the tenant's policies say of a client now; undefined when it is no longer registered. */
-export function standingOf({ tenant, killedUntil }: TenantContext, clientId: string): Standing | undefined {
+export function standingOf({ tenant, cutOffs }: TenantContext, clientId: string): Standing | undefined {
   if (registrationOf(tenant, clientId) === undefined) return undefined;
   const allow = policiesOf(tenant, clientId).flatMap(({ policy }) => policy.allow);
-  return { allow, killedUntil: killedUntil[clientId] };
+  const until = [cutOffs[cutOffKey({ kind: "agent", id: clientId })], cutOffs[cutOffKey({ kind: "tenant" })]];
+  const [agent = 0, all = 0] = until;
+  return { allow, killedUntil: Math.max(agent, all) || undefined, cutOffs };
 }

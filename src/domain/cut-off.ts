@@ -1,0 +1,20 @@
+/** Whose sessions are cut off: an agent's, those that a person approved, or all of a tenant's. */
+export type CutOff =
+  | { readonly kind: "agent"; readonly id: string }
+  | { readonly kind: "approver"; readonly id: string }
+  | { readonly kind: "tenant" };
+
+/** For each that was ever cut off, by {@link cutOffKey}: until when (epoch seconds) what it began is dead. */
+export type CutOffs = { readonly [key: string]: number };
+
+/** Names what is cut off. No `client_id` begins with a star or a space. */
+export function cutOffKey(cutOff: CutOff): string {
+  switch (cutOff.kind) {
+    case "agent":
+      return cutOff.id;
+    case "approver":
+      return ` approver ${cutOff.id}`;
+    case "tenant":
+      return "*";
+  }
+}
