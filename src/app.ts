@@ -13,6 +13,8 @@ import type { App } from "./routes/http.ts";
 import { introspection } from "./routes/introspection.ts";
 import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
+import { inbox } from "./routes/inbox.tsx";
+import { signInPages } from "./routes/sign-in.tsx";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
 import { watch } from "./routes/watch.tsx";
@@ -61,6 +63,8 @@ for (const surface of [
   approvePages,
   watch,
   enrol,
+  signInPages,
+  inbox,
   assets,
   admin,
 ])
@@ -107,6 +111,16 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/enrol/view", "POST"],
   ["/enrol/challenge", "POST"],
   ["/enrol/finish", "POST"],
+  ["/sign-in", "GET, HEAD"],
+  ["/sign-in/sso", "POST"],
+  ["/sign-in/callback", "GET, HEAD"],
+  ["/sign-in/finish", "POST"],
+  ["/sign-in/challenge", "POST"],
+  ["/sign-in/passkey", "POST"],
+  ["/sign-out", "POST"],
+  ["/inbox", "GET, HEAD"],
+  ["/inbox/view", "POST"],
+  ["/inbox/open", "POST"],
   ["/oauth/jwks", "GET, HEAD"],
   ["/.well-known/oauth-authorization-server", "GET, HEAD"],
 ]);

@@ -3,6 +3,7 @@ import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
+import { involvesSso } from "./tenant.ts";
 import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream } from "./tenant.ts";
 
 /** A tenant's document, ready to be asked: looked up by id, patterns and catalogues compiled. */
@@ -58,6 +59,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const upstreams = compileUpstreams(document.upstreams, shipped, report);
   checkOwners(document, people, report);
   checkClients(document, report);
+  checkSignOn(document, report);
   checkServers(document, agents, upstreams, report);
   const policies = document.policies.flatMap((policy, at) =>
     compilePolicy(policy, `/policies/${at}`, document, report),
@@ -136,6 +138,18 @@ function checkClients(document: TenantDocument, report: Report): void {
     ({ issuer, subject }) => `${issuer} ${subject}`,
     (_, message) => report("/people", message),
   );
+}
+
+function checkSignOn({ sso, policies }: TenantDocument, report: Report): void {
+  if (sso === undefined) {
+    for (const [at, { assurance }] of policies.entries())
+      if (involvesSso(assurance)) report(`/policies/${at}/assurance`, `"${assurance}" needs sso to be configured`);
+    return;
+  }
+  if ((sso.token_endpoint_auth_method === "none") !== (sso.client_secret === undefined))
+    report("/sso/client_secret", "is needed unless token_endpoint_auth_method is none");
+  if (parseDuration(sso.max_age) === undefined)
+    report("/sso/max_age", `"${sso.max_age}" is not a duration such as 15m`);
 }
 
 function checkServers(

@@ -3,10 +3,7 @@ import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
 import { parseDuration } from "./duration.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
 import { err, ok, type Result } from "./result.ts";
-import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
-
-/** The highest assurance at which this release knows an approver. */
-export const OFFERED_ASSURANCE: Assurance = "passkey";
+import { ASSURANCE_LEVELS, involvesSso, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
 
 /** What an agent asks for, as far as the trust policy judges it. */
 export interface Ask {
@@ -81,7 +78,7 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
 }
 
 function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
-  if (!meets(OFFERED_ASSURANCE, policy.assurance)) {
+  if (involvesSso(policy.assurance) && tenant.document.sso === undefined) {
     return err({ reason: "assurance_not_offered", policy: policy.id, assurance: policy.assurance });
   }
   const requesters = requestersOf(tenant, policy, ask.clientId, ask.user);

@@ -8,6 +8,7 @@ export interface TenantDocument {
   readonly agents: readonly AgentRegistration[];
   readonly client_metadata_hosts: readonly MetadataHost[];
   readonly identity_providers: readonly IdentityProvider[];
+  readonly sso?: SingleSignOn | undefined;
   readonly people: readonly Person[];
   readonly upstreams: readonly Upstream[];
   readonly servers: readonly Server[];
@@ -75,6 +76,26 @@ export interface MetadataHost {
 /** An enterprise's identity provider, whose identity assertions (ID-JAG) are believed. */
 export interface IdentityProvider extends KeySource {
   readonly issuer: string;
+}
+
+/** How a client of an identity provider proves who it is, RFC 7591 §2. */
+export const SSO_AUTHENTICATION_METHODS = ["client_secret_basic", "client_secret_post", "none"] as const;
+
+/** The identity provider that people sign in with, by OpenID Connect. */
+export interface SingleSignOn {
+  readonly issuer: string;
+  readonly client_id: string;
+  readonly token_endpoint_auth_method: (typeof SSO_AUTHENTICATION_METHODS)[number];
+  readonly client_secret?: SecretReference | undefined;
+  readonly scope: string;
+  /** How long ago somebody may have proved themselves there, for a decision: `15m`. */
+  readonly max_age: string;
+  /** One of them has to be the `acr` of the answer; none means that any will do. */
+  readonly acr_values: readonly string[];
+  /** The claim that names a person's groups at the provider. */
+  readonly groups_claim: string;
+  /** For a role, the provider's groups of which one is needed to hold it. */
+  readonly roles: { readonly [role in Role]?: readonly string[] | undefined };
 }
 
 /** Who a person is at an identity provider. An address is no identity: it is given to others in time. */
@@ -168,6 +189,16 @@ export interface Tool {
 /** How well it is known who decided. Each level includes the ones before it. */
 export const ASSURANCE_LEVELS = ["link", "sso", "passkey", "sso+passkey"] as const;
 export type Assurance = (typeof ASSURANCE_LEVELS)[number];
+
+/** Whether a level asks for a sign-in at the identity provider, by itself. */
+export function involvesSso(assurance: Assurance): boolean {
+  return assurance === "sso" || assurance === "sso+passkey";
+}
+
+/** Whether a level asks for a passkey's signature. */
+export function involvesPasskey(assurance: Assurance): boolean {
+  return assurance === "passkey" || assurance === "sso+passkey";
+}
 
 export interface TrustPolicy {
   readonly id: string;

@@ -3,11 +3,13 @@ import type { Passkey } from "../crypto/passkey.ts";
 import { objectName } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import type { SignIn } from "../domain/sign-in.ts";
 import { Journal } from "./journal.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
 import { Outbox } from "./outbox.ts";
 import { runPersonJob } from "./person-jobs.ts";
+import { SignInStore } from "./sign-in-store.ts";
 
 /** How long a further passkey waits before it can decide, in seconds: time for its owner to notice it. */
 export const COOLING_OFF_SECONDS = 24 * 3600;
@@ -50,6 +52,16 @@ export interface UseCommand {
   readonly backup_eligible: boolean;
 }
 
+export interface SignInCommand {
+  readonly identity: PersonIdentity;
+  /** What brought the browser back, good once. */
+  readonly oneTime: readonly OneTime[];
+  /** Of what the browser's cookie holds. */
+  readonly digest: string;
+  readonly how: SignIn["how"];
+  readonly roles: SignIn["roles"];
+}
+
 export type EnrolFault = OneTimeFault | "known_already" | "too_many";
 export type PasskeyFault = OneTimeFault | "unknown" | "cooling_off" | "counter_went_back" | "backup_changed";
 
@@ -69,6 +81,7 @@ export class Person extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #oneTime = new OneTimeStore(this.#sql);
   readonly #outbox = new Outbox(this.#sql);
+  readonly #signIns = new SignInStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -83,6 +96,7 @@ export class Person extends DurableObject<Env> {
       CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL)`);
     OneTimeStore.createTables(this.#sql);
     Outbox.createTables(this.#sql);
+    SignInStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
   }
 
@@ -192,6 +206,47 @@ export class Person extends DurableObject<Env> {
     });
     await this.#arm();
     return gone;
+  }
+
+  /** Signs this person in, in one browser. */
+  async signIn({ identity, oneTime, digest, how, roles }: SignInCommand): Promise<Result<void, OneTimeFault>> {
+    const result = this.ctx.storage.transactionSync((): Result<void, OneTimeFault> => {
+      this.#identify(identity);
+      const at = this.#now();
+      for (const thing of oneTime) {
+        const used = this.#oneTime.consume(thing, at);
+        if (!used.ok) return used;
+      }
+      this.#signIns.add(digest, { at, how, roles });
+      const { issuer: provider, acr } = how.by === "sso" ? how.identity : {};
+      this.#journal().append("person.signed_in", { by: how.by, provider, acr, roles }, at);
+      return ok(undefined);
+    });
+    await this.#arm();
+    return result;
+  }
+
+  /** How the person signed in, in the browser whose cookie has this digest. */
+  signedIn(digest: string): SignIn | undefined {
+    return this.#signIns.get(digest);
+  }
+
+  async signOut(digest: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      if (this.#signIns.remove(digest)) this.#journal().append("person.signed_out", {}, this.#now());
+    });
+    await this.#arm();
+  }
+
+  /** The sessions that wait for this person's decision, also those that were held back; the oldest first. */
+  waiting(): string[] {
+    return this.#sql
+      .exec<{ session_id: string }>(
+        "SELECT session_id FROM waiting WHERE since > ? ORDER BY since",
+        Math.floor(Date.now() / 1000) - REQUEST_LIFETIME_SECONDS,
+      )
+      .toArray()
+      .map((row) => row.session_id);
   }
 
   /**

@@ -22,6 +22,8 @@ import {
   type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
+import { loadTenant } from "../tenancy.ts";
+import { signApprovalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
@@ -90,6 +92,15 @@ export class Session extends DurableObject<Env> {
     if (!this.#opened) return err("unknown_session");
     const description = this.#books.describe();
     return approversOf(description.state.plan).includes(person) ? ok(description) : err("not_an_approver");
+  }
+
+  /** A person's link to this session, as it was sent to them: while it waits, or to watch what they may end. */
+  async link(person: string): Promise<{ token: string; isActive: boolean } | undefined> {
+    if (!this.#opened || !approversOf(this.#books.store.state().plan).includes(person)) return undefined;
+    const state = this.#books.current();
+    if (state.status === "ended") return undefined;
+    const tenant = await loadTenant(this.env, state.request.issuer);
+    return { token: await signApprovalLink(tenant, state, person), isActive: state.status === "active" };
   }
 
   /** What the agent did lately, for whoever approved it. */

@@ -247,6 +247,19 @@ export class Tenant extends DurableObject<Env> {
       .map((row) => ({ ...row, approved_by: row.approved_by.split(" ").filter((person) => person !== "") }));
   }
 
+  /** The sessions at work that somebody approved, the newest first. */
+  activeSessionsOf(person: string): string[] {
+    return this.#sql
+      .exec<{ session_id: string }>(
+        `SELECT session_id FROM session WHERE status = 'active' AND instr(approved_by, ?) > 0
+         ORDER BY created_at DESC LIMIT ?`,
+        ` ${person} `,
+        MAX_LISTED_SESSIONS,
+      )
+      .toArray()
+      .map((row) => row.session_id);
+  }
+
   forgetSession(sessionId: string): void {
     this.#sql.exec("DELETE FROM session WHERE session_id = ?", sessionId);
   }

@@ -5,7 +5,8 @@
 export const APPROVE_SCRIPT = `"use strict";
 const enter = document.getElementById("enter");
 if (enter) {
-  const token = location.hash.slice(1);
+  const token = location.hash.slice(1) || sessionStorage.getItem("token");
+  sessionStorage.removeItem("token");
   history.replaceState(null, "", location.pathname);
   if (token) {
     enter.elements.token.value = token;
@@ -15,6 +16,14 @@ if (enter) {
       "This link is incomplete. Open it again from the message that you were sent.";
   }
 }
+const onward = document.getElementById("onward");
+if (onward) {
+  history.replaceState(null, "", location.pathname);
+  onward.submit();
+}
+// A sign-in leaves the page and comes back to this tab; the link's token waits here, and nowhere else.
+for (const button of document.querySelectorAll("button[data-keep]"))
+  button.addEventListener("click", () => sessionStorage.setItem("token", button.form.elements.token.value));
 const clockOf = (root) => {
   for (const time of root.querySelectorAll("time:not([data-countdown])")) {
     time.title = time.textContent;

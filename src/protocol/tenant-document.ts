@@ -3,8 +3,12 @@ import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isRedirectUri } from "../domain/redirect-uri.ts";
-import { ASSURANCE_LEVELS, CLIENT_AUTHENTICATION_METHODS, type TenantDocument } from "../domain/tenant.ts";
-import { meets, OFFERED_ASSURANCE } from "../domain/policy.ts";
+import {
+  ASSURANCE_LEVELS,
+  CLIENT_AUTHENTICATION_METHODS,
+  SSO_AUTHENTICATION_METHODS,
+  type TenantDocument,
+} from "../domain/tenant.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { identifier } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
@@ -106,6 +110,32 @@ const metadataHost = z.strictObject({
 const identityProvider = z.strictObject({
   issuer: z.url({ protocol: /^https?$/ }).max(500),
   ...keySource,
+});
+
+const providerGroups = z.array(z.string().min(1).max(255)).min(1).max(50).optional();
+const singleSignOn = z.strictObject({
+  issuer: z.url({ protocol: /^https?$/ }).max(500),
+  client_id: z.string().min(1).max(255),
+  token_endpoint_auth_method: z.enum(SSO_AUTHENTICATION_METHODS).default("client_secret_basic"),
+  client_secret: secretReference.optional(),
+  scope: z
+    .string()
+    .max(500)
+    .regex(/^openid(?: [!#-[\]-~]+)*$/, "must begin with openid")
+    .default("openid"),
+  max_age: duration
+    .default("15m")
+    .describe("How long ago an approver may have proved themselves to the provider when they decide"),
+  acr_values: z
+    .array(z.string().regex(/^[!-~]{1,255}$/))
+    .max(10)
+    .default([])
+    .describe("What is asked of the provider; its answer has to be one of them"),
+  groups_claim: z.string().min(1).max(100).default("groups"),
+  roles: z
+    .strictObject({ approver: providerGroups, admin: providerGroups, auditor: providerGroups })
+    .default({})
+    .describe("For a role, the provider's groups of which one is needed to hold it, besides the role in people"),
 });
 
 const person = z.strictObject({
@@ -294,6 +324,7 @@ export const tenantDocumentSchema = z.strictObject({
     "Hosts whose clients need no registration: their client_id is the address of a metadata document",
   ),
   identity_providers: list(identityProvider).describe("Whose identity assertions (ID-JAG) are believed"),
+  sso: singleSignOn.optional().describe("The identity provider that people sign in with, by OpenID Connect"),
   people: list(person),
   upstreams: list(upstream),
   servers: list(server),
@@ -376,6 +407,7 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
     agents,
     servers,
     identity_providers,
+    sso,
     notify: { slack, email, webhook },
   } = document;
   const addresses: (readonly [string, string | undefined])[] = [
@@ -383,6 +415,7 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
     ...servers.map(({ jwks_uri }, at) => [`/servers/${at}/jwks_uri`, jwks_uri] as const),
     ...identity_providers.map(({ jwks_uri }, at) => [`/identity_providers/${at}/jwks_uri`, jwks_uri] as const),
     ...upstreams.map(({ base_url }, at) => [`/upstreams/${at}/base_url`, base_url] as const),
+    ["/sso/issuer", sso?.issuer],
     ["/notify/webhook/url", webhook?.url],
     ["/notify/slack/base_url", slack?.base_url],
     ["/notify/email/resend/base_url", email?.resend?.base_url],
@@ -439,13 +472,5 @@ function warnAssurance(
   at: number,
 ): DocumentProblem[] {
   const path = `/policies/${at}/assurance`;
-  if (!meets(OFFERED_ASSURANCE, assurance)) {
-    return [
-      {
-        path,
-        message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "passkey" is what there is.`,
-      },
-    ];
-  }
   return assurance === "link" ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }] : [];
 }

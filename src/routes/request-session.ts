@@ -8,6 +8,7 @@ import { judgeAsk, type AskFault } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import type { NotifyChannels } from "../domain/tenant.ts";
 import type { AdmitFault } from "../durable/agent.ts";
 import type { SessionSetting } from "../durable/session-store.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
@@ -98,11 +99,15 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     requestDigest: digestOf(request),
     plan: judged.value.plan,
     setting: { issuer, labels: labelsFor(tenant, request, history), match_code: code, browser: ask.browser },
-    channels: Object.entries(tenant.document.notify)
-      .filter(([, channel]) => channel !== undefined)
-      .map(([name]) => name),
+    channels: channelsOf(tenant.document.notify),
   });
   return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
+}
+
+/** How approvers are told. Without any, a request waits in their inbox. */
+function channelsOf(notify: NotifyChannels): string[] {
+  const configured = Object.entries(notify).flatMap(([name, channel]) => (channel === undefined ? [] : [name]));
+  return configured.length === 0 ? ["inbox"] : configured;
 }
 
 /** What a client that will poll is told of a session that waits, CIBA Core §7.3, and the code to compare. */
