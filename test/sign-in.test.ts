@@ -1,70 +1,25 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
-import { startIdentityProvider, type IdentityProviderHost } from "./support/identity-provider.ts";
+import type { IdentityProviderHost } from "./support/identity-provider.ts";
 import { enrolled } from "./support/invited.ts";
 import { SsoBrowser } from "./support/sso-browser.ts";
-import { ask, READ_API, startTestWorld, WRITE_API, type TestWorld } from "./support/world.ts";
+import { startSsoWorld } from "./support/sso-world.ts";
+import { ask, READ_API, WRITE_API, type TestWorld } from "./support/world.ts";
 
-const SECRET = "a-client-secret-of-32-characters!";
 const PERSON = "stint_person";
 
 let world: TestWorld;
 let provider: IdentityProviderHost;
 beforeAll(async () => {
-  const issuer = `http://localhost:${await freePort()}`;
-  world = await startTestWorld({
-    secrets: { SSO_SECRET: SECRET },
-    adjust: (document) => withSso(document, issuer),
-  });
-  provider = await startIdentityProvider(issuer, `${world.issuer}/sign-in/callback`);
+  ({ world, provider } = await startSsoWorld());
 });
 afterAll(async () => {
   await provider?.close();
   await world?.close();
 });
-
-function withSso(document: Record<string, unknown>, issuer: string): Record<string, unknown> {
-  const { people, policies, agents } = document as {
-    people: { id: string; name: string }[];
-    policies: object[];
-    agents: { client_id: string }[];
-  };
-  return {
-    ...document,
-    // Dana owns it, so Sam decides.
-    agents: agents.map((agent) => (agent.client_id === "other-bot" ? { ...agent, owner: "dana@acme.example" } : agent)),
-    sso: {
-      issuer,
-      client_id: "stint",
-      client_secret: { secret: "SSO_SECRET" },
-      acr_values: ["urn:example:mfa"],
-      roles: { approver: ["approvers"] },
-    },
-    people: [
-      ...people.map((person) => ({ ...person, identities: [{ issuer, subject: `u-${person.name.toLowerCase()}` }] })),
-      {
-        id: "mallory@acme.example",
-        name: "Mallory",
-        roles: ["approver"],
-        identities: [{ issuer, subject: "u-mallory" }],
-      },
-      {
-        id: "max@acme.example",
-        name: "Max",
-        roles: ["approver"],
-        identities: [{ issuer, subject: "u-max" }],
-      },
-    ],
-    policies: policies.flatMap((policy) => [
-      { ...policy, agents: ["triage-bot"], assurance: "sso" },
-      { ...policy, id: "both", agents: ["other-bot"], assurance: "sso+passkey" },
-    ]),
-  };
-}
 
 /** A browser in which somebody has signed in. */
 async function signedIn(login: string, visitor?: Approver): Promise<SsoBrowser> {

@@ -15,7 +15,8 @@ export async function runPersonJob(
     const tenant = await loadTenant(env, identity.issuer);
     const to = tenant.tenant.people.get(identity.person);
     if (to === undefined || tenant.tenant.document.notify[payload.channel] === undefined) return { kind: "done" };
-    const words = job.kind === "digest" ? MORE_WAIT : passkeyAdded(to, identity.issuer, payload.usable_from ?? 0);
+    const words =
+      job.kind === "digest" ? moreWait(identity.issuer) : passkeyAdded(to, identity.issuer, payload.usable_from ?? 0);
     const message = { issuer: identity.issuer, to, ...words, about: job.id };
     const sent = await deliverMessage(payload.channel, message, deliveryContextOf(env, tenant));
     if (sent.ok || sent.error.kind === "permanent") return { kind: "done" };
@@ -30,13 +31,16 @@ interface Words {
   readonly paragraphs: readonly string[];
 }
 
-const MORE_WAIT: Words = {
-  headline: "More requests wait for you",
-  paragraphs: [
-    "You have as many undecided requests as one person is asked at once. The others come as you decide these.",
-    "Nothing is approved by waiting: what nobody decides in fifteen minutes expires.",
-  ],
-};
+function moreWait(issuer: string): Words {
+  return {
+    headline: "More requests wait for you",
+    paragraphs: [
+      "You have as many undecided requests as one person is asked at once. The others come as you decide these.",
+      `What waits now is listed at ${issuer}/inbox.`,
+      "Nothing is approved by waiting: what nobody decides in fifteen minutes expires.",
+    ],
+  };
+}
 
 function passkeyAdded({ id, name }: Person, issuer: string, usableFrom: number): Words {
   return {

@@ -160,7 +160,7 @@ p { margin: .6rem 0; }
 .group { min-width: 0; border: 1px solid var(--line); border-left: 4px solid var(--edge); border-radius: .6rem; margin: .75rem 0; padding: .35rem .85rem .45rem; }
 .group.write { border-left-color: var(--write); background: var(--write-bg); }
 .group.read { border-left-color: var(--read); background: var(--read-bg); }
-.group h2, legend { font-size: 1rem; font-weight: 650; margin: .25rem 0; }
+.group h2, .group h3, legend { font-size: 1rem; font-weight: 650; margin: .25rem 0; }
 .group.write h2, .write > legend { color: var(--write); }
 .group.read h2, .read > legend { color: var(--read); }
 legend { float: left; width: 100%; padding: 0; }

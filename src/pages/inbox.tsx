@@ -29,7 +29,7 @@ export function Inbox({ personName, csrf, waiting, working, hidden }: InboxProps
       <section class="card" aria-labelledby="waiting">
         <h1 id="waiting">{headingOf(waiting.length + hidden)}</h1>
         {waiting.map((item) => (
-          <Entry item={item} csrf={csrf} expires="Expires" button="Look at it" />
+          <Entry heading="h2" item={item} csrf={csrf} expires="Expires" button="Look at it" />
         ))}
         {waiting.length === 0 && <p class="nothing">When an agent asks for access that you may decide, it is here.</p>}
         {hidden > 0 && <p class="hint">{hidden} more come as you decide these.</p>}
@@ -38,7 +38,7 @@ export function Inbox({ personName, csrf, waiting, working, hidden }: InboxProps
         <section class="card" aria-labelledby="working">
           <h2 id="working">At work, approved by you</h2>
           {working.map((item) => (
-            <Entry item={item} csrf={csrf} expires="Ends" button="Watch or end it" />
+            <Entry heading="h3" item={item} csrf={csrf} expires="Ends" button="Watch or end it" />
           ))}
         </section>
       )}
@@ -56,10 +56,18 @@ function headingOf(count: number): string {
   return count === 1 ? "One request waits for you" : `${count} requests wait for you`;
 }
 
-function Entry({ item, csrf, expires, button }: { item: InboxItem; csrf: string; expires: string; button: string }) {
+interface EntryProps {
+  readonly heading: "h2" | "h3";
+  readonly item: InboxItem;
+  readonly csrf: string;
+  readonly expires: string;
+  readonly button: string;
+}
+
+function Entry({ heading: Heading, item, csrf, expires, button }: EntryProps) {
   return (
     <article class="group">
-      <h3>{item.agentName}</h3>
+      <Heading>{item.agentName}</Heading>
       <ul class="lines">
         {item.lines.map((line) => (
           <li>
