@@ -15,6 +15,7 @@ import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
 import { inbox } from "./routes/inbox.tsx";
 import { signInPages } from "./routes/sign-in.tsx";
+import { slack } from "./routes/slack.ts";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
 import { watch } from "./routes/watch.tsx";
@@ -65,6 +66,7 @@ for (const surface of [
   enrol,
   signInPages,
   inbox,
+  slack,
   assets,
   admin,
 ])
@@ -121,6 +123,7 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/inbox", "GET, HEAD"],
   ["/inbox/view", "POST"],
   ["/inbox/open", "POST"],
+  ["/slack/interactions", "POST"],
   ["/oauth/jwks", "GET, HEAD"],
   ["/.well-known/oauth-authorization-server", "GET, HEAD"],
 ]);

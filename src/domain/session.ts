@@ -134,6 +134,8 @@ export interface Decider {
   readonly evidence?: PasskeyEvidence | undefined;
   readonly sign_in?: VerifiedIdentity | undefined;
   readonly comment?: string | undefined;
+  /** Where it was decided, if not on a page of Stint's. */
+  readonly via?: "slack" | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
   /** How many approvals today's policy demands. */

@@ -239,6 +239,18 @@ export interface SlackChannel {
   readonly channel?: string | undefined;
   readonly token: SecretReference;
   readonly base_url: string;
+  readonly interactions?: SlackInteractions | undefined;
+}
+
+/** The name of the button by which a request is denied in Slack. */
+export const SLACK_DENY_ACTION = "deny";
+
+/** Lets an approver deny in a message of Slack's. */
+export interface SlackInteractions {
+  /** What Slack signs with what is pressed. */
+  readonly signing_secret: SecretReference;
+  /** The only workspace whose presses count. */
+  readonly team_id: string;
 }
 
 export interface EmailChannel {

@@ -158,6 +158,7 @@ export class Session extends DurableObject<Env> {
         person: decider.person,
         assurance: decider.assurance,
         request_digest: digest,
+        ...(decider.via === undefined ? {} : { via: decider.via }),
       });
       this.#books.end(denied.value);
       return denied;

@@ -271,6 +271,16 @@ const notify = z.strictObject({
         .describe("Where a notice without any link goes"),
       token: secretReference,
       base_url: baseUrl.default("https://slack.com/api"),
+      interactions: z
+        .strictObject({
+          signing_secret: secretReference.describe("What Slack signs with what is pressed in a message"),
+          team_id: z
+            .string()
+            .regex(/^T[A-Z0-9]{2,20}$/)
+            .describe("The only workspace whose presses count"),
+        })
+        .optional()
+        .describe("Lets an approver deny in the message itself. Nothing is approved there"),
     })
     .optional(),
   email: z
