@@ -1,10 +1,12 @@
-import { compileCatalogue, type CallResolver } from "./operations.ts";
+import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
 import { involvesSso } from "./tenant.ts";
-import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream } from "./tenant.ts";
+import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy } from "./tenant.ts";
+import type { Upstream } from "./upstream.ts";
+import { checkUpstream } from "./upstream-problems.ts";
 
 /** A tenant's document, ready to be asked: looked up by id, patterns and catalogues compiled. */
 export interface CompiledTenant {
@@ -56,7 +58,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const people = index("people", document.people, (person) => person.id, report);
   const agents = index("agents", document.agents, (agent) => agent.client_id, report);
   const servers = index("servers", document.servers, (server) => server.id, report);
-  const upstreams = compileUpstreams(document.upstreams, shipped, report);
+  const upstreams = compileUpstreams(document, shipped, report);
   checkOwners(document, people, report);
   checkClients(document, report);
   checkSignOn(document, report);
@@ -82,22 +84,29 @@ function index<T>(name: string, items: readonly T[], idOf: (item: T) => string, 
 }
 
 function compileUpstreams(
-  upstreams: readonly Upstream[],
+  document: TenantDocument,
   shipped: ShippedCatalogues,
   report: Report,
 ): Map<string, CompiledUpstream> {
+  const { upstreams } = document;
   index("upstreams", upstreams, (upstream) => upstream.id, report);
   const compiled = new Map<string, CompiledUpstream>();
   for (const [at, upstream] of upstreams.entries()) {
+    for (const { path, message } of checkUpstream(upstream, document)) report(`/upstreams/${at}${path}`, message);
     const path = `/upstreams/${at}/catalogue`;
     const catalogue = typeof upstream.catalogue === "string" ? shipped(upstream.catalogue) : upstream.catalogue;
     if (catalogue === undefined) {
       report(path, `no catalogue named "${String(upstream.catalogue)}" ships with Stint`);
       continue;
     }
-    const resolver = compileCatalogue(catalogue);
+    for (const [of, name] of (upstream.operations ?? []).entries())
+      if (!Object.hasOwn(catalogue.operations, name))
+        report(`/upstreams/${at}/operations/${of}`, `the catalogue has no operation "${name}"`);
+    const offered = restrictCatalogue(catalogue, upstream.operations);
+    const resolver = compileCatalogue(offered);
     if (!resolver.ok) report(`${path}/operations/${resolver.error.operation}`, resolver.error.message);
-    else if (!compiled.has(upstream.id)) compiled.set(upstream.id, { upstream, catalogue, resolve: resolver.value });
+    else if (!compiled.has(upstream.id))
+      compiled.set(upstream.id, { upstream, catalogue: offered, resolve: resolver.value });
   }
   return compiled;
 }

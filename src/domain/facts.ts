@@ -15,8 +15,11 @@ export interface Facts {
   readonly notes: readonly string[];
 }
 
-/** Who enforces a grant's entry: the upstream and Stint's proxy, the proxy alone, or the server itself. */
-export type Enforcement = "upstream" | "proxy" | "server";
+/**
+ * Who enforces a grant's entry: the upstream and Stint's proxy; the upstream as far as its scopes reach,
+ * the proxy for the rest; the proxy alone; or the server itself.
+ */
+export type Enforcement = "upstream" | "scope" | "proxy" | "server";
 
 /** What a unit is called, captured when the request was made so that every reader sees the same. */
 export interface UnitLabel {
@@ -152,6 +155,7 @@ function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" 
 
 const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {
   upstream: "enforced by the upstream and by Stint's proxy",
+  scope: "enforced by the upstream as far as its scopes reach, and by Stint's proxy alone beyond them",
   proxy: "enforced by Stint's proxy alone: the upstream cannot narrow its credential",
   server: "enforced by the MCP server that is given the token",
 };

@@ -6,9 +6,10 @@ export type LeaseFate =
   | { readonly fate: "expires_at"; readonly at: number }
   /** A key that the upstream cannot take back; it never left the broker. */
   | { readonly fate: "irrevocable" }
-  | { readonly fate: "failed"; readonly reason: string }
+  /** Nobody could take it back; `retried_until` is when Stint tried for the last time, epoch seconds. */
+  | { readonly fate: "failed"; readonly reason: string; readonly retried_until: number }
   | { readonly fate: "pending" }
-  /** The broker stopped while the upstream was minting: it may or may not have done so. */
+  /** The broker stopped, or the upstream's answer was lost, while it was minting: it may or may not have done so. */
   | { readonly fate: "unknown" };
 
 export interface LeaseStatement {

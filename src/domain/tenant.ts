@@ -1,3 +1,5 @@
+import type { Upstream } from "./upstream.ts";
+
 /**
  * What one tenant's document says, after validation. The document is the whole of a tenant's
  * configuration; its JSON Schema is published as `schema/tenant.schema.json`.
@@ -123,31 +125,6 @@ export interface SecretReference {
   readonly secret: string;
 }
 
-interface UpstreamBase {
-  readonly id: string;
-  readonly base_url: string;
-  /** The name of a catalogue that ships with Stint, or a catalogue of the tenant's own. */
-  readonly catalogue: string | Catalogue;
-}
-
-export interface GithubAppUpstream extends UpstreamBase {
-  readonly connector: "github_app";
-  readonly app_id: string;
-  readonly installation_id: string;
-  readonly private_key: SecretReference;
-}
-
-export interface ApiKeyUpstream extends UpstreamBase {
-  readonly connector: "api_key";
-  readonly api_key: SecretReference;
-  /** The header that carries the key; `Authorization` unless told. */
-  readonly header: string;
-  /** What stands before the key in that header, for example `Bearer`; empty for nothing. */
-  readonly scheme: string;
-}
-
-export type Upstream = GithubAppUpstream | ApiKeyUpstream;
-
 /** The operations of one upstream, by name. */
 export interface Catalogue {
   readonly operations: { readonly [name: string]: Operation };
@@ -167,6 +144,10 @@ export interface Operation {
   readonly location?: string | undefined;
   /** The upstream's own permissions for it, by name, such as `{ "issues": "write" }`. */
   readonly permissions?: { readonly [name: string]: string } | undefined;
+  /** The OAuth scopes it needs, RFC 6749 §3.3. */
+  readonly scopes?: readonly string[] | undefined;
+  /** Whether a read may be a POST, because the upstream takes its searches so. */
+  readonly read_by_post?: boolean | undefined;
 }
 
 export interface Server extends KeySource {

@@ -1,16 +1,20 @@
+import { addColumn } from "./add-column.ts";
 import type { LeaseFate, LeaseStatement } from "../domain/receipt.ts";
 
 /** A credential minted for this session, as the object keeps it: sealed. */
 export interface HeldLease {
   readonly lease_id: string;
   readonly upstream: string;
-  readonly sealed_credential: string;
+  /** Undefined for one that may not be used, and only waits to be taken back. */
+  readonly sealed_credential: string | undefined;
   readonly sealed_handle: string;
   /** How it can end: taken back, by itself, or not at all. */
   readonly ends: "revocable" | "expires" | "irrevocable";
   /** Epoch seconds, where the upstream said so. */
   readonly expires_at: number | undefined;
   readonly minted_at: number;
+  /** What the upstream gave, where it tells. */
+  readonly scopes: readonly string[] | undefined;
 }
 
 type Row = {
@@ -24,9 +28,10 @@ type Row = {
   reserved_at: number;
   minted_at: number | null;
   fate: string | null;
+  scopes: string | null;
 };
 
-/** A lease this close to its end is not used for another call, in seconds. */
+/** A lease this close to its end is not used for another call, in seconds; of a short one, its last half. */
 const EXPIRY_MARGIN_SECONDS = 30;
 /** A mint that has not been finished after this long was lost with the process, in seconds. */
 export const MINT_LOST_AFTER_SECONDS = 120;
@@ -43,15 +48,29 @@ export class LeaseStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS lease (
         lease_id TEXT PRIMARY KEY, upstream TEXT NOT NULL, status TEXT NOT NULL, sealed_credential TEXT, sealed_handle TEXT,
-        ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT)`);
+        ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT)`);
   }
 
-  /** The lease that serves a call now. */
-  usable(upstream: string, now: number): HeldLease | undefined {
+  /** Makes a table of an earlier release what this one needs. */
+  static addColumns(sql: SqlStorage): void {
+    addColumn(sql, "lease", "scopes", "TEXT");
+  }
+
+  /**
+   * The lease that serves a call now.
+   *
+   * @param sessionEnd epoch seconds; a lease that lasts until then is used to its last second
+   */
+  usable(upstream: string, now: number, sessionEnd: number): HeldLease | undefined {
     return this.#select(
-      "WHERE upstream = ? AND status = 'held' AND (expires_at IS NULL OR expires_at > ?) ORDER BY minted_at DESC LIMIT 1",
+      `WHERE upstream = ? AND status = 'held' AND sealed_credential IS NOT NULL AND (expires_at IS NULL
+       OR (expires_at > ? AND (expires_at >= ? OR expires_at - min(?, (expires_at - minted_at) / 2) > ?)))
+       ORDER BY minted_at DESC LIMIT 1`,
       upstream,
-      now + EXPIRY_MARGIN_SECONDS,
+      now,
+      sessionEnd,
+      EXPIRY_MARGIN_SECONDS,
+      now,
     ).map(toHeld)[0];
   }
 
@@ -61,6 +80,10 @@ export class LeaseStore {
 
   get(leaseId: string): HeldLease | undefined {
     return this.#select("WHERE lease_id = ? AND status = 'held'", leaseId).map(toHeld)[0];
+  }
+
+  isOpen(leaseId: string): boolean {
+    return this.#select("WHERE lease_id = ? AND status <> 'closed'", leaseId).length > 0;
   }
 
   /** Written before the upstream is asked, so that a crash in between leaves a trace. */
@@ -80,12 +103,14 @@ export class LeaseStore {
 
   hold(lease: HeldLease): void {
     this.#sql.exec(
-      "UPDATE lease SET status = 'held', sealed_credential = ?, sealed_handle = ?, ends = ?, expires_at = ?, minted_at = ? WHERE lease_id = ?",
-      lease.sealed_credential,
+      `UPDATE lease SET status = 'held', sealed_credential = ?, sealed_handle = ?, ends = ?, expires_at = ?, minted_at = ?, scopes = ?
+       WHERE lease_id = ?`,
+      lease.sealed_credential ?? null,
       lease.sealed_handle,
       lease.ends,
       lease.expires_at ?? null,
       lease.minted_at,
+      lease.scopes?.join(" ") ?? null,
       lease.lease_id,
     );
   }
@@ -136,10 +161,11 @@ function toHeld(row: Row): HeldLease {
   return {
     lease_id: row.lease_id,
     upstream: row.upstream,
-    sealed_credential: row.sealed_credential ?? "",
+    sealed_credential: row.sealed_credential ?? undefined,
     sealed_handle: row.sealed_handle ?? "",
     ends: (row.ends ?? "irrevocable") as HeldLease["ends"],
     expires_at: row.expires_at ?? undefined,
     minted_at: row.minted_at ?? 0,
+    scopes: row.scopes?.split(" ").filter((scope) => scope !== ""),
   };
 }

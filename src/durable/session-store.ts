@@ -36,6 +36,7 @@ export class SessionStore {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.#opened = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
+    if (this.#opened) LeaseStore.addColumns(sql);
   }
 
   /** Whether the session was ever opened. Until then the object writes nothing, so a guessed id costs no disk. */

@@ -225,7 +225,7 @@ export class Session extends DurableObject<Env> {
       return used;
     });
     if (!permitted.ok) return permitted;
-    const credential = await this.#leases.credentialFor(upstream, permitted.value.grant);
+    const credential = await this.#leases.credentialFor(upstream, unit, permitted.value.grant);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
     return ok({ credential: credential.value, ends_at: permitted.value.grant.expires_at });

@@ -66,6 +66,7 @@ export function UnitList({ units }: { units: readonly UnitLine[] }) {
 
 const ENFORCED: Readonly<Record<Enforcement, string>> = {
   upstream: "enforced by the upstream and by Stint",
+  scope: "the upstream enforces its scopes, Stint the rest",
   proxy: "enforced by Stint's proxy alone",
   server: "enforced by the server that gets the token",
 };

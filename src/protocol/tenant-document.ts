@@ -12,6 +12,19 @@ import {
 import { isPublicHost } from "../domain/public-address.ts";
 import { identifier } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
+import { secretReference } from "./secret-reference.ts";
+import {
+  apiKeyShape,
+  clientCredentialsShape,
+  googleOAuthShape,
+  googleServiceAccountShape,
+  jwtBearerShape,
+  jwtShape,
+  oauth2Shape,
+  refreshTokenShape,
+  slackShape,
+  tokenExchangeShape,
+} from "./upstream-shapes.ts";
 
 const MAX_LIST = 500;
 
@@ -37,13 +50,6 @@ const emailAddress = z
 const groupName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be lower-case letters, digits, dots, dashes or underscores");
-const secretName = z
-  .string()
-  .regex(/^[A-Z][A-Z0-9_]{0,63}$/, "must be a name such as GITHUB_APP_KEY")
-  .refine((name) => !name.startsWith("STINT_"), "names that start with STINT_ are the broker's own");
-const secretReference = z
-  .strictObject({ secret: secretName })
-  .describe("The name of a secret in the sealed store or the environment, never its value");
 const duration = z.string().regex(/^[1-9][0-9]{0,5}[smhd]$/, "must be a duration such as 90s, 30m or 2h");
 
 /** An address that the broker calls. Whether it may be called is judged again at every call. */
@@ -168,6 +174,12 @@ const operation = z.strictObject({
     .describe("METHOD and URLPattern pathname, such as GET /repos/:owner/:repo/issues"),
   location: z.string().max(200).optional().describe("How a location is read off the path, such as :owner/:repo"),
   permissions: z.record(z.string().max(64), z.string().max(64)).optional(),
+  scopes: z
+    .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, "must be a scope, RFC 6749 §3.3"))
+    .max(20)
+    .optional()
+    .describe("The OAuth scopes that it needs at the upstream"),
+  read_by_post: z.boolean().optional().describe("Whether a read may be a POST, for an upstream that searches so"),
 });
 const catalogue = z.strictObject({
   operations: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9:._-]{0,99}$/), operation),
@@ -177,14 +189,13 @@ const upstreamBase = {
   id: identifier.refine((id) => id !== "mcp", "is a reserved word"),
   base_url: baseUrl,
   catalogue: z.union([identifier, catalogue]),
+  operations: z
+    .array(z.string().max(100))
+    .min(1)
+    .max(MAX_LIST)
+    .optional()
+    .describe("Of the catalogue, these operations alone; all of them unless told"),
 };
-const headerName = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be a header name")
-  .refine(
-    (name) => !["host", "content-length", "connection", "transfer-encoding", "cookie"].includes(name.toLowerCase()),
-    "is a header that cannot carry a key",
-  );
 const upstream = z.discriminatedUnion("connector", [
   z.strictObject({
     ...upstreamBase,
@@ -193,16 +204,17 @@ const upstream = z.discriminatedUnion("connector", [
     installation_id: z.string().regex(/^[0-9]{1,20}$/),
     private_key: secretReference,
   }),
-  z.strictObject({
-    ...upstreamBase,
-    connector: z.literal("api_key"),
-    api_key: secretReference,
-    header: headerName.default("Authorization"),
-    scheme: z
-      .string()
-      .regex(/^[A-Za-z]{0,20}$/)
-      .default("Bearer"),
-  }),
+  z.strictObject({ ...upstreamBase, ...apiKeyShape }),
+  z.strictObject({ ...upstreamBase, ...slackShape }),
+  z.strictObject({ ...upstreamBase, ...jwtShape }),
+  z.discriminatedUnion("grant_type", [
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...clientCredentialsShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...refreshTokenShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...jwtBearerShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...tokenExchangeShape }),
+  ]),
+  z.strictObject({ ...upstreamBase, ...googleOAuthShape }),
+  z.strictObject({ ...upstreamBase, ...googleServiceAccountShape }),
 ]);
 
 const server = z.strictObject({
@@ -424,7 +436,9 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
     ...agents.map(({ jwks_uri }, at) => [`/agents/${at}/jwks_uri`, jwks_uri] as const),
     ...servers.map(({ jwks_uri }, at) => [`/servers/${at}/jwks_uri`, jwks_uri] as const),
     ...identity_providers.map(({ jwks_uri }, at) => [`/identity_providers/${at}/jwks_uri`, jwks_uri] as const),
-    ...upstreams.map(({ base_url }, at) => [`/upstreams/${at}/base_url`, base_url] as const),
+    ...upstreams.flatMap((upstream, at) =>
+      UPSTREAM_ADDRESSES.map((name) => [`/upstreams/${at}/${name}`, addressIn(upstream, name)] as const),
+    ),
     ["/sso/issuer", sso?.issuer],
     ["/notify/webhook/url", webhook?.url],
     ["/notify/slack/base_url", slack?.base_url],
@@ -438,6 +452,12 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
   const { smtp } = email ?? {};
   const isPrivateSmtp = smtp !== undefined && (!isPublicHost(smtp.host) || smtp.security === "none");
   return isPrivateSmtp ? [...problems, { path: "/notify/email/smtp", message: NOT_PUBLIC }] : problems;
+}
+
+const UPSTREAM_ADDRESSES = ["base_url", "token_endpoint", "revocation_endpoint", "authorization_server"];
+
+function addressIn(upstream: object, name: string): string | undefined {
+  return (upstream as { [member: string]: string | undefined })[name];
 }
 
 const NOT_PUBLIC =

@@ -111,6 +111,14 @@ export const admin = new Hono<App>()
     await storeSecret(c.env, c.var.tenant.issuer, name, value);
     return c.json({ stored: name });
   })
+  .get("/admin/connections", async (c) =>
+    c.json({ connections: await tenantObject(c.env, c.var.tenant.issuer).connections() }),
+  )
+  .post("/admin/connections/:secret/retry", async (c) => {
+    const secret = c.req.param("secret");
+    const isRetried = await tenantObject(c.env, c.var.tenant.issuer).retryConnection(secret);
+    return isRetried ? c.json({ retried: secret }) : renderError(NOT_FOUND);
+  })
   .get("/admin/keys", (c) => c.json({ keys: c.var.tenant.keys.map((key) => keyView(key, c)) }))
   .post("/admin/keys/rotate", async (c) => {
     const body = await readJsonObject(c.req.raw);

@@ -15,6 +15,7 @@ import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import { narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { agentObject, sessionObject } from "./objects.ts";
@@ -98,7 +99,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     request,
     requestDigest: digestOf(request),
     plan: judged.value.plan,
-    setting: { issuer, labels: labelsFor(tenant, request, history), match_code: code, browser: ask.browser },
+    setting: { issuer, labels: labelsFor(tenant, request, narrowingAt, history), match_code: code, browser: ask.browser },
     channels: channelsOf(tenant.document.notify),
   });
   return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
