@@ -22,11 +22,12 @@ export const oauth2: Connector<OAuth2Upstream> = {
   async mint(request) {
     const { upstream, catalogue, access } = request;
     const configured = upstream.scope === undefined ? undefined : readScope(upstream.scope);
-    const asked = scopesOf(operationsOf(access, catalogue)) ?? configured;
+    const needed = upstream.scope_narrowing ? scopesOf(operationsOf(access, catalogue)) : undefined;
+    const asked = needed ?? configured;
     const issued = await issue(request, asked?.join(" ") ?? "");
     if (!issued.ok) return issued;
     return mintedToken(issued.value, {
-      asked,
+      asked: upstream.scope_narrowing ? asked : undefined,
       revocable: upstream.revocation_endpoint !== undefined,
       now: request.now,
     });
@@ -36,7 +37,7 @@ export const oauth2: Connector<OAuth2Upstream> = {
     return revokeToken(upstream, handle, context);
   },
 
-  narrowing: (_, operations) => narrowingByScope(operations),
+  narrowing: ({ scope_narrowing }, operations) => (scope_narrowing ? narrowingByScope(operations) : "proxy"),
 
   describe: ({ revocation_endpoint }) => ({
     credential: "per_session",

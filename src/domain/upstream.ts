@@ -93,6 +93,8 @@ export type OAuth2Upstream = UpstreamBase &
     readonly connector: "oauth2";
     /** What is asked for where the catalogue names no scopes, RFC 6749 §3.3. */
     readonly scope?: string | undefined;
+    /** Whether each session's token is asked for with no more scope than it needs, and refused when it holds more. */
+    readonly scope_narrowing: boolean;
     /** RFC 8707. */
     readonly resource?: string | undefined;
     readonly audience?: string | undefined;
@@ -107,6 +109,7 @@ export interface GoogleOAuthUpstream extends UpstreamBase {
   readonly client_secret: SecretReference;
   readonly refresh_token: SecretReference;
   readonly token_endpoint: string;
+  readonly scope_narrowing: boolean;
 }
 
 export interface GoogleServiceAccountUpstream extends UpstreamBase {

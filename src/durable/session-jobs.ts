@@ -223,6 +223,10 @@ async function revokeLease(leaseId: string, attempts: number, { books, leases }:
   return DONE;
 }
 
+function utc(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
+
 /** Signs the closing statement once every lease has found its fate. */
 async function receipt(context: JobContext): Promise<JobOutcome> {
   const { state, setting, leases, usage } = context.books.describe();
@@ -233,7 +237,7 @@ async function receipt(context: JobContext): Promise<JobOutcome> {
     iss: setting.issuer,
     iat: context.books.now(),
     jti: ID_PREFIXES.receipt + sha256(state.request.session_id),
-    ...receiptClaims(state, leases, usage, { seq, hash }),
+    ...receiptClaims(state, leases, usage, { seq, hash }, utc),
   });
   context.books.store.writeReceipt(jws);
   context.books.record("receipt.signed", { digest: sha256(jws) });

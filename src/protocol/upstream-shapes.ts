@@ -49,6 +49,13 @@ export const jwtShape = {
   audience: visibleText.optional().describe("The aud of the tokens; base_url unless told"),
 };
 
+const scopeNarrowing = z
+  .boolean()
+  .default(true)
+  .describe(
+    "Whether each token is asked for with no more scope than its session needs, and refused when it holds more",
+  );
+
 export const oauth2Shape = {
   connector: z.literal("oauth2"),
   token_endpoint: endpoint.optional(),
@@ -64,6 +71,7 @@ export const oauth2Shape = {
   private_key: secretReference.optional().describe("PEM, RSA or P-256: signs client assertions and JWT bearer grants"),
   private_key_id: visibleText.optional(),
   scope: scope.optional().describe("Asked for where the catalogue names no scopes"),
+  scope_narrowing: scopeNarrowing,
   resource: endpoint.optional().describe("RFC 8707"),
   audience: visibleText.optional(),
 };
@@ -101,6 +109,7 @@ export const googleOAuthShape = {
   client_secret: secretReference,
   refresh_token: secretReference,
   token_endpoint: endpoint.default(GOOGLE_TOKEN_ENDPOINT),
+  scope_narrowing: scopeNarrowing,
 };
 
 export const googleServiceAccountShape = {
