@@ -99,7 +99,12 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     request,
     requestDigest: digestOf(request),
     plan: judged.value.plan,
-    setting: { issuer, labels: labelsFor(tenant, request, narrowingAt, history), match_code: code, browser: ask.browser },
+    setting: {
+      issuer,
+      labels: labelsFor(tenant, request, narrowingAt, history),
+      match_code: code,
+      browser: ask.browser,
+    },
     channels: channelsOf(tenant.document.notify),
   });
   return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
