@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { readConfig } from "./config.ts";
 import { log } from "./log.ts";
 import { renderError, UNAVAILABLE } from "./protocol/wire-error.ts";
+import { accountPages } from "./routes/accounts.tsx";
 import { admin } from "./routes/admin.ts";
 import { authorize } from "./routes/authorize.tsx";
 import { backchannel } from "./routes/backchannel.ts";
@@ -66,6 +67,7 @@ for (const surface of [
   enrol,
   signInPages,
   inbox,
+  accountPages,
   slack,
   assets,
   admin,
@@ -123,6 +125,11 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/inbox", "GET, HEAD"],
   ["/inbox/view", "POST"],
   ["/inbox/open", "POST"],
+  ["/accounts", "GET, HEAD"],
+  ["/accounts/view", "POST"],
+  ["/accounts/link", "POST"],
+  ["/accounts/finish", "POST"],
+  ["/accounts/unlink", "POST"],
   ["/slack/interactions", "POST"],
   ["/oauth/jwks", "GET, HEAD"],
   ["/.well-known/oauth-authorization-server", "GET, HEAD"],

@@ -3,7 +3,7 @@ import type { Credential } from "../domain/credential.ts";
 import type { Enforcement } from "../domain/facts.ts";
 import type { Result } from "../domain/result.ts";
 import type { Catalogue, Operation } from "../domain/tenant.ts";
-import type { OAuth2RefreshUpstream, Upstream } from "../domain/upstream.ts";
+import type { LinkedUpstream, OAuth2RefreshUpstream, Upstream } from "../domain/upstream.ts";
 import type { Outbound, OutboundFault } from "./outbound.ts";
 
 /** What a connector may use. */
@@ -25,6 +25,8 @@ export interface MintRequest<U extends Upstream> extends ConnectorContext<U> {
   readonly signAsStint: (claims: object) => Promise<string>;
   /** Uses a refresh token where nobody else can use it at the same time. */
   readonly refresh: (upstream: OAuth2RefreshUpstream, scope: string) => Promise<Result<IssuedToken, ConnectorFault>>;
+  /** Uses the account that the person linked for whom the session works. */
+  readonly draw: (upstream: LinkedUpstream, scope: string) => Promise<Result<IssuedToken, ConnectorFault>>;
 }
 
 /** What an upstream may be told of the session that a credential is for. */
@@ -75,6 +77,8 @@ export type ConnectorFault =
   | { readonly kind: "too_wide"; readonly minted: Minted }
   /** What stands behind all credentials of this upstream is lost, until the operator renews it. */
   | { readonly kind: "upstream_broken" }
+  /** The person for whom the session works has linked no account. */
+  | { readonly kind: "not_linked" }
   /** The tenant's configuration lacks something. */
   | { readonly kind: "misconfigured"; readonly missing: string };
 

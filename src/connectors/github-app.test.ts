@@ -49,6 +49,7 @@ const mint = (hub: ReturnType<typeof answering>, catalogue: Catalogue = github, 
       expires_at: NOW + 600,
     },
     signAsStint: unused,
+    draw: () => Promise.reject(new Error("no accounts here")),
     refresh: unused,
   });
 const unused = () => Promise.reject(new Error("not for GitHub"));

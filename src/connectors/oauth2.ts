@@ -48,6 +48,7 @@ export const oauth2: Connector<OAuth2Upstream> = {
 async function issue(request: OAuth2Mint, scope: string): Promise<Result<IssuedToken, ConnectorFault>> {
   const { upstream } = request;
   if (upstream.grant_type === "refresh_token") return request.refresh(upstream, scope);
+  if (upstream.grant_type === "authorization_code") return request.draw(upstream, scope);
   const parameters = await grantParameters(request);
   if (!parameters.ok) return parameters;
   const { resource, audience } = upstream;
@@ -71,6 +72,7 @@ async function grantParameters(request: OAuth2Mint): Promise<Result<Record<strin
   switch (upstream.grant_type) {
     case "client_credentials":
     case "refresh_token":
+    case "authorization_code":
       return ok({});
     case "urn:ietf:params:oauth:grant-type:jwt-bearer": {
       const claims = assertionClaims(request, upstream.subject);

@@ -9,23 +9,32 @@ const METADATA_LIFETIME_SECONDS = 600;
 /** More authorization servers than a broker has upstreams. */
 const MAX_REMEMBERED = 500;
 
-const metadata = z.object({ issuer: z.string(), token_endpoint: z.url({ protocol: /^https?$/ }).max(500) });
+const address = z.url({ protocol: /^https?$/ }).max(500);
+const metadata = z.object({
+  issuer: z.string(),
+  token_endpoint: address,
+  authorization_endpoint: address.optional(),
+  authorization_response_iss_parameter_supported: z.boolean().optional(),
+});
 
-const remembered = new Map<string, { readonly tokenEndpoint: string; readonly until: number }>();
+/** What an authorization server says of itself, as far as Stint needs it. */
+export type ServerMetadata = z.infer<typeof metadata>;
+
+const remembered = new Map<string, { readonly server: ServerMetadata; readonly until: number }>();
 
 /**
- * The token endpoint that an authorization server names in its metadata, RFC 8414 §3, or as an OpenID
- * provider. Metadata that names another issuer is refused (§3.3): it would send our secrets elsewhere.
+ * What an authorization server says in its metadata, RFC 8414 §3, or as an OpenID provider. Metadata
+ * that names another issuer is refused (§3.3): it would send our secrets elsewhere.
  *
  * @param now epoch seconds
  */
-export async function discoverTokenEndpoint(
+export async function discoverServer(
   issuer: string,
   outbound: Outbound,
   now: number,
-): Promise<Result<string, "unavailable">> {
+): Promise<Result<ServerMetadata, "unavailable">> {
   const known = remembered.get(issuer);
-  if (known !== undefined && known.until > now) return ok(known.tokenEndpoint);
+  if (known !== undefined && known.until > now) return ok(known.server);
   for (const url of metadataAddresses(issuer)) {
     const answer = await outbound.text({
       url,
@@ -38,8 +47,8 @@ export async function discoverTokenEndpoint(
     const found = parse(answer.value.text);
     if (found?.issuer !== issuer) continue;
     if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-    remembered.set(issuer, { tokenEndpoint: found.token_endpoint, until: now + METADATA_LIFETIME_SECONDS });
-    return ok(found.token_endpoint);
+    remembered.set(issuer, { server: found, until: now + METADATA_LIFETIME_SECONDS });
+    return ok(found);
   }
   return err("unavailable");
 }
@@ -54,7 +63,7 @@ function metadataAddresses(issuer: string): string[] {
   ];
 }
 
-function parse(text: string): z.infer<typeof metadata> | undefined {
+function parse(text: string): ServerMetadata | undefined {
   try {
     return metadata.safeParse(JSON.parse(text)).data;
   } catch {

@@ -11,7 +11,7 @@ import type { OAuthClient } from "../domain/upstream.ts";
 import { clientAuthentication } from "./client-authentication.ts";
 import { unanswered, type ConnectorFault, type IssuedToken } from "./connector.ts";
 import type { Outbound, TextResponse } from "./outbound.ts";
-import { discoverTokenEndpoint } from "./server-metadata.ts";
+import { discoverServer } from "./server-metadata.ts";
 
 const DEADLINE_MS = 10_000;
 /** A token answer is a few hundred bytes, with an id_token a few thousand. */
@@ -79,16 +79,17 @@ export async function requestToken(
   return err(rest === undefined ? { kind: "answer_lost" } : { kind: "unusable", refresh_token: rest.refresh_token });
 }
 
-/** Takes an access token back, RFC 7009 §2. */
+/** Takes a token back, RFC 7009 §2; with a refresh token, all that came of it. */
 export async function revokeToken(
   client: OAuthClient,
   token: string,
   context: TokenEndpointContext,
+  hint: "access_token" | "refresh_token" = "access_token",
 ): Promise<Result<"revoked", ConnectorFault>> {
   const answer = await call(client, context, (server, authentication, options) =>
     revocationRequest(server, { client_id: client.client_id }, authentication, token, {
       ...options,
-      additionalParameters: { token_type_hint: "access_token" },
+      additionalParameters: { token_type_hint: hint },
     }),
   );
   if (!answer.ok) return err(toConnectorFault(answer.error));
@@ -128,14 +129,14 @@ async function call(
   const { revocation_endpoint, authorization_server = "" } = client;
   const endpoint =
     client.token_endpoint === undefined
-      ? await discoverTokenEndpoint(authorization_server, outbound, now)
-      : ok(client.token_endpoint);
+      ? await discoverServer(authorization_server, outbound, now)
+      : ok({ token_endpoint: client.token_endpoint });
   if (!endpoint.ok) return err({ kind: "upstream_unavailable" });
   let answer: Result<TextResponse, TokenFault> = err({ kind: "answer_lost" });
   const server = {
     // The `aud` of client assertions, RFC 7523 §3.
-    issuer: client.authorization_server ?? endpoint.value,
-    token_endpoint: endpoint.value,
+    issuer: client.authorization_server ?? endpoint.value.token_endpoint,
+    token_endpoint: endpoint.value.token_endpoint,
     ...(revocation_endpoint === undefined ? {} : { revocation_endpoint }),
   };
   await send(server, authentication.value, {

@@ -4,6 +4,9 @@ import { deriveKey, hmac } from "./hash.ts";
 /** How long somebody may take at their identity provider, in seconds. */
 const LIFETIME_SECONDS = 10 * 60;
 
+/** Stands in no purpose and in no id. */
+const SEPARATOR = "~";
+
 /** The secrets of one way to the identity provider and back. Nothing is stored: all of it follows from `state` and the browser. */
 export interface SignInAttempt {
   readonly state: string;
@@ -21,7 +24,7 @@ export function beginAttempt(
   purpose: string,
   now: number,
 ): SignInAttempt {
-  const state = `${purpose}.${makeChallengeNonce(root, issuer, aboutOf(browser, purpose), now)}`;
+  const state = `${purpose}${SEPARATOR}${makeChallengeNonce(root, issuer, aboutOf(browser, purpose), now)}`;
   return secretsOf(root, issuer, browser, state, now + LIFETIME_SECONDS);
 }
 
@@ -33,11 +36,22 @@ export function resumeAttempt(
   state: string,
   now: number,
 ): { readonly attempt: SignInAttempt; readonly purpose: string } | undefined {
-  const dot = state.indexOf(".");
-  const purpose = state.slice(0, Math.max(dot, 0));
+  const purpose = purposeOf(state);
   const about = aboutOf(browser, purpose);
-  const until = challengeNonceUntil(root, issuer, about, state.slice(dot + 1), now, LIFETIME_SECONDS);
+  const until = challengeNonceUntil(
+    root,
+    issuer,
+    about,
+    state.slice(purpose.length + SEPARATOR.length),
+    now,
+    LIFETIME_SECONDS,
+  );
   return until === undefined ? undefined : { attempt: secretsOf(root, issuer, browser, state, until), purpose };
+}
+
+/** What a `state` says it is for. Only {@link resumeAttempt} says whether it is. */
+export function purposeOf(state: string): string {
+  return state.slice(0, Math.max(state.indexOf(SEPARATOR), 0));
 }
 
 function aboutOf(browser: string, purpose: string): string {

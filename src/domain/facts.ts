@@ -33,6 +33,8 @@ export interface Labels {
   readonly agent_name: string;
   readonly owner_name: string;
   readonly user_name?: string | undefined;
+  /** Upstreams at which it would use that person's own account. */
+  readonly accounts?: readonly string[] | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
   readonly history?: History | undefined;
 }
@@ -66,6 +68,7 @@ export function factsOf(
       { label: "Key", value: keyOf(request) },
       ...codeFlowRows(request),
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
+      ...(labels.accounts === undefined ? [] : [{ label: "With their account at", value: labels.accounts.join("\n") }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
       { label: "For at most", value: formatDuration(request.expires_in) },

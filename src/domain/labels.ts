@@ -1,6 +1,7 @@
 import { unitsOf, type AccessDetail } from "./access.ts";
 import type { CompiledTenant, CompiledUpstream } from "./compiled-tenant.ts";
 import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
+import { linkables } from "./linked-account.ts";
 import { registrationOf } from "./registration.ts";
 import type { SessionRequest } from "./request.ts";
 import type { Operation } from "./tenant.ts";
@@ -18,10 +19,14 @@ export function labelsFor(
   const agent = registrationOf(tenant, request.client_id);
   const owner = agent === undefined ? undefined : tenant.people.get(agent.owner);
   const user = request.user === undefined ? undefined : tenant.people.get(request.user);
+  const accounts = linkables(tenant)
+    .map(({ upstream }) => upstream.id)
+    .filter((id) => request.authorization_details.some((detail) => "upstream" in detail && detail.upstream === id));
   return {
     agent_name: agent?.name ?? request.client_id,
     owner_name: owner === undefined ? "nobody" : `${owner.name} (${owner.id})`,
     ...(user === undefined ? {} : { user_name: `${user.name} (${user.id})` }),
+    ...(accounts.length === 0 ? {} : { accounts }),
     ...(history === undefined ? {} : { history }),
     units: Object.fromEntries(
       request.authorization_details.flatMap((detail) =>

@@ -1,6 +1,7 @@
 import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
 import { parseDuration } from "./duration.ts";
+import { isLinked } from "./linked-account.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
 import { err, ok, type Result } from "./result.ts";
 import { ASSURANCE_LEVELS, involvesSso, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
@@ -42,6 +43,8 @@ export interface ApprovalPlan {
 export type AskFault =
   | { readonly reason: "unknown_access"; readonly detail: string }
   | { readonly reason: "unknown_user" }
+  | { readonly reason: "user_missing" }
+  | { readonly reason: "not_linked"; readonly upstream: string }
   | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "no_approver"; readonly policy: string }
@@ -58,6 +61,7 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   for (const detail of ask.details) {
     const fault = unknownPart(tenant, detail);
     if (fault !== undefined) return err({ reason: "unknown_access", detail: fault });
+    if (ask.user === undefined && lendsAccount(tenant, detail)) return err({ reason: "user_missing" });
   }
   if (ask.user !== undefined && !tenant.people.has(ask.user)) return err({ reason: "unknown_user" });
 
@@ -177,6 +181,12 @@ export function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPo
 
 function firstRefused(tenant: CompiledTenant, clientId: string, units: readonly AccessUnit[]): AccessUnit {
   return units.find((unit) => !allowsNow(tenant, clientId, unit)) ?? units[0] ?? "";
+}
+
+/** Whether it uses an account that a person linked, and so needs to be told whose. */
+function lendsAccount(tenant: CompiledTenant, detail: AccessDetail): boolean {
+  const upstream = detail.type === "upstream_access" ? tenant.upstreams.get(detail.upstream)?.upstream : undefined;
+  return upstream !== undefined && isLinked(upstream);
 }
 
 function unknownPart(tenant: CompiledTenant, detail: AccessDetail): string | undefined {

@@ -1,3 +1,4 @@
+import { isLinked } from "./linked-account.ts";
 import type { TenantDocument } from "./tenant.ts";
 import type { OAuth2Upstream, Upstream } from "./upstream.ts";
 
@@ -30,17 +31,22 @@ export function checkUpstream(upstream: Upstream, document: TenantDocument): Ups
   }
 }
 
-function checkOAuth2({
-  token_endpoint,
-  authorization_server,
-  token_endpoint_auth_method: method,
-  client_secret,
-  private_key,
-  grant_type,
-}: OAuth2Upstream): UpstreamProblem[] {
+function checkOAuth2(upstream: OAuth2Upstream): UpstreamProblem[] {
+  const { token_endpoint, authorization_server, client_secret, private_key, grant_type } = upstream;
+  const method = upstream.token_endpoint_auth_method;
+  const canLink =
+    !isLinked(upstream) || upstream.authorization_endpoint !== undefined || authorization_server !== undefined;
   const needsSecret = method === "client_secret_basic" || method === "client_secret_post";
   const usesKey = method === "private_key_jwt" || grant_type === "urn:ietf:params:oauth:grant-type:jwt-bearer";
   return [
+    ...(canLink
+      ? []
+      : [
+          {
+            path: "/authorization_endpoint",
+            message: "needs an authorization_endpoint, or an authorization_server whose metadata names it",
+          },
+        ]),
     ...(token_endpoint === undefined && authorization_server === undefined
       ? [
           {

@@ -71,9 +71,20 @@ export interface RefreshTokenSource {
   readonly refresh_token_rotation: boolean;
 }
 
+/** Each person links an account of their own; a session uses that of the person it acts for. */
+export interface LinkedAccountSource {
+  readonly grant_type: "authorization_code";
+  /** Where there is none, the metadata of `authorization_server` names it, RFC 8414. */
+  readonly authorization_endpoint?: string | undefined;
+  /** What else the server has to be asked with, such as Google's `access_type`. */
+  readonly authorization_parameters: Readonly<Record<string, string>>;
+  readonly refresh_token_rotation: boolean;
+}
+
 type OAuthGrant =
   | { readonly grant_type: "client_credentials" }
   | RefreshTokenSource
+  | LinkedAccountSource
   | {
       readonly grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer";
       /** Whom the token is for; the session's own subject unless told. */
@@ -101,6 +112,8 @@ export type OAuth2Upstream = UpstreamBase &
   };
 
 export type OAuth2RefreshUpstream = Extract<OAuth2Upstream, RefreshTokenSource>;
+
+export type LinkedUpstream = Extract<OAuth2Upstream, LinkedAccountSource>;
 
 /** A Google user's own consent: `oauth2` with a refresh token, as Google has it. */
 export interface GoogleOAuthUpstream extends UpstreamBase {

@@ -78,6 +78,12 @@ export class LeaseStore {
     return this.#select("WHERE status = 'held'").map(toHeld);
   }
 
+  /** Keeps what an upstream gave from being used again, until it is taken back; answers those leases. */
+  withdraw(upstream: string): HeldLease[] {
+    this.#sql.exec("UPDATE lease SET sealed_credential = NULL WHERE upstream = ? AND status = 'held'", upstream);
+    return this.held().filter((lease) => lease.upstream === upstream);
+  }
+
   get(leaseId: string): HeldLease | undefined {
     return this.#select("WHERE lease_id = ? AND status = 'held'", leaseId).map(toHeld)[0];
   }

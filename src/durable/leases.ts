@@ -1,5 +1,5 @@
 import { connectorFor } from "../connectors/index.ts";
-import type { ConnectorFault, Minted } from "../connectors/connector.ts";
+import type { ConnectorFault, IssuedToken, Minted } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
 import { seal, unseal } from "../crypto/seal.ts";
 import { signToken } from "../crypto/signing-key.ts";
@@ -8,6 +8,7 @@ import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
 import type { Credential } from "../domain/credential.ts";
 import type { Grant } from "../domain/grant.ts";
 import { ID_PREFIXES, objectName } from "../domain/ids.ts";
+import type { LinkedUpstream } from "../domain/upstream.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { loadTenant, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
@@ -19,6 +20,7 @@ export type LeaseFault =
   | "upstream_unavailable"
   | "upstream_refused"
   | "upstream_broken"
+  | "not_linked"
   | "upstream_misconfigured"
   /** The upstream gave less than was granted, and the call needs what it held back. */
   | "upstream_withheld";
@@ -128,8 +130,31 @@ export class Leases {
       outbound: outboundOf(context),
       readSecret: (name) => readSecret(this.#env, context.issuer, name),
       signAsStint: (claims) => signToken(signingKey(context, "upstream_token"), claims),
+      draw: (source, scope) => this.#draw(source, scope, grant),
       refresh: (source, scope) => tenant.refreshAccess(source, scope).catch(() => err({ kind: "answer_lost" })),
       now: this.#books.now(),
+    });
+  }
+
+  /** By the account of the person whom the request named, and nobody else's: an agent's own id is no person. */
+  async #draw(
+    upstream: LinkedUpstream,
+    scope: string,
+    { issuer, expires_at }: Grant,
+  ): Promise<Result<IssuedToken, ConnectorFault>> {
+    const { user, session_id } = this.#books.current().request;
+    if (user === undefined) return err({ kind: "not_linked" });
+    const person = this.#env.PERSON.getByName(objectName(issuer, user));
+    const session = { session_id, expires_at };
+    return person
+      .drawFromAccount({ identity: { issuer, person: user }, upstream, scope, session })
+      .catch(() => err({ kind: "answer_lost" }));
+  }
+
+  /** Stops using what an upstream gave, and takes it back. What it gives from now on is another matter. */
+  retire(upstream: string): void {
+    this.#storage.transactionSync(() => {
+      for (const { lease_id } of this.#books.leases.withdraw(upstream)) this.#books.queueRevocation(lease_id);
     });
   }
 
@@ -188,6 +213,7 @@ export class Leases {
         return this.#giveUp(leaseId, fault.kind);
       case "upstream_refused":
       case "upstream_broken":
+      case "not_linked":
         return this.#giveUp(leaseId, fault.kind);
       case "misconfigured":
         return this.#giveUp(leaseId, "upstream_misconfigured");

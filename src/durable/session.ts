@@ -236,6 +236,13 @@ export class Session extends DurableObject<Env> {
     if (this.#opened) await this.#transactTogether(() => this.#books.refuse({ ...data, reason }));
   }
 
+  /** Gives back what an upstream gave, because the account it came of was unlinked. */
+  async giveBack(upstream: string): Promise<void> {
+    if (!this.#opened) return;
+    this.#leases.retire(upstream);
+    await this.#clockwork.arm();
+  }
+
   /** Whether a token of this session is good now. */
   introspect(token: PresentedToken, standing: Standing): Result<void, LiveFault> {
     if (!this.#opened) return err("unknown_session");

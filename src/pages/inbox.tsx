@@ -20,10 +20,12 @@ export interface InboxProps {
   readonly working: readonly InboxItem[];
   /** Requests that the page has no room for. */
   readonly hidden: number;
+  /** Whether there is anything to link here. */
+  readonly hasAccounts: boolean;
 }
 
 /** What waits for one person, and what they let work. Each is looked at on a page of its own; nothing is decided here. */
-export function Inbox({ personName, csrf, waiting, working, hidden }: InboxProps) {
+export function Inbox({ personName, csrf, waiting, working, hidden, hasAccounts }: InboxProps) {
   return (
     <Layout title="Inbox" person={personName}>
       <section class="card" aria-labelledby="waiting">
@@ -41,6 +43,11 @@ export function Inbox({ personName, csrf, waiting, working, hidden }: InboxProps
             <Entry heading="h3" item={item} csrf={csrf} expires="Ends" button="Watch or end it" />
           ))}
         </section>
+      )}
+      {hasAccounts && (
+        <p>
+          <a href="/accounts">Linked accounts</a>
+        </p>
       )}
       <form method="post" action="/sign-out">
         <button type="submit" class="quiet">

@@ -23,6 +23,7 @@ export function SignInPage({ provider, purpose }: SignInPageProps) {
           </form>
         )}
         <form method="post" action="/sign-in/passkey" data-passkey="get" data-challenge="/sign-in/challenge">
+          <input type="hidden" name="purpose" value={purpose} />
           <input type="hidden" name="nonce" value="" />
           <input type="hidden" name="credential" value="" />
           <p class="problem" role="alert" hidden></p>

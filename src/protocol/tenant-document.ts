@@ -20,6 +20,7 @@ import {
   googleServiceAccountShape,
   jwtBearerShape,
   jwtShape,
+  linkedAccountShape,
   oauth2Shape,
   refreshTokenShape,
   slackShape,
@@ -210,6 +211,7 @@ const upstream = z.discriminatedUnion("connector", [
   z.discriminatedUnion("grant_type", [
     z.strictObject({ ...upstreamBase, ...oauth2Shape, ...clientCredentialsShape }),
     z.strictObject({ ...upstreamBase, ...oauth2Shape, ...refreshTokenShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...linkedAccountShape }),
     z.strictObject({ ...upstreamBase, ...oauth2Shape, ...jwtBearerShape }),
     z.strictObject({ ...upstreamBase, ...oauth2Shape, ...tokenExchangeShape }),
   ]),
@@ -454,7 +456,13 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
   return isPrivateSmtp ? [...problems, { path: "/notify/email/smtp", message: NOT_PUBLIC }] : problems;
 }
 
-const UPSTREAM_ADDRESSES = ["base_url", "token_endpoint", "revocation_endpoint", "authorization_server"];
+const UPSTREAM_ADDRESSES = [
+  "base_url",
+  "authorization_endpoint",
+  "token_endpoint",
+  "revocation_endpoint",
+  "authorization_server",
+];
 
 function addressIn(upstream: object, name: string): string | undefined {
   return (upstream as { [member: string]: string | undefined })[name];

@@ -87,6 +87,35 @@ export const refreshTokenShape = {
     .describe("Whether each use replaces the token, so that a lost answer loses the connection"),
 };
 
+/** What the flow itself says, and no configuration. */
+const FLOW_PARAMETERS = [
+  "response_type",
+  "response_mode",
+  "client_id",
+  "redirect_uri",
+  "scope",
+  "state",
+  "code_challenge",
+  "code_challenge_method",
+  "resource",
+  "request",
+  "request_uri",
+];
+
+export const linkedAccountShape = {
+  grant_type: z.literal("authorization_code").describe("Each person links an account of their own"),
+  authorization_endpoint: endpoint.optional(),
+  authorization_parameters: z
+    .record(z.string().regex(/^[a-z_]{1,40}$/), visibleText)
+    .default({})
+    .refine((parameters) => FLOW_PARAMETERS.every((name) => !(name in parameters)), "names what Stint itself says")
+    .describe("What else the server has to be asked with, such as access_type=offline at Google"),
+  refresh_token_rotation: z
+    .boolean()
+    .default(true)
+    .describe("Whether each use replaces the token, so that a lost answer loses the account"),
+};
+
 export const jwtBearerShape = {
   grant_type: z.literal("urn:ietf:params:oauth:grant-type:jwt-bearer"),
   subject: visibleText.optional().describe("Whom the token is for; the session's own subject unless told"),

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { isSessionId } from "../domain/ids.ts";
 import { unitsOf } from "../domain/access.ts";
+import { linkables } from "../domain/linked-account.ts";
 import { unitLine } from "../domain/facts.ts";
 import { Inbox, type InboxItem } from "../pages/inbox.tsx";
 import { Onward } from "../pages/onward.tsx";
@@ -63,6 +64,7 @@ async function inboxPage(c: Handling, { person, digest }: SignedIn): Promise<Res
       waiting={requests.filter((item) => item !== undefined)}
       working={sessions.filter((item) => item !== undefined)}
       hidden={Math.max(0, waiting.length - MAX_SHOWN)}
+      hasAccounts={linkables(c.var.tenant.tenant).length > 0}
     />,
   );
 }

@@ -201,6 +201,8 @@ function callError(
       };
     case "upstream_broken":
       return UPSTREAM_BROKEN;
+    case "not_linked":
+      return deny("account_not_linked", "the person this session works for has no account linked at this upstream");
     case "upstream_withheld":
       return deny("upstream_withheld", "the upstream gave Stint less than was granted, and this call needs the rest");
     case "upstream_misconfigured":

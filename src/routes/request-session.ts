@@ -3,8 +3,9 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
+import { linkables } from "../domain/linked-account.ts";
 import { labelsFor } from "../domain/labels.ts";
-import { judgeAsk, type AskFault } from "../domain/policy.ts";
+import { judgeAsk, type AskFault, type JudgedAsk } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -18,7 +19,7 @@ import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
-import { agentObject, sessionObject } from "./objects.ts";
+import { agentObject, personObject, sessionObject } from "./objects.ts";
 import { freshNonce } from "./proof.ts";
 
 /** What is asked for, whichever door it came through. */
@@ -61,13 +62,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
-  const judged = judgeAsk(tenant, {
-    clientId: client.id,
-    details: authorization_details,
-    expiresInSeconds: ask.expires_in,
-    user,
-    approver,
-  });
+  const judged = await judge(c, ask);
   if (!judged.ok) {
     const used = await agent.consume(identity, oneTime);
     if (!used.ok) return err({ kind: "not_admitted", fault: { reason: used.error } });
@@ -108,6 +103,21 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     channels: channelsOf(tenant.document.notify),
   });
   return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
+}
+
+/** By the trust policy, and by whether the person it works for has linked the accounts that it would use. */
+async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, AskFault>> {
+  const { issuer, tenant } = c.var.tenant;
+  const { client, authorization_details: details, expires_in: expiresInSeconds, user, approver } = ask;
+  const judged = judgeAsk(tenant, { clientId: client.id, details, expiresInSeconds, user, approver });
+  if (!judged.ok || user === undefined) return judged;
+  const needed = linkables(tenant).filter(({ upstream }) =>
+    details.some((detail) => detail.type === "upstream_access" && detail.upstream === upstream.id),
+  );
+  if (needed.length === 0) return judged;
+  const linked = await personObject(c.env, issuer, user).accounts();
+  const missing = needed.find(({ upstream: { id } }) => !linked.some(({ upstream }) => upstream === id));
+  return missing === undefined ? judged : err({ reason: "not_linked", upstream: missing.upstream.id });
 }
 
 /** How approvers are told. Without any, a request waits in their inbox. */

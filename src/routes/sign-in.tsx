@@ -22,6 +22,7 @@ import { signIn, signOut } from "./signed-in.ts";
 const DESTINATIONS: ReadonlyMap<string, string> = new Map([
   ["approve", "/approve"],
   ["inbox", "/inbox"],
+  ["accounts", "/accounts"],
 ]);
 
 /**
@@ -104,7 +105,7 @@ async function finishSso(c: Handling, answer: URLSearchParams): Promise<Response
   const person = personOf(tenant, identity);
   if (person === undefined) return outcome(c, { kind: "unknown_person", ...identity });
   const roles = rolesBorneOut(person, sso, groups);
-  if (roles.length === 0) return outcome(c, { kind: "no_role" });
+  if (roles.length === 0 && person.roles.length > 0) return outcome(c, { kind: "no_role" });
   const isSignedIn = await signIn(c, person, {
     oneTime: [{ key: `sign-in:${attempt.state}`, rememberUntil: attempt.rememberUntil }],
     how: { by: "sso", identity },
@@ -139,7 +140,7 @@ async function finishPasskey(c: Handling, form: Form): Promise<Response> {
   });
   if (!used.ok) return outcome(c, { kind: "refused" });
   const isSignedIn = await signIn(c, person, { oneTime: [], how: { by: "passkey" }, roles: person.roles });
-  return isSignedIn ? goTo(c, "inbox") : outcome(c, { kind: "refused" });
+  return isSignedIn ? goTo(c, form.get("purpose") ?? "inbox") : outcome(c, { kind: "refused" });
 }
 
 /** What a passkey signs to sign in: nothing that could be taken for an approval. */

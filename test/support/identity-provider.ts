@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { Provider, type Configuration } from "oidc-provider";
-import { CookieJar } from "./cookie-jar.ts";
+import { walkThrough } from "./human-at-provider.ts";
 
 /** Who has an account at the provider. */
 export interface Account {
@@ -47,7 +47,7 @@ export async function startIdentityProvider(issuer: string, callback: string): P
     clientId: client.client_id,
     clientSecret: client.client_secret,
     accounts,
-    signIn: (address, login) => walk(address, login, callback),
+    signIn: (address, login) => walkThrough(address, login, callback),
     close: () =>
       new Promise((done) => {
         server.closeAllConnections();
@@ -104,33 +104,4 @@ async function interact(
       ? { error: "access_denied" }
       : { login: { accountId: account.sub, ...(account.acr === undefined ? {} : { acr: account.acr }) } };
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
-}
-
-async function walk(address: string, login: string, callback: string): Promise<URL> {
-  const cookies = new CookieJar();
-  let url = new URL(address);
-  let body: string | undefined;
-  for (let step = 0; step < 10; step += 1) {
-    if (url.href.startsWith(callback)) return url;
-    const answer: Response = await fetch(url, {
-      method: body === undefined ? "GET" : "POST",
-      redirect: "manual",
-      headers: {
-        cookie: cookies.header,
-        ...(body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" }),
-      },
-      ...(body === undefined ? {} : { body }),
-    });
-    cookies.keep(answer);
-    const location = answer.headers.get("location");
-    if (location !== null) {
-      url = new URL(location, url);
-      body = undefined;
-    } else {
-      const text = await answer.text();
-      if (!text.includes("<form")) throw new Error(`the provider answered ${answer.status}: ${text}`);
-      body = new URLSearchParams({ login }).toString();
-    }
-  }
-  throw new Error("the provider never came back");
 }

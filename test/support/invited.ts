@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Approver } from "./approver.ts";
 import { SoftAuthenticator, type Tweaks } from "./authenticator.ts";
 import type { TestWorld } from "./world.ts";
@@ -41,4 +42,21 @@ export async function enrolled(world: TestWorld, person: string, body: object = 
   const page = await new Invited(world, await invitation(world, person, body)).make(authenticator);
   if (page.status !== 200) throw new Error(page.html);
   return authenticator;
+}
+
+/** A browser in which somebody has signed in with a passkey of theirs. */
+export async function signedInByPasskey(world: TestWorld, person: string): Promise<Approver> {
+  const authenticator = await enrolled(world, person, { at_once: true });
+  const visitor = new Approver(world.issuer, "");
+  const { nonce, publicKey } = JSON.parse((await visitor.post("/sign-in/challenge", {})).html) as {
+    nonce: string;
+    publicKey: { challenge: string };
+  };
+  const userHandle = createHash("sha256").update(`${world.issuer} ${person}`).digest("base64url");
+  const page = await visitor.post("/sign-in/passkey", {
+    nonce,
+    credential: authenticator.get(publicKey.challenge, { userHandle }),
+  });
+  if (page.location !== "/inbox") throw new Error(page.html);
+  return visitor;
 }
