@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { github } from "../catalogues/github.ts";
+import { shippedCatalogue } from "../catalogues/index.ts";
 import { ok } from "../domain/result.ts";
 import type { Catalogue } from "../domain/tenant.ts";
 import type { GithubAppUpstream } from "../domain/upstream.ts";
@@ -34,6 +34,7 @@ function answering(status: number, body: object, headers: Record<string, string>
   return { asked, context: { upstream, outbound, now: NOW, readSecret: () => Promise.resolve(pem) } };
 }
 
+const github = shippedCatalogue("github")!;
 const token = (more: object) => ({ token: "ghs_x", expires_at: "2027-01-15T08:00:00Z", ...more });
 const READ_API = { type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api"] };
 const mint = (hub: ReturnType<typeof answering>, catalogue: Catalogue = github, access: object = READ_API) =>

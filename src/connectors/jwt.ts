@@ -11,11 +11,11 @@ const LIFETIME_SECONDS = 300;
 /**
  * An upstream that trusts Stint's issuer: a token of its own for each session (RFC 9068), with exactly
  * what was granted, and bound to a key that Stint makes for it and proves at each call (RFC 9449), so
- * that a token which leaks there is worth nothing.
+ * that a token which leaks there is worth nothing; a bearer token where the upstream cannot check that.
  */
 export const jwt: Connector<JwtUpstream> = {
   async mint({ upstream, catalogue, access, session, now, signAsStint }) {
-    const { privateJwk, jkt } = await newOwnProofKey();
+    const key = upstream.dpop_bound_access_tokens ? await newOwnProofKey() : undefined;
     const exp = Math.min(now + LIFETIME_SECONDS, session.expires_at);
     const scopes = scopesOf(operationsOf(access, catalogue)) ?? [];
     const token = await signAsStint({
@@ -27,12 +27,15 @@ export const jwt: Connector<JwtUpstream> = {
       iat: now,
       exp,
       jti: newId("tok_"),
-      cnf: { jkt },
+      ...(key === undefined ? {} : { cnf: { jkt: key.jkt } }),
       authorization_details: access,
       ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
     });
     return ok({
-      credential: { kind: "dpop", token, privateJwk: { ...privateJwk, kty: "EC" } },
+      credential:
+        key === undefined
+          ? { kind: "header", header: "authorization", value: `Bearer ${token}` }
+          : { kind: "dpop", token, privateJwk: { ...key.privateJwk, kty: "EC" } },
       handle: "",
       ends: "expires",
       expiresAt: exp,

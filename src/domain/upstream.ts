@@ -37,6 +37,8 @@ export interface JwtUpstream extends UpstreamBase {
   readonly connector: "jwt";
   /** The `aud` of the tokens; `base_url` unless told. */
   readonly audience?: string | undefined;
+  /** Whether they are bound to a key that Stint proves at each call; an upstream that cannot check that gets bearer tokens. */
+  readonly dpop_bound_access_tokens: boolean;
 }
 
 /** How Stint proves who it is at an upstream's token endpoint, RFC 7591 §2. */

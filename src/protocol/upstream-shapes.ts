@@ -47,6 +47,10 @@ export const slackShape = { connector: z.literal("slack"), token: secretReferenc
 export const jwtShape = {
   connector: z.literal("jwt"),
   audience: visibleText.optional().describe("The aud of the tokens; base_url unless told"),
+  dpop_bound_access_tokens: z
+    .boolean()
+    .default(true)
+    .describe("Whether they are bound to a key that Stint proves at each call (DPoP)"),
 };
 
 const scopeNarrowing = z
