@@ -132,6 +132,14 @@ export function outboundOf({ config }: TenantContext): Outbound {
 export const narrowingAt: NarrowingAt = ({ upstream }, operations) =>
   connectorFor(upstream).narrowing(upstream, operations);
 
+/** What an operator should know of each upstream's credentials. */
+export function describeUpstreams({ tenant }: TenantContext) {
+  return [...tenant.upstreams.values()].map(({ upstream }) => {
+    const { id, connector } = upstream;
+    return { id, connector, ...connectorFor(upstream).describe(upstream) };
+  });
+}
+
 /** What a message of this tenant may use to go out. */
 export function deliveryContextOf(env: Env, context: TenantContext): DeliveryContext {
   return {

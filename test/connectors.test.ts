@@ -10,9 +10,10 @@ import {
   type JWK,
 } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Approver } from "./support/approver.ts";
 import { lend, THINGS, withUpstreams } from "./support/lending.ts";
 import { startTokenEndpoint, tokenReply, type TokenEndpoint, type TokenReply } from "./support/token-endpoint.ts";
-import { startTestWorld, type TestWorld } from "./support/world.ts";
+import { ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
 const READONLY_MAIL = "https://www.googleapis.com/auth/gmail.readonly";
 const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -80,6 +81,14 @@ beforeAll(async () => {
           token_endpoint: `${google.url}/oauth2/token`,
         },
         { id: "chat", connector: "slack", base_url: `${slack.url}/api`, catalogue: "slack", token: { secret: "BOT" } },
+        {
+          id: "one-shot",
+          connector: "slack",
+          base_url: endpoint.url,
+          catalogue: "slack",
+          token: { secret: "BOT" },
+          revoke_at_end: true,
+        },
         {
           id: "deaf",
           connector: "slack",
@@ -274,5 +283,43 @@ describe("Slack", () => {
     const session = await lend(world, "deaf", ["channels:read"]);
     expect(await session.call("GET", "/conversations.list")).toMatchObject({ status, body: { error } });
     expect(endpoint.asked.map(({ path }) => path)).toEqual(["/auth.test"]);
+  });
+
+  it.each<[string, TokenReply, string]>([
+    ["revoked", { body: { ok: true, revoked: true } }, "revoked"],
+    ["found dead already", { body: { ok: false, error: "token_revoked" } }, "revoked"],
+    ["kept by Slack against our will", { body: { ok: false, error: "not_allowed" } }, "failed"],
+  ])("takes a token with the session when it was made for one: %s", async (_, reply, fate) => {
+    endpoint.reply = ({ path }) => (path === "/auth.revoke" ? reply : { body: { ok: true } });
+    const session = await lend(world, "one-shot", ["channels:read"]);
+    await session.call("GET", "/conversations.list");
+    expect(await session.end()).toMatchObject({ leases: [{ fate: { fate } }] });
+    expect(endpoint.asked.map(({ path }) => path)).toEqual(["/auth.test", "/conversations.list", "/auth.revoke"]);
+  });
+});
+
+describe("the approval page", () => {
+  it("says of each entry who holds the agent to it", async () => {
+    const at = (upstream: string, ...actions: string[]) => ({ type: "upstream_access", upstream, actions });
+    const agent = await world.freshAgent();
+    const authorization_details = [
+      at("keyed", "things:read"),
+      at("asserted", "things:read"),
+      at("trusting", "things:read"),
+      at("chat", "channels:read"),
+      at("robot", "things:write"),
+    ];
+    const { body } = await agent.ask(ask({ authorization_details }));
+    const { html } = await (await Approver.bySlack(world, "dana", body.session_id)).view();
+    const said = [...html.matchAll(/<bdi>([^<]*)<\/bdi><small>([^<]*)<\/small>/g)].map(
+      ([, line = "", by = ""]) => `${/· ([a-z]+)/.exec(line)?.[1]}: ${by.replaceAll("&#39;", "'")}`,
+    );
+    expect(said.toSorted()).toEqual([
+      "asserted: the upstream enforces its scopes, Stint the rest",
+      "chat: enforced by Stint's proxy alone",
+      "keyed: enforced by Stint's proxy alone",
+      "robot: the upstream enforces its scopes, Stint the rest",
+      "trusting: enforced by the upstream and by Stint",
+    ]);
   });
 });

@@ -97,7 +97,14 @@ describe("an upstream behind an authorization server of its own", () => {
     expect(body).toMatchObject({ connections: [{ secret: "CRM_REFRESH", upstream: "crm", status: "broken" }] });
     await world.broker.admin("PUT", "/admin/secrets/CRM_REFRESH", { value: await server.refreshToken() });
     expect((await session.call("GET", "/things")).status).toBe(200);
-    expect((await world.broker.admin("GET", "/admin/connections")).body).toEqual({ connections: [] });
+    expect((await world.broker.admin("GET", "/admin/connections")).body).toMatchObject({
+      connections: [],
+      upstreams: expect.arrayContaining([
+        { id: "crm", connector: "oauth2", credential: "per_session", orphans: "possible", ends: "expires" },
+        { id: "batch", connector: "oauth2", credential: "per_session", orphans: "possible", ends: "revocable" },
+        { id: "echo", connector: "api_key", credential: "shared", orphans: "none", ends: "irrevocable" },
+      ]) as unknown,
+    });
   });
 
   it("finds a server's token endpoint by its metadata, proves itself with a key, and takes its token back", async () => {

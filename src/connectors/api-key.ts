@@ -23,7 +23,7 @@ export const apiKey: Connector<ApiKeyUpstream> = {
 
   narrowing: () => "proxy",
 
-  describe: () => ({ credential: "shared", ends: "irrevocable" }),
+  describe: () => ({ credential: "shared", orphans: "none", ends: "irrevocable" }),
 };
 
 function credentialOf({ header, scheme, query }: ApiKeyUpstream, key: string): Credential {

@@ -89,6 +89,8 @@ export type UpstreamEnforcement = Exclude<Enforcement, "server">;
 export interface Description {
   /** Whether each session has a credential of its own. */
   readonly credential: "per_session" | "shared";
+  /** Whether a mint that was cut off may have left a credential behind at the upstream. */
+  readonly orphans: "possible" | "none";
   readonly ends: Ending;
 }
 

@@ -77,7 +77,7 @@ export const githubApp: Connector<GithubAppUpstream> = {
 
   narrowing: () => "upstream",
 
-  describe: () => ({ credential: "per_session", ends: "revocable" }),
+  describe: () => ({ credential: "per_session", orphans: "possible", ends: "revocable" }),
 };
 
 /** The repositories and permissions that a grant comes to. Where operations differ, the stronger permission covers both. */

@@ -58,7 +58,7 @@ export const googleServiceAccount: Connector<GoogleServiceAccountUpstream> = {
 
   narrowing: (_, operations) => narrowingByScope(operations),
 
-  describe: () => ({ credential: "per_session", ends: "expires" }),
+  describe: () => ({ credential: "per_session", orphans: "possible", ends: "expires" }),
 };
 
 /** The assertion says who asks, so nothing else does. */

@@ -49,5 +49,5 @@ export const jwt: Connector<JwtUpstream> = {
   // The token names each operation and place, and the upstream that reads it has agreed to.
   narrowing: () => "upstream",
 
-  describe: () => ({ credential: "per_session", ends: "expires" }),
+  describe: () => ({ credential: "per_session", orphans: "none", ends: "expires" }),
 };

@@ -41,6 +41,7 @@ export const oauth2: Connector<OAuth2Upstream> = {
 
   describe: ({ revocation_endpoint }) => ({
     credential: "per_session",
+    orphans: "possible",
     ends: revocation_endpoint === undefined ? "expires" : "revocable",
   }),
 };

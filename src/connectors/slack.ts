@@ -3,16 +3,17 @@ import { err, ok } from "../domain/result.ts";
 import type { SlackUpstream } from "../domain/upstream.ts";
 import type { Connector, ConnectorFault } from "./connector.ts";
 import { operationsOf, scopesOf } from "./scopes.ts";
-import type { TextResponse } from "./outbound.ts";
+import type { Outbound, TextResponse } from "./outbound.ts";
 
 const DEADLINE_MS = 10_000;
 const MAX_ANSWER_BYTES = 65_536;
 
-const authTest = z.object({ ok: z.boolean(), error: z.string().optional() });
+const answer = z.object({ ok: z.boolean(), error: z.string().optional() });
 
 /**
  * A Slack workspace, by the one token of its bot. Slack cannot narrow a bot's token for a session, and
- * `auth.revoke` would take it from every session, so the proxy alone narrows and nothing is taken back.
+ * `auth.revoke` takes it from every session, so the proxy alone narrows, and the token stays unless it
+ * is configured to go with the first session that ends.
  * Before a session may use it, Slack is asked whether it is alive and which scopes it holds.
  */
 export const slack: Connector<SlackUpstream> = {
@@ -20,48 +21,65 @@ export const slack: Connector<SlackUpstream> = {
     const name = upstream.token.secret;
     const token = await readSecret(name);
     if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) return err({ kind: "misconfigured", missing: name });
-    const value = `Bearer ${token}`;
-    const answer = await outbound.text({
-      url: `${upstream.base_url}/auth.test`,
-      method: "POST",
-      headers: { authorization: value, "content-type": "application/x-www-form-urlencoded" },
-      body: "",
-      deadlineMs: DEADLINE_MS,
-      maxBytes: MAX_ANSWER_BYTES,
-    });
+    const answer = await call(`${upstream.base_url}/auth.test`, token, outbound);
     // Asking made nothing, so there is nothing that could have been lost.
     if (!answer.ok) return err({ kind: "upstream_unavailable" });
     const fault = refusal(answer.value);
     if (fault !== undefined) return err(fault);
     return ok({
-      credential: { kind: "header", header: "authorization", value },
-      handle: "",
-      ends: "irrevocable",
+      credential: { kind: "header", header: "authorization", value: `Bearer ${token}` },
+      handle: upstream.revoke_at_end ? token : "",
+      ends: upstream.revoke_at_end ? "revocable" : "irrevocable",
       expiresAt: undefined,
       scopes: scopesIn(answer.value.headers) ?? scopesOf(operationsOf(access, catalogue)),
     });
   },
 
-  async revoke() {
-    return ok("revoked");
+  async revoke({ upstream, handle, outbound }) {
+    const answer = await call(`${upstream.base_url}/auth.revoke`, handle, outbound);
+    if (!answer.ok) return err({ kind: "upstream_unavailable" });
+    const fault = refusal(answer.value);
+    return fault === undefined || isDead(answer.value) ? ok("revoked") : err(fault);
   },
 
   narrowing: () => "proxy",
 
-  describe: () => ({ credential: "shared", ends: "irrevocable" }),
+  describe: ({ revoke_at_end }) => ({
+    credential: "shared",
+    orphans: "none",
+    ends: revoke_at_end ? "revocable" : "irrevocable",
+  }),
 };
+
+function call(url: string, token: string, outbound: Outbound) {
+  return outbound.text({
+    url,
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/x-www-form-urlencoded" },
+    body: "",
+    deadlineMs: DEADLINE_MS,
+    maxBytes: MAX_ANSWER_BYTES,
+  });
+}
 
 /** Slack says no with 200 and `ok: false`. */
 function refusal({ status, text }: TextResponse): ConnectorFault | undefined {
-  if (status === 429 || status >= 500) return { kind: "upstream_unavailable" };
-  let answer: z.infer<typeof authTest> | undefined;
+  const said = parse(text);
+  if (status === 429 || status >= 500 || said === undefined) return { kind: "upstream_unavailable" };
+  return said.ok ? undefined : { kind: "upstream_refused", status };
+}
+
+/** A token that Slack no longer knows is revoked already, which is all that is wanted. */
+function isDead({ text }: TextResponse): boolean {
+  return ["token_revoked", "token_expired", "invalid_auth"].includes(parse(text)?.error ?? "");
+}
+
+function parse(text: string): z.infer<typeof answer> | undefined {
   try {
-    answer = authTest.safeParse(JSON.parse(text)).data;
+    return answer.safeParse(JSON.parse(text)).data;
   } catch {
-    return { kind: "upstream_unavailable" };
+    return undefined;
   }
-  if (answer === undefined) return { kind: "upstream_unavailable" };
-  return answer.ok ? undefined : { kind: "upstream_refused", status };
 }
 
 /** The token's own scopes, which Slack names with every answer. */

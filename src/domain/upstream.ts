@@ -29,8 +29,9 @@ export interface ApiKeyUpstream extends UpstreamBase {
 
 export interface SlackUpstream extends UpstreamBase {
   readonly connector: "slack";
-  /** A bot's token. Every session shares it, so it is never revoked. */
   readonly token: SecretReference;
+  /** Whether the end of a session revokes the token, which every session shares: for one that was made for one session. */
+  readonly revoke_at_end: boolean;
 }
 
 export interface JwtUpstream extends UpstreamBase {

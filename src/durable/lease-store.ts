@@ -29,6 +29,8 @@ type Row = {
   minted_at: number | null;
   fate: string | null;
   scopes: string | null;
+  /** Whether the upstream may hold a credential that was never stored here. */
+  orphans: string | null;
 };
 
 /** A lease this close to its end is not used for another call, in seconds; of a short one, its last half. */
@@ -48,12 +50,14 @@ export class LeaseStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS lease (
         lease_id TEXT PRIMARY KEY, upstream TEXT NOT NULL, status TEXT NOT NULL, sealed_credential TEXT, sealed_handle TEXT,
-        ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT)`);
+        ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT,
+        orphans TEXT)`);
   }
 
   /** Makes a table of an earlier release what this one needs. */
   static addColumns(sql: SqlStorage): void {
     addColumn(sql, "lease", "scopes", "TEXT");
+    addColumn(sql, "lease", "orphans", "TEXT");
   }
 
   /**
@@ -93,12 +97,13 @@ export class LeaseStore {
   }
 
   /** Written before the upstream is asked, so that a crash in between leaves a trace. */
-  reserve(leaseId: string, upstream: string, now: number): void {
+  reserve(leaseId: string, upstream: string, now: number, orphans: "possible" | "none"): void {
     this.#sql.exec(
-      "INSERT INTO lease (lease_id, upstream, status, reserved_at) VALUES (?, ?, 'reserved', ?)",
+      "INSERT INTO lease (lease_id, upstream, status, reserved_at, orphans) VALUES (?, ?, 'reserved', ?, ?)",
       leaseId,
       upstream,
       now,
+      orphans,
     );
   }
 
@@ -131,10 +136,11 @@ export class LeaseStore {
   }
 
   /** Reservations whose mint was lost with the process that began it. */
-  lost(now: number): string[] {
-    return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map(
-      (row) => row.lease_id,
-    );
+  lost(now: number): { readonly leaseId: string; readonly mayLive: boolean }[] {
+    return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map((row) => ({
+      leaseId: row.lease_id,
+      mayLive: row.orphans !== "none",
+    }));
   }
 
   /** When the oldest reservation counts as lost, epoch seconds. */

@@ -1,5 +1,5 @@
 import { connectorFor } from "../connectors/index.ts";
-import type { ConnectorFault, IssuedToken, Minted } from "../connectors/connector.ts";
+import type { ConnectorFault, Description, IssuedToken, Minted } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
 import { seal, unseal } from "../crypto/seal.ts";
 import { signToken } from "../crypto/signing-key.ts";
@@ -104,9 +104,10 @@ export class Leases {
     if ((this.#resting.get(upstreamId)?.until ?? 0) > this.#books.now()) return err("upstream_unavailable");
     const context = await this.#context();
     const configured = context.tenant.upstreams.get(upstreamId);
+    const orphans = configured === undefined ? "none" : describe(configured).orphans;
     const leaseId = newId(ID_PREFIXES.lease);
     this.#storage.transactionSync(() => {
-      this.#books.leases.reserve(leaseId, upstreamId, this.#books.now());
+      this.#books.leases.reserve(leaseId, upstreamId, this.#books.now(), orphans);
       this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
     });
     if (configured === undefined) return this.#giveUp(leaseId, "upstream_misconfigured");
@@ -273,6 +274,10 @@ export class Leases {
     if (sealed === undefined) return undefined;
     return unseal(config.kek, { issuer, kind: "lease", name: `${lease.lease_id} ${part}` }, sealed);
   }
+}
+
+function describe({ upstream }: CompiledUpstream): Description {
+  return connectorFor(upstream).describe(upstream);
 }
 
 function sealPart(

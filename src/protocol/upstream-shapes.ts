@@ -42,7 +42,16 @@ export const apiKeyShape = {
     .describe("The query parameter that carries the key, in place of a header"),
 };
 
-export const slackShape = { connector: z.literal("slack"), token: secretReference };
+export const slackShape = {
+  connector: z.literal("slack"),
+  token: secretReference,
+  revoke_at_end: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether a session's end revokes the token for everybody (auth.revoke): for a token made for one session",
+    ),
+};
 
 export const jwtShape = {
   connector: z.literal("jwt"),
