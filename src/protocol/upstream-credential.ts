@@ -34,12 +34,17 @@ export async function injectCredential(
   }
 }
 
+/** The secret itself, without the scheme that stands before it. */
+function secretOf(credential: Credential): string {
+  if (credential.kind === "dpop") return credential.token;
+  return credential.kind === "query" ? credential.value : (credential.value.split(" ").at(-1) ?? "");
+}
+
 /** Takes away headers of the answer in which the upstream repeats the credential, as in links to a next page. */
 export function dropEchoes(headers: Headers, credential: Credential): Headers {
-  const secret = credential.kind === "dpop" ? credential.token : credential.value;
-  const echoes = [...headers].filter(
-    ([, value]) => value.includes(secret) || value.includes(encodeURIComponent(secret)),
-  );
+  const secret = secretOf(credential).toLowerCase();
+  const forms = [secret, encodeURIComponent(secret).toLowerCase()];
+  const echoes = [...headers].filter(([, value]) => forms.some((form) => value.toLowerCase().includes(form)));
   for (const [name] of echoes) headers.delete(name);
   return headers;
 }
