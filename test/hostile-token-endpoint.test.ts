@@ -29,6 +29,13 @@ beforeAll(async () => {
         { ...client, id: "cc", grant_type: "client_credentials", revocation_endpoint: `${endpoint.url}/revoke` },
         { ...refreshing, id: "rt" },
         { ...refreshing, id: "fixed", refresh_token: { secret: "FIXED_TOKEN" }, refresh_token_rotation: false },
+        {
+          ...client,
+          id: "found",
+          grant_type: "client_credentials",
+          token_endpoint: undefined,
+          authorization_server: endpoint.url,
+        },
         { ...client, id: "wide", grant_type: "client_credentials", scope_narrowing: false },
       ] as never);
     },
@@ -113,6 +120,55 @@ describe("a token endpoint that does not behave", () => {
     expect((await session.call("GET", "/things")).status).toBe(200);
     expect((await session.call("POST", "/things", {})).status).toBe(403);
     expect(endpoint.asked.map(({ form }) => form["scope"])).toEqual([undefined]);
+  });
+
+  it("FI writes nothing more either, while an agent hammers a connection that is broken", async () => {
+    endpoint.reply = () => "cut";
+    const session = await lend(world, "rt", ["things:read"]);
+    for (let at = 0; at < 20; at += 1)
+      expect(await session.call("GET", "/things")).toMatchObject({ status: 502, body: { error: "upstream_broken" } });
+    await session.end();
+    const rows = await until("the session's rows", async () => {
+      const all = (await auditRows(world)).filter(({ source }) => source === session.sessionId);
+      return all.some(({ type }) => type === "receipt.signed") ? all : undefined;
+    });
+    expect(rows.filter(({ type }) => type === "lease.reserved").length).toBeLessThan(10);
+  });
+
+  it.each([1e300, 315_360_000_001])(
+    "gives a life of %d seconds: the receipt still gets written",
+    async (expires_in) => {
+      endpoint.reply = () => tokenReply({ expires_in });
+      const session = await lend(world, "wide", ["things:read"]);
+      expect((await session.call("GET", "/things")).status).toBe(200);
+      expect(await session.end()).toMatchObject({ leases: [{ fate: { fate: "expires_at" } }] });
+    },
+  );
+
+  it("writes null for what it could have left out", async () => {
+    endpoint.reply = () => tokenReply({ scope: null, refresh_token: null, error: null });
+    expect((await (await lend(world, "wide", ["things:read"])).call("GET", "/things")).status).toBe(200);
+  });
+
+  it.each<[string, TokenReply]>([
+    ["of another issuer", { body: { issuer: "https://elsewhere.example", token_endpoint: "ENDPOINT/token" } }],
+    ["that is a page", { body: "<html>" }],
+    ["that redirects", { status: 302, headers: { location: "/token" }, body: "" }],
+    ["without a token endpoint", { body: { issuer: "ENDPOINT" } }],
+    ["that leads to no web address", { body: { issuer: "ENDPOINT", token_endpoint: "file:///etc/passwd" } }],
+    ["that leads back to the broker", { body: { issuer: "ENDPOINT", token_endpoint: "BROKER/oauth/token" } }],
+    [
+      "that never ends",
+      { body: `{"issuer":"ENDPOINT","token_endpoint":"ENDPOINT/token","x":"${"x".repeat(99_999)}"}` },
+    ],
+  ])("V03 F10 is not reached by metadata %s", async (_, { body, ...reply }) => {
+    const text = (typeof body === "string" ? body : JSON.stringify(body))
+      .replaceAll("ENDPOINT", endpoint.url)
+      .replaceAll("BROKER", world.issuer);
+    endpoint.reply = () => ({ ...reply, body: text });
+    const answer = await (await lend(world, "found", ["things:read"])).call("GET", "/things");
+    expect(answer).toMatchObject({ status: 502, body: { error: "upstream_unavailable" } });
+    expect(endpoint.asked.filter(({ path }) => !path.startsWith("/.well-known/"))).toEqual([]);
   });
 
   it("takes a life written as a text, and a bearer type in any case", async () => {

@@ -96,7 +96,7 @@ describe("an upstream behind an authorization server of its own", () => {
     const { body } = await world.broker.admin("GET", "/admin/connections");
     expect(body).toMatchObject({ connections: [{ secret: "CRM_REFRESH", upstream: "crm", status: "broken" }] });
     await world.broker.admin("PUT", "/admin/secrets/CRM_REFRESH", { value: await server.refreshToken() });
-    expect((await session.call("GET", "/things")).status).toBe(200);
+    expect((await (await lend(world, "crm", ["things:read"])).call("GET", "/things")).status).toBe(200);
     expect((await world.broker.admin("GET", "/admin/connections")).body).toMatchObject({
       connections: [],
       upstreams: expect.arrayContaining([

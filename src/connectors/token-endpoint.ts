@@ -24,13 +24,20 @@ export interface TokenEndpointContext {
   readonly now: number;
 }
 
+/** Longer than any upstream lets a token live. A date beyond could not be written down, in seconds. */
+const LONGEST_LIFE_SECONDS = 10 * 365 * 86_400;
+
 /** RFC 6749 §5.1. What cannot stand in a header is no token. */
 const tokenAnswer = z.object({
-  access_token: z.string().regex(/^[\x21-\x7e]+$/),
+  access_token: z.string().regex(/^[\x21-\x7e]{1,16000}$/),
   // RFC 6749 §7.1: a type that is not understood must not be used; a bound one needs a key that was never shown.
   token_type: z.string().regex(/^bearer$/i),
-  expires_in: z.coerce.number().positive().optional(),
-  scope: z.string().optional(),
+  expires_in: z.coerce
+    .number()
+    .positive()
+    .transform((seconds) => Math.min(seconds, LONGEST_LIFE_SECONDS))
+    .optional(),
+  scope: z.string().max(4000).optional(),
   refresh_token: z.string().min(1).optional(),
 });
 const errorAnswer = z.object({ error: z.string().min(1) });
@@ -158,9 +165,12 @@ async function call(
   return answer;
 }
 
+/** An answer without the members that a server writes as `null` in place of leaving them out. */
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const read = JSON.parse(text) as unknown;
+    if (typeof read !== "object" || read === null) return undefined;
+    return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== null));
   } catch {
     return undefined;
   }

@@ -30,10 +30,15 @@ const MAX_REVOKE_ATTEMPTS = 8;
 /** How long an upstream that could not mint is left alone, in seconds; doubled with each failure. */
 const FIRST_REST_SECONDS = 2;
 const LONGEST_REST_SECONDS = 60;
+/** What an operator mends is tried again at once after the first failure: it may be mended by now. */
+const OPERATORS_FAULTS: readonly LeaseFault[] = ["upstream_misconfigured", "upstream_broken"];
 
+/** An upstream that is left alone, and what is said of it meanwhile. */
 interface Rest {
+  /** Epoch seconds. */
   readonly until: number;
   readonly seconds: number;
+  readonly fault: LeaseFault;
 }
 
 /**
@@ -47,7 +52,7 @@ export class Leases {
   readonly #books: SessionBooks;
   /** Calls that arrive together share one mint. */
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
-  /** Upstreams that could not mint, so that an agent that goes on calling does not make Stint go on asking. */
+  /** Upstreams that could not mint, so that an agent that goes on calling makes Stint neither ask nor write any more. */
   readonly #resting = new Map<string, Rest>();
 
   constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
@@ -101,7 +106,8 @@ export class Leases {
   }
 
   async #mint(upstreamId: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
-    if ((this.#resting.get(upstreamId)?.until ?? 0) > this.#books.now()) return err("upstream_unavailable");
+    const rest = this.#resting.get(upstreamId);
+    if (rest !== undefined && rest.until > this.#books.now()) return err(rest.fault);
     const context = await this.#context();
     const configured = context.tenant.upstreams.get(upstreamId);
     const orphans = configured === undefined ? "none" : describe(configured).orphans;
@@ -110,7 +116,7 @@ export class Leases {
       this.#books.leases.reserve(leaseId, upstreamId, this.#books.now(), orphans);
       this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
     });
-    if (configured === undefined) return this.#giveUp(leaseId, "upstream_misconfigured");
+    if (configured === undefined) return this.#giveUp(leaseId, upstreamId, "upstream_misconfigured");
     const minted = await this.#ask(configured, grant, context);
     if (!minted.ok) return this.#failed(leaseId, upstreamId, minted.error, context);
     this.#resting.delete(upstreamId);
@@ -202,29 +208,28 @@ export class Leases {
   ): Promise<Result<never, LeaseFault>> {
     switch (fault.kind) {
       case "answer_lost":
-        this.#rest(upstream);
         this.close(leaseId, { fate: "unknown" });
-        return err("upstream_unavailable");
+        return this.#rest(upstream, "upstream_unavailable");
       case "too_wide":
         await this.#hold(leaseId, upstream, fault.minted, context, false);
         await this.#takeBackNow(leaseId);
-        return err("upstream_refused");
+        return this.#rest(upstream, "upstream_refused");
       case "upstream_unavailable":
-        this.#rest(upstream);
-        return this.#giveUp(leaseId, fault.kind);
       case "upstream_refused":
       case "upstream_broken":
       case "not_linked":
-        return this.#giveUp(leaseId, fault.kind);
+        return this.#giveUp(leaseId, upstream, fault.kind);
       case "misconfigured":
-        return this.#giveUp(leaseId, "upstream_misconfigured");
+        return this.#giveUp(leaseId, upstream, "upstream_misconfigured");
     }
   }
 
-  #rest(upstream: string): void {
+  #rest(upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
     const before = this.#resting.get(upstream);
-    const seconds = before === undefined ? FIRST_REST_SECONDS : Math.min(before.seconds * 2, LONGEST_REST_SECONDS);
-    this.#resting.set(upstream, { until: this.#books.now() + seconds, seconds });
+    const first = OPERATORS_FAULTS.includes(fault) ? 0 : FIRST_REST_SECONDS;
+    const seconds = before === undefined ? first : Math.min(Math.max(1, before.seconds * 2), LONGEST_REST_SECONDS);
+    this.#resting.set(upstream, { until: this.#books.now() + seconds, seconds, fault });
+    return err(fault);
   }
 
   /** Whether what the upstream gave covers what the operation needs. */
@@ -256,12 +261,12 @@ export class Leases {
     });
   }
 
-  #giveUp(leaseId: string, fault: LeaseFault): Result<never, LeaseFault> {
+  #giveUp(leaseId: string, upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
     this.#storage.transactionSync(() => {
       this.#books.leases.release(leaseId);
       this.#books.record("lease.failed", { lease_id: leaseId, reason: fault });
     });
-    return err(fault);
+    return this.#rest(upstream, fault);
   }
 
   #context(): Promise<TenantContext> {
