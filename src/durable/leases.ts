@@ -30,8 +30,8 @@ const MAX_REVOKE_ATTEMPTS = 8;
 /** How long an upstream that could not mint is left alone, in seconds; doubled with each failure. */
 const FIRST_REST_SECONDS = 2;
 const LONGEST_REST_SECONDS = 60;
-/** What an operator mends is tried again at once after the first failure: it may be mended by now. */
-const OPERATORS_FAULTS: readonly LeaseFault[] = ["upstream_misconfigured", "upstream_broken"];
+/** What a human mends is tried again at once after the first failure: it may be mended by now. */
+const MENDED_BY_HUMANS: readonly LeaseFault[] = ["upstream_misconfigured", "upstream_broken", "not_linked"];
 
 /** An upstream that is left alone, and what is said of it meanwhile. */
 interface Rest {
@@ -226,7 +226,7 @@ export class Leases {
 
   #rest(upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
     const before = this.#resting.get(upstream);
-    const first = OPERATORS_FAULTS.includes(fault) ? 0 : FIRST_REST_SECONDS;
+    const first = MENDED_BY_HUMANS.includes(fault) ? 0 : FIRST_REST_SECONDS;
     const seconds = before === undefined ? first : Math.min(Math.max(1, before.seconds * 2), LONGEST_REST_SECONDS);
     this.#resting.set(upstream, { until: this.#books.now() + seconds, seconds, fault });
     return err(fault);
