@@ -16,6 +16,8 @@ export type LeaseFault = "ended" | "upstream_unavailable" | "upstream_refused" |
 
 /** How often taking a credential back is tried before the receipt says that it failed. */
 const MAX_REVOKE_ATTEMPTS = 8;
+/** A session mints no oftener than this for one upstream because that refuses what it gave, in seconds. */
+const MIN_LEASE_SECONDS = 60;
 
 /**
  * The upstream credentials of one session: reserve (transaction) → ask the upstream → hold
@@ -28,6 +30,8 @@ export class Leases {
   readonly #books: SessionBooks;
   /** Calls that arrive together share one mint. */
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
+  /** Leases that serve no further call while they wait to be taken back. If this is forgotten, the upstream refuses once more. */
+  readonly #distrusted = new Set<string>();
 
   constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
     this.#env = env;
@@ -35,15 +39,32 @@ export class Leases {
     this.#books = books;
   }
 
-  /** The credential for a call that the session has already let through. */
-  async credentialFor(upstream: string, grant: Grant): Promise<Result<Credential, LeaseFault>> {
+  /** The credential for a call that the session has already let through, and the lease it belongs to. */
+  async credentialFor(
+    upstream: string,
+    grant: Grant,
+  ): Promise<Result<{ credential: Credential; lease_id: string }, LeaseFault>> {
     const held = this.#books.leases.usable(upstream, this.#books.now());
-    const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
+    const isGood = held !== undefined && !this.#distrusted.has(held.lease_id);
+    const lease = !isGood ? await this.#mintOnce(upstream, grant) : ok(held);
     if (!lease.ok) return lease;
     const opened = await this.#open(lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
     if (this.#books.current().status !== "active") return err("ended");
-    return opened === undefined ? err("upstream_misconfigured") : ok(JSON.parse(opened) as Credential);
+    if (opened === undefined) return err("upstream_misconfigured");
+    return ok({ credential: JSON.parse(opened) as Credential, lease_id: lease.value.lease_id });
+  }
+
+  /**
+   * The upstream no longer takes a credential: the next call mints anew. Not one that was minted just
+   * now: an upstream that refuses everything is not asked for another at every call.
+   */
+  distrust(leaseId: string): void {
+    const lease = this.#books.leases.get(leaseId);
+    const now = this.#books.now();
+    if (lease === undefined || lease.minted_at + MIN_LEASE_SECONDS > now) return;
+    this.#distrusted.add(leaseId);
+    this.#books.queueRevocation(leaseId);
   }
 
   /** Takes a lease back at its upstream. Answers what became of it, or undefined to try again later. */
