@@ -23,6 +23,15 @@ export class ProxyCaller {
     this.#token = token;
   }
 
+  /** The headers with which one call may be made. */
+  async credentials(method: string, path: string): Promise<{ authorization: string; dpop: string }> {
+    this.#nonce ??= await this.#askForNonce();
+    const htu = this.#world.issuer + path.split("?", 1)[0];
+    const ath = athOf(this.#token);
+    const dpop = await forgeProof(this.#session.agent, { htm: method, htu, nonce: this.#nonce, ath });
+    return { authorization: `DPoP ${this.#token}`, dpop };
+  }
+
   /** Sends a call and waits for the head of its answer. */
   async begin(
     method = "GET",
@@ -30,14 +39,7 @@ export class ProxyCaller {
     headers: Record<string, string | string[]> = {},
     body?: string | Uint8Array,
   ): Promise<IncomingMessage> {
-    this.#nonce ??= await this.#askForNonce();
-    const htu = this.#world.issuer + path.split("?", 1)[0];
-    const dpop = await forgeProof(this.#session.agent, {
-      htm: method,
-      htu,
-      nonce: this.#nonce,
-      ath: athOf(this.#token),
-    });
+    const credentials = await this.credentials(method, path);
     return new Promise((done, fail) => {
       const sent = request(
         {
@@ -45,7 +47,7 @@ export class ProxyCaller {
           port: this.#world.broker.port,
           method,
           path,
-          headers: { host: new URL(this.#world.issuer).host, authorization: `DPoP ${this.#token}`, dpop, ...headers },
+          headers: { host: new URL(this.#world.issuer).host, ...credentials, ...headers },
         },
         done,
       );
