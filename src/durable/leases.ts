@@ -1,14 +1,14 @@
 import { connectorFor } from "../connectors/index.ts";
 import type { ConnectorFault, Credential } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
-import { seal, unseal } from "../crypto/seal.ts";
+import { seal } from "../crypto/seal.ts";
 import type { UpstreamAccess } from "../domain/access.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
 import type { Grant } from "../domain/grant.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { loadTenant, outboundOf, readSecret, type TenantContext } from "../tenancy.ts";
+import { loadTenant, openSealed, outboundOf, readSecret, type TenantContext } from "../tenancy.ts";
 import type { HeldLease } from "./lease-store.ts";
 import type { SessionBooks } from "./session-books.ts";
 
@@ -121,8 +121,8 @@ export class Leases {
     const lease: HeldLease = {
       lease_id: leaseId,
       upstream: upstreamId,
-      sealed_credential: await this.#seal(leaseId, "credential", JSON.stringify(minted.value.credential)),
-      sealed_handle: await this.#seal(leaseId, "handle", minted.value.handle),
+      sealed_credential: await this.#seal(upstreamId, leaseId, "credential", JSON.stringify(minted.value.credential)),
+      sealed_handle: await this.#seal(upstreamId, leaseId, "handle", minted.value.handle),
       ends: minted.value.ends,
       expires_at: minted.value.expiresAt,
       minted_at: this.#books.now(),
@@ -166,15 +166,16 @@ export class Leases {
     return loadTenant(this.#env, this.#books.store.setting().issuer);
   }
 
-  async #seal(leaseId: string, part: string, plaintext: string): Promise<string> {
-    const { config, issuer } = await this.#context();
-    return seal(config.kek, { issuer, kind: "lease", name: `${leaseId} ${part}` }, plaintext);
+  async #seal(upstream: string, leaseId: string, part: string, plaintext: string): Promise<string> {
+    const { vault, issuer } = await this.#context();
+    return seal(vault, { issuer, kind: "lease", name: `${upstream} ${leaseId} ${part}` }, plaintext);
   }
 
   async #open(lease: HeldLease, part: "credential" | "handle"): Promise<string | undefined> {
-    const { config, issuer } = await this.#context();
+    const { issuer } = this.#books.store.setting();
     const sealed = part === "credential" ? lease.sealed_credential : lease.sealed_handle;
-    return unseal(config.kek, { issuer, kind: "lease", name: `${lease.lease_id} ${part}` }, sealed);
+    const name = `${lease.upstream} ${lease.lease_id} ${part}`;
+    return openSealed(this.#env, { issuer, kind: "lease", name }, sealed);
   }
 }
 

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
+import type { WrappedKey } from "../crypto/vault.ts";
 import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
@@ -8,6 +9,7 @@ import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
@@ -18,6 +20,7 @@ export interface TenantSnapshot {
   /** The tenant's document as canonical JSON; undefined until one is applied. */
   readonly document: string | undefined;
   readonly keys: readonly SealedSigningKey[];
+  readonly tenantKeys: readonly WrappedKey[];
   readonly cutOffs: CutOffs;
 }
 
@@ -41,6 +44,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #feed: LedgerFeed;
   readonly #documents: RemoteDocuments;
   readonly #keys = new KeyStore(this.#sql);
+  readonly #tenantKeys = new TenantKeyStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -57,6 +61,7 @@ export class Tenant extends DurableObject<Env> {
     addColumn(this.#sql, "session", "approved_by", "TEXT NOT NULL DEFAULT ''");
     addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
     KeyStore.createTables(this.#sql);
+    TenantKeyStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -80,6 +85,7 @@ export class Tenant extends DurableObject<Env> {
       configVersion: config?.version ?? 0,
       document: config?.document,
       keys,
+      tenantKeys: this.#tenantKeys.all(),
       cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
     };
   }
@@ -93,16 +99,54 @@ export class Tenant extends DurableObject<Env> {
     });
   }
 
+  /** Takes the tenant's own first keys, unless another isolate was first. */
+  adoptTenantKeys(keys: readonly WrappedKey[]): void {
+    this.ctx.storage.transactionSync(() => {
+      for (const key of keys.filter(({ purpose }) => !this.#tenantKeys.has(purpose))) this.#tenantKeys.add(key);
+      this.#bump();
+    });
+  }
+
+  /**
+   * Seals with a new key from now on, and keeps all of them wrapped as they are given here. One
+   * transaction: a crash leaves either the old wrapping or the new, and both open meanwhile.
+   *
+   * @param kek the public name of the key that wraps them
+   */
+  async renewTenantKeys(next: WrappedKey, rewrapped: readonly WrappedKey[], kek: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      const now = this.#now();
+      for (const key of rewrapped) this.#tenantKeys.rewrap(key);
+      if (this.#tenantKeys.add(next)) {
+        this.#tenantKeys.succeed(next, now);
+        this.#journal.append("data_key.created", { version: next.version, kek, rewrapped: rewrapped.length }, now);
+      }
+      this.#bump();
+    });
+    await this.#scheduleFeed();
+  }
+
+  /** What is still sealed under another key than this version. */
+  sealedUnderOthers(version: number): SealedRow[] {
+    return this.#tenantKeys.sealedUnderOthers(version);
+  }
+
+  /** Puts values in the place of the same under older keys, and drops the keys that this frees. */
+  reseal(rows: readonly ResealedRow[]): void {
+    this.ctx.storage.transactionSync(() => {
+      for (const row of rows) this.#tenantKeys.reseal(row);
+      this.#tenantKeys.removeUnneeded(this.#longestSessionSeconds(), this.#now());
+      this.#bump();
+    });
+  }
+
   /** Lets new keys take over when they begin to sign; the old ones verify on for as long as they must. */
   async rotateKeys(keys: readonly SealedSigningKey[]): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#keys.removeOutlived(this.#now());
-      const { longest } = this.#sql
-        .exec<{ longest: number | null }>("SELECT max(longest_session_seconds) AS longest FROM config")
-        .one();
       for (const key of keys) {
         this.#addKey(key);
-        this.#keys.succeed(key, longest ?? 0);
+        this.#keys.succeed(key, this.#longestSessionSeconds());
       }
       this.#bump();
     });
@@ -263,6 +307,14 @@ export class Tenant extends DurableObject<Env> {
 
   #issuer(): string {
     return this.#sql.exec<{ issuer: string }>("SELECT issuer FROM about").one().issuer;
+  }
+
+  /** What any document that was ever applied allowed at most. */
+  #longestSessionSeconds(): number {
+    const { longest } = this.#sql
+      .exec<{ longest: number | null }>("SELECT max(longest_session_seconds) AS longest FROM config")
+      .one();
+    return longest ?? 0;
   }
 
   #addKey(key: SealedSigningKey): void {
