@@ -12,6 +12,7 @@ import { revokeCommand } from "./commands/revoke.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { upstreamsCommand } from "./commands/upstreams.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
 
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   apply: applyCommand,
   secrets: secretsCommand,
+  upstreams: upstreamsCommand,
   sessions: sessionsCommand,
   revoke: revokeCommand,
   receipt: receiptCommand,

@@ -132,6 +132,18 @@ describe("P27 an upstream that shows our credential", () => {
     expect(JSON.stringify(rows)).not.toContain(KEY);
     world.echo.byHand = undefined;
     expect((await caller.call()).status).toBe(200);
+    const flagged = await until("the flag", async () => {
+      const { body } = await world.broker.admin("GET", "/admin/upstreams");
+      const { upstreams } = body as { upstreams: { id: string; credential_echoed: { times: number } | null }[] };
+      return upstreams.find(({ credential_echoed }) => credential_echoed !== null);
+    });
+    expect(flagged).toMatchObject({ id: "echo" });
+    expect((await world.broker.admin("POST", "/admin/upstreams/echo/clear", {})).status).toBe(200);
+    expect((await world.broker.admin("POST", "/admin/upstreams/github/clear", {})).status).toBe(404);
+    await until("both in the ledger", async () => {
+      const types = (await auditRows(world)).map(({ type }) => type);
+      return (types.includes("upstream.flagged") && types.includes("upstream.cleared")) || undefined;
+    });
   });
 
   it("may say half of it, and things that are like it", async () => {

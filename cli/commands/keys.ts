@@ -91,7 +91,7 @@ and remove kek.old when stint keys list says that nothing needs it.
         return 0;
       }
       default:
-        throw new CliError("say list, rotate, retire or new-kek; stint keys --help tells more", 2);
+        throw new CliError("say list, rotate or retire, or new-kek; stint keys --help tells more", 2);
     }
   },
 };

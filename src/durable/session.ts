@@ -239,6 +239,7 @@ export class Session extends DurableObject<Env> {
     await this.#transact(() => {
       this.#books.record(`upstream.${kind}`, about);
       if (kind === "credential_refused") this.#leases.distrust(about.lease_id);
+      else this.#books.queue(`flag:${about.upstream}`, "flag", { upstream: about.upstream });
     });
   }
 

@@ -10,6 +10,7 @@ import { requireConfig } from "../config.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
+import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
@@ -45,6 +46,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #documents: RemoteDocuments;
   readonly #keys = new KeyStore(this.#sql);
   readonly #tenantKeys = new TenantKeyStore(this.#sql);
+  readonly #flags = new UpstreamFlags(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -62,6 +64,7 @@ export class Tenant extends DurableObject<Env> {
     addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
     KeyStore.createTables(this.#sql);
     TenantKeyStore.createTables(this.#sql);
+    UpstreamFlags.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -247,6 +250,29 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#scheduleFeed();
     return sessions;
+  }
+
+  /** Marks an upstream that showed the credential it was given. */
+  async flagUpstream(upstream: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      if (this.#flags.raise(upstream, this.#now()))
+        this.#journal.append("upstream.flagged", { upstream, reason: "credential_echoed" }, this.#now());
+    });
+    await this.#scheduleFeed();
+  }
+
+  flaggedUpstreams(): UpstreamFlag[] {
+    return this.#flags.all();
+  }
+
+  async clearUpstream(upstream: string): Promise<boolean> {
+    const cleared = this.ctx.storage.transactionSync(() => {
+      if (!this.#flags.clear(upstream)) return false;
+      this.#journal.append("upstream.cleared", { upstream }, this.#now());
+      return true;
+    });
+    await this.#scheduleFeed();
+    return cleared;
   }
 
   /** A document that a client or an identity provider publishes, as text. */
