@@ -76,11 +76,12 @@ const FORBIDDEN_QUERY = new Set([
 
 /**
  * Judges a query string (without `?`) and returns it unchanged: no name twice, none that carries a
- * credential, nothing but ASCII and upper-case percent-encoding of valid UTF-8.
+ * credential, nothing but ASCII and upper-case percent-encoding of valid UTF-8. An apostrophe may only
+ * stand in it encoded: a URL parser would encode it on the way, after it was judged.
  */
 export function canonicalQuery(query: string): Result<string, "not_canonical" | "forbidden_parameter"> {
   if (query.length > MAX_PATH_LENGTH) return err("not_canonical");
-  if (!/^(?:[A-Za-z0-9\-._~!$'()*+,;:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
+  if (!/^(?:[A-Za-z0-9\-._~!$()*+,;:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
   const names = new Set<string>();
   for (const pair of query === "" ? [] : query.split("&")) {
     let name: string;
