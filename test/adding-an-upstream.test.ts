@@ -85,21 +85,21 @@ describe("docs/adding-an-upstream.md, followed to the letter", () => {
       { "https://api.crm.example/v1": `${endpoint.url}/api`, "https://login.crm.example": endpoint.url },
       ["CRM_CLIENT_SECRET", "crm-secret"],
     );
-    expect(called).toMatchObject({ url: "/api/contacts?page=2", headers: { authorization: "Bearer at-good" } });
+    expect(called).toMatchObject({ url: "/api/contacts?page=2", headers: { authorization: "Bearer at-good-token" } });
     expect(endpoint.asked[0]).toMatchObject({
       path: "/oauth/token",
       form: { grant_type: "client_credentials", scope: "contacts.read" },
     });
     expect(await end()).toMatchObject({ leases: [{ fate: { fate: "revoked" } }] });
-    expect(endpoint.asked.at(-1)).toMatchObject({ path: "/oauth/revoke", form: { token: "at-good" } });
+    expect(endpoint.asked.at(-1)).toMatchObject({ path: "/oauth/revoke", form: { token: "at-good-token" } });
   });
 
   it("adds an upstream with a key", async () => {
     const { called, end } = await follow("key", { "https://api.weather.example": `${endpoint.url}/api` }, [
       "WEATHER_API_KEY",
-      "w-key",
+      "weather-key",
     ]);
-    expect(called.url).toBe("/api/forecast/Lisbon?days=3&appid=w-key");
+    expect(called.url).toBe("/api/forecast/Lisbon?days=3&appid=weather-key");
     expect(called.headers.authorization).toBeUndefined();
     expect(await end()).toMatchObject({ leases: [{ fate: { fate: "irrevocable" } }] });
   });

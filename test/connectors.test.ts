@@ -224,7 +224,7 @@ describe("a token exchange at the upstream (RFC 8693)", () => {
       subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
       audience: "things",
     });
-    expect(endpoint.called[0]!.headers.authorization).toBe("Bearer at-good");
+    expect(endpoint.called[0]!.headers.authorization).toBe("Bearer at-good-token");
   });
 });
 

@@ -99,7 +99,7 @@ describe("a token endpoint that does not behave", () => {
     expect(await session.call("GET", "/things")).toMatchObject(REFUSED);
     expect(endpoint.asked.map(({ path, form }) => [path, form["token"]])).toEqual([
       ["/token", undefined],
-      ["/revoke", "at-good"],
+      ["/revoke", "at-good-token"],
     ]);
     expect(endpoint.called).toEqual([]);
     expect(await session.end()).toMatchObject({ leases: [{ fate: { fate: "revoked" } }] });

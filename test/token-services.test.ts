@@ -305,7 +305,7 @@ describe("the keys that sign (group Y)", () => {
 
   it("Y05 differ for every use, and Y04 show no private part", async () => {
     const all = await keys();
-    expect(new Set(all.map(({ use }) => use)).size).toBe(6);
+    expect(new Set(all.map(({ use }) => use)).size).toBe(7);
     expect(new Set(all.map(({ kid }) => kid)).size).toBe(all.length);
     expect(await (await fetch(`${world.issuer}/oauth/jwks`)).text()).not.toContain('"d"');
     for (const { kid } of all.filter(({ use }) => ["approval_link", "invitation"].includes(use)))

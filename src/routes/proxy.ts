@@ -49,8 +49,8 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     method: c.req.method,
   });
   if (permit.ok) return forward({ c, token, session, health, upstream: upstream.upstream }, path + query, permit.value);
-  if (permit.error === "upstream_unavailable") health.settled(false);
-  else health.withdrew();
+  // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
+  health.withdrew();
   return renderError(callError(permit.error, challenge));
 });
 

@@ -25,7 +25,7 @@ export interface TokenEndpoint {
 
 /** A good answer, unless told otherwise. */
 export function tokenReply(changes: Record<string, unknown> = {}): TokenReply {
-  return { body: { access_token: "at-good", token_type: "Bearer", expires_in: 600, ...changes } };
+  return { body: { access_token: "at-good-token", token_type: "Bearer", expires_in: 600, ...changes } };
 }
 
 export async function startTokenEndpoint(): Promise<TokenEndpoint> {
