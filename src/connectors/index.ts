@@ -1,5 +1,6 @@
 import type { Upstream } from "../domain/upstream.ts";
 import { apiKey } from "./api-key.ts";
+import { aws } from "./aws.ts";
 import type { Connector } from "./connector.ts";
 import { githubApp } from "./github-app.ts";
 import { googleOAuth } from "./google-oauth.ts";
@@ -16,6 +17,7 @@ const CONNECTORS: { readonly [K in Upstream["connector"]]: Connector<Extract<Ups
   oauth2,
   google_oauth: googleOAuth,
   google_service_account: googleServiceAccount,
+  aws,
 };
 
 /** The connector of an upstream. */

@@ -22,6 +22,8 @@ export function checkUpstream(upstream: Upstream, document: TenantDocument): Ups
       ];
     case "jwt":
       return checkAudience("/audience", upstream.audience ?? upstream.base_url, document);
+    case "aws":
+      return checkAudience("/audience", upstream.audience, document);
     case "github_app":
     case "api_key":
     case "slack":

@@ -137,6 +137,18 @@ export interface GoogleServiceAccountUpstream extends UpstreamBase {
   readonly token_endpoint: string;
 }
 
+/** A service of AWS, by a role that trusts Stint as an OpenID provider. */
+export interface AwsUpstream extends UpstreamBase {
+  readonly connector: "aws";
+  readonly role_arn: string;
+  readonly region: string;
+  /** The service's name in signatures, such as `s3`. */
+  readonly service: string;
+  /** The `aud` that the role expects. */
+  readonly audience: string;
+  readonly sts_endpoint: string;
+}
+
 export type Upstream =
   | GithubAppUpstream
   | ApiKeyUpstream
@@ -144,4 +156,5 @@ export type Upstream =
   | JwtUpstream
   | OAuth2Upstream
   | GoogleOAuthUpstream
-  | GoogleServiceAccountUpstream;
+  | GoogleServiceAccountUpstream
+  | AwsUpstream;

@@ -95,7 +95,8 @@ function isMediaType(header: string | null, mediaType: string): boolean {
   );
 }
 
-async function readCapped(request: Request, maxBytes: number): Promise<Result<Uint8Array, WireError>> {
+/** Reads a whole body, unless it is too large or too slow. */
+export async function readCapped(request: Request, maxBytes: number): Promise<Result<Uint8Array, WireError>> {
   const tooLarge = err({
     status: 413 as const,
     error: "invalid_request",

@@ -15,6 +15,7 @@ import { jwksSchema } from "./jwks.ts";
 import { secretReference } from "./secret-reference.ts";
 import {
   apiKeyShape,
+  awsShape,
   clientCredentialsShape,
   googleOAuthShape,
   googleServiceAccountShape,
@@ -217,6 +218,7 @@ const upstream = z.discriminatedUnion("connector", [
   ]),
   z.strictObject({ ...upstreamBase, ...googleOAuthShape }),
   z.strictObject({ ...upstreamBase, ...googleServiceAccountShape }),
+  z.strictObject({ ...upstreamBase, ...awsShape }),
 ]);
 
 const server = z.strictObject({
@@ -462,6 +464,7 @@ const UPSTREAM_ADDRESSES = [
   "token_endpoint",
   "revocation_endpoint",
   "authorization_server",
+  "sts_endpoint",
 ];
 
 function addressIn(upstream: object, name: string): string | undefined {

@@ -14,8 +14,8 @@ describe("a credential in a call", () => {
     ["/x?a=1;key=mine", "/x?key=s3cret%2F%2B"],
     ["/x?monkey=1", "/x?monkey=1&key=s3cret%2F%2B"],
   ])("P21 stands alone in the query of %s", async (path, expected) => {
-    const call = await injectCredential(`https://api.test${path}`, "GET", KEY, 0);
-    expect(call).toEqual({ url: `https://api.test${expected}`, headers: {} });
+    const call = await injectCredential(`https://api.test${path}`, new Request("https://a.test"), KEY, 0);
+    expect(call).toEqual({ ok: true, value: { url: `https://api.test${expected}`, body: null, headers: {} } });
   });
 
   it("O05 is taken out of an answer's headers, written as it is or encoded", () => {

@@ -1,8 +1,17 @@
+import { signAwsCall } from "../crypto/aws-signature.ts";
 import { ownProof } from "../crypto/own-proof.ts";
 import type { Credential } from "../domain/credential.ts";
+import { ok, type Result } from "../domain/result.ts";
+import { readCapped } from "./body.ts";
+import type { WireError } from "./wire-error.ts";
+
+/** A body that is signed has to be held whole. */
+const MAX_SIGNED_BODY_BYTES = 1_048_576;
 
 /** A call as it goes out, with what makes the upstream let it in. */
 export interface CredentialedCall {
+  /** What is sent on: as it streams in, or the whole of it where it had to be signed. */
+  readonly body: ReadableStream | Uint8Array | null;
   readonly url: string;
   /** What the credential adds to the headers; wins over everything else. */
   readonly headers: Readonly<Record<string, string>>;
@@ -17,32 +26,56 @@ export interface CredentialedCall {
  */
 export async function injectCredential(
   url: string,
-  method: string,
+  request: Request,
   credential: Credential,
   now: number,
-): Promise<CredentialedCall> {
+): Promise<Result<CredentialedCall, WireError>> {
+  const { method } = request;
+  const body = method === "GET" || method === "HEAD" ? null : request.body;
   switch (credential.kind) {
     case "header":
-      return { url, headers: { [credential.header]: credential.value } };
+      return ok({ url, body, headers: { [credential.header]: credential.value } });
     case "query":
-      return { url: withParameter(url, credential.parameter, credential.value), headers: {} };
+      return ok({ url: withParameter(url, credential.parameter, credential.value), body, headers: {} });
     case "dpop": {
       const { token, privateJwk } = credential;
       const proof = await ownProof(privateJwk, { method, url, token, now });
-      return { url, headers: { authorization: `DPoP ${token}`, dpop: proof } };
+      return ok({ url, body, headers: { authorization: `DPoP ${token}`, dpop: proof } });
+    }
+    case "aws": {
+      const whole = body === null ? ok(new Uint8Array()) : await readCapped(request, MAX_SIGNED_BODY_BYTES);
+      if (!whole.ok) return whole;
+      const headers = await signAwsCall(credential, { method, url, body: whole.value });
+      return ok({ url, body: body === null ? null : whole.value, headers });
     }
   }
 }
 
-/** What an upstream could show again: what it was sent, with its scheme. */
-export function shownAs(credential: Credential): string {
-  return credential.kind === "dpop" ? credential.token : credential.value;
+/** What an upstream could show again: what it was sent, with its scheme, and what that was made with. */
+export function shownAs(credential: Credential): string[] {
+  switch (credential.kind) {
+    case "header":
+    case "query":
+      return [credential.value];
+    case "dpop":
+      return [credential.token];
+    case "aws":
+      return [credential.session_token, credential.secret_access_key];
+  }
 }
 
 /** The secret itself, without the scheme that stands before it. */
 function secretOf(credential: Credential): string {
-  if (credential.kind === "dpop") return credential.token;
-  return credential.kind === "query" ? credential.value : (credential.value.split(" ").at(-1) ?? "");
+  switch (credential.kind) {
+    case "header":
+      return credential.value.split(" ").at(-1) ?? "";
+    case "query":
+      return credential.value;
+    case "dpop":
+      return credential.token;
+    case "aws":
+      return credential.session_token;
+  }
 }
 
 /** Takes away headers of the answer in which the upstream repeats the credential, as in links to a next page. */

@@ -160,3 +160,17 @@ export const googleServiceAccountShape = {
   subject: visibleText.optional().describe("The user to act for, where the domain has delegated that"),
   token_endpoint: endpoint.default(GOOGLE_TOKEN_ENDPOINT),
 };
+
+export const awsShape = {
+  connector: z.literal("aws"),
+  role_arn: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:iam::[0-9]{12}:role\/[A-Za-z0-9+=,.@_/-]{1,512}$/, "must be a role's ARN"),
+  region: z.string().regex(/^[a-z]{2}(?:-[a-z]{1,12}){1,3}-[0-9]{1,2}$/, "must be a region such as eu-central-1"),
+  service: z
+    .string()
+    .regex(/^[a-z0-9-]{1,50}$/)
+    .describe("The service's name in signatures, such as s3 or execute-api"),
+  audience: visibleText.default("sts.amazonaws.com"),
+  sts_endpoint: endpoint.default("https://sts.amazonaws.com").describe("AWS recommends the one of the role's region"),
+};

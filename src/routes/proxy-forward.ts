@@ -39,21 +39,26 @@ export interface Call {
 export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
   const { c, token, upstream, health } = call;
   const { credential } = permit;
-  const forms = credentialForms(shownAs(credential));
+  const forms = shownAs(credential).flatMap(credentialForms);
   if (forms.length === 0) {
     health.withdrew();
     return renderError(MISCONFIGURED);
   }
   const watch = new EchoWatch(forms);
   const url = upstream.base_url + pathAndQuery;
-  const sent = await injectCredential(url, c.req.method, credential, nowSeconds());
+  const injected = await injectCredential(url, c.req.raw, credential, nowSeconds());
+  if (!injected.ok) {
+    health.withdrew();
+    return renderError(injected.error);
+  }
+  const sent = injected.value;
   const sessionWatch = watchSession(c, token);
   const answered = await outboundOf(c.var.tenant).stream({
     url: sent.url,
     method: c.req.method,
     headers: headersToUpstream(c.req.raw.headers, sent.headers),
-    body: c.req.method === "GET" || c.req.method === "HEAD" ? null : c.req.raw.body,
-    bodyLength: lengthOf(c.req.raw.headers),
+    body: sent.body instanceof Uint8Array ? new Response(sent.body).body : sent.body,
+    bodyLength: sent.body instanceof Uint8Array ? sent.body.byteLength : lengthOf(c.req.raw.headers),
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
     idleDeadlineMs: IDLE_DEADLINE_MS,
     totalDeadlineMs: Math.max(0, Math.min(CALL_DEADLINE_MS, permit.ends_at * 1000 - Date.now())),
