@@ -2,6 +2,7 @@ import { CliError } from "./cli-error.ts";
 import { adminTokenCommand } from "./commands/admin-token.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { connectionsCommand } from "./commands/connections.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
@@ -31,6 +32,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   invite: inviteCommand,
   passkeys: passkeysCommand,
   accounts: accountsCommand,
+  connections: connectionsCommand,
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,

@@ -178,7 +178,8 @@ export const narrowingAt: NarrowingAt = ({ upstream }, operations) =>
 export function describeUpstreams({ tenant }: TenantContext) {
   return [...tenant.upstreams.values()].map(({ upstream }) => {
     const { id, connector } = upstream;
-    return { id, connector, ...connectorFor(upstream).describe(upstream) };
+    const { credential, ends } = connectorFor(upstream).describe(upstream);
+    return { id, connector, credential, ends };
   });
 }
 

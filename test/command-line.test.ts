@@ -177,3 +177,15 @@ describe("stint invite and passkeys", () => {
     expect(await stint(["passkeys", "show", "x"])).toMatchObject({ code: 2 });
   });
 });
+
+describe("stint connections", () => {
+  it("lists the upstreams in words, and says that nothing is to be mended", async () => {
+    const { code, stdout } = await stint(["connections", "list", ...access()]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^github +github_app +one for each session, taken back at the end$/m);
+    expect(stdout).toMatch(/^echo +api_key +one for all sessions, never taken back$/m);
+    expect(stdout).not.toContain("!");
+    expect(await stint(["connections", "retry", "NOTHING", ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["connections", "break", ...access()])).toMatchObject({ code: 2 });
+  });
+});

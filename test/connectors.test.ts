@@ -50,6 +50,14 @@ beforeAll(async () => {
     adjust: (document) =>
       withUpstreams(document, [
         { ...api, id: "keyed", connector: "api_key", api_key: { secret: "QUERY_KEY" }, query: "apikey" },
+        {
+          ...api,
+          id: "shop",
+          connector: "api_key",
+          api_key: { secret: "QUERY_KEY" },
+          catalogue: "stripe",
+          operations: ["refunds:read"],
+        },
         { ...api, id: "trusting", connector: "jwt" },
         { ...api, id: "trusting-bearer", connector: "jwt", dpop_bound_access_tokens: false, audience: "things-api" },
         { ...oauth, id: "asserted", grant_type: JWT_BEARER, token_endpoint_auth_method: "none" },
@@ -156,6 +164,22 @@ describe("a key in the query", () => {
     expect(new URL(endpoint.called[0]!.url, endpoint.url).searchParams.get("page")).toBe("2");
     const { in_words } = ((await session.end()) as { leases: { in_words: string }[] }).leases[0]!;
     expect(in_words).toContain("lives on");
+  });
+});
+
+describe("a catalogue that ships, and of which one operation is offered", () => {
+  it("serves that one; the others are no operation of the upstream, and cannot be asked for", async () => {
+    const session = await lend(world, "shop", ["refunds:read"]);
+    expect((await session.call("GET", "/v1/refunds?limit=3")).status).toBe(200);
+    for (const [method, path] of [
+      ["POST", "/v1/refunds"],
+      ["GET", "/v1/charges"],
+      ["GET", "/v1/refundsX"],
+    ] as const)
+      expect(await session.call(method, path)).toMatchObject({ status: 403, body: { reason: "unknown_operation" } });
+    expect(endpoint.called.map(({ url }) => url)).toEqual(["/api/v1/refunds?limit=3"]);
+    const authorization_details = [{ type: "upstream_access", upstream: "shop", actions: ["charges:read"] }];
+    expect((await (await world.freshAgent()).ask(ask({ authorization_details }))).status).toBe(400);
   });
 });
 

@@ -100,9 +100,9 @@ describe("an upstream behind an authorization server of its own", () => {
     expect((await world.broker.admin("GET", "/admin/connections")).body).toMatchObject({
       connections: [],
       upstreams: expect.arrayContaining([
-        { id: "crm", connector: "oauth2", credential: "per_session", orphans: "possible", ends: "expires" },
-        { id: "batch", connector: "oauth2", credential: "per_session", orphans: "possible", ends: "revocable" },
-        { id: "echo", connector: "api_key", credential: "shared", orphans: "none", ends: "irrevocable" },
+        { id: "crm", connector: "oauth2", credential: "per_session", ends: "expires" },
+        { id: "batch", connector: "oauth2", credential: "per_session", ends: "revocable" },
+        { id: "echo", connector: "api_key", credential: "shared", ends: "irrevocable" },
       ]) as unknown,
     });
   });

@@ -63,7 +63,12 @@ export const aws: Connector<AwsUpstream> = {
 
   narrowing: () => "upstream",
 
-  describe: () => ({ credential: "per_session", orphans: "possible", ends: "expires" }),
+  describe: () => ({
+    credential: "per_session",
+    orphans: "possible",
+    longestSeconds: LONGEST_SECONDS,
+    ends: "expires",
+  }),
 };
 
 /** What the session may do, as IAM has it; undefined where an operation does not say, or a place would mean more than itself. */

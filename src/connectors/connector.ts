@@ -91,6 +91,8 @@ export interface Description {
   readonly credential: "per_session" | "shared";
   /** Whether a mint that was cut off may have left a credential behind at the upstream. */
   readonly orphans: "possible" | "none";
+  /** How long the upstream lets one live at most, where that is known, in seconds. */
+  readonly longestSeconds?: number;
   readonly ends: Ending;
 }
 

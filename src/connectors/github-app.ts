@@ -12,6 +12,8 @@ const DEADLINE_MS = 10_000;
 const MAX_ANSWER_BYTES = 4 * 1_048_576;
 /** GitHub takes at most 10 minutes; the start lies back for its clock. */
 const APP_JWT_LIFETIME_SECONDS = 120;
+/** The upstream lets none of its tokens live longer. */
+const LONGEST_SECONDS = 3600;
 const CLOCK_SKEW_SECONDS = 30;
 const STRENGTH = ["none", "read", "write", "admin"];
 
@@ -77,7 +79,12 @@ export const githubApp: Connector<GithubAppUpstream> = {
 
   narrowing: () => "upstream",
 
-  describe: () => ({ credential: "per_session", orphans: "possible", ends: "revocable" }),
+  describe: () => ({
+    credential: "per_session",
+    orphans: "possible",
+    longestSeconds: LONGEST_SECONDS,
+    ends: "revocable",
+  }),
 };
 
 /** The repositories and permissions that a grant comes to. Where operations differ, the stronger permission covers both. */

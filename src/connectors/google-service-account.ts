@@ -8,6 +8,8 @@ import { narrowingByScope, operationsOf, scopesOf } from "./scopes.ts";
 import { requestToken, toConnectorFault } from "./token-endpoint.ts";
 
 const ASSERTION_LIFETIME_SECONDS = 120;
+/** The upstream lets none of its tokens live longer. */
+const LONGEST_SECONDS = 3600;
 const CLOCK_SKEW_SECONDS = 30;
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -58,7 +60,12 @@ export const googleServiceAccount: Connector<GoogleServiceAccountUpstream> = {
 
   narrowing: (_, operations) => narrowingByScope(operations),
 
-  describe: () => ({ credential: "per_session", orphans: "possible", ends: "expires" }),
+  describe: () => ({
+    credential: "per_session",
+    orphans: "possible",
+    longestSeconds: LONGEST_SECONDS,
+    ends: "expires",
+  }),
 };
 
 /** The assertion says who asks, so nothing else does. */

@@ -10,7 +10,11 @@ export type LeaseFate =
   | { readonly fate: "failed"; readonly reason: string; readonly retried_until: number }
   | { readonly fate: "pending" }
   /** The broker stopped, or the upstream's answer was lost, while it was minting: it may or may not have done so. */
-  | { readonly fate: "unknown" };
+  | {
+      readonly fate: "unknown";
+      /** When it ends by itself at the latest, epoch seconds, where the upstream's own limit is known. */
+      readonly ends_by?: number;
+    };
 
 export interface LeaseStatement {
   readonly lease_id: string;
@@ -61,7 +65,9 @@ export function describeFate(fate: LeaseFate, timeOf: (seconds: number) => strin
     case "failed":
       return `not taken back (${fate.reason}); tried until ${timeOf(fate.retried_until)}`;
     case "unknown":
-      return "unknown: Stint asked for it and never saw the answer, so it may or may not have been made";
+      return `unknown: Stint asked for it and never saw the answer, so it may or may not have been made${
+        fate.ends_by === undefined ? "" : `; it ends by itself by ${timeOf(fate.ends_by)}`
+      }`;
     case "pending":
       return "still being taken back";
   }

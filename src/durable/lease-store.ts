@@ -31,7 +31,19 @@ type Row = {
   scopes: string | null;
   /** Whether the upstream may hold a credential that was never stored here. */
   orphans: string | null;
+  ends_by: number | null;
 };
+
+/** A credential that is about to be asked for. */
+export interface Reservation {
+  readonly leaseId: string;
+  readonly upstream: string;
+  /** Epoch seconds. */
+  readonly now: number;
+  readonly orphans: "possible" | "none";
+  /** When it ends by itself at the latest, epoch seconds, where that is known. */
+  readonly endsBy: number | undefined;
+}
 
 /** A lease this close to its end is not used for another call, in seconds; of a short one, its last half. */
 const EXPIRY_MARGIN_SECONDS = 30;
@@ -51,13 +63,14 @@ export class LeaseStore {
       CREATE TABLE IF NOT EXISTS lease (
         lease_id TEXT PRIMARY KEY, upstream TEXT NOT NULL, status TEXT NOT NULL, sealed_credential TEXT, sealed_handle TEXT,
         ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT,
-        orphans TEXT)`);
+        orphans TEXT, ends_by INTEGER)`);
   }
 
   /** Makes a table of an earlier release what this one needs. */
   static addColumns(sql: SqlStorage): void {
     addColumn(sql, "lease", "scopes", "TEXT");
     addColumn(sql, "lease", "orphans", "TEXT");
+    addColumn(sql, "lease", "ends_by", "INTEGER");
   }
 
   /**
@@ -96,13 +109,14 @@ export class LeaseStore {
   }
 
   /** Written before the upstream is asked, so that a crash in between leaves a trace. */
-  reserve(leaseId: string, upstream: string, now: number, orphans: "possible" | "none"): void {
+  reserve({ leaseId, upstream, now, orphans, endsBy }: Reservation): void {
     this.#sql.exec(
-      "INSERT INTO lease (lease_id, upstream, status, reserved_at, orphans) VALUES (?, ?, 'reserved', ?, ?)",
+      "INSERT INTO lease (lease_id, upstream, status, reserved_at, orphans, ends_by) VALUES (?, ?, 'reserved', ?, ?, ?)",
       leaseId,
       upstream,
       now,
       orphans,
+      endsBy ?? null,
     );
   }
 
@@ -135,10 +149,11 @@ export class LeaseStore {
   }
 
   /** Reservations whose mint was lost with the process that began it. */
-  lost(now: number): { readonly leaseId: string; readonly mayLive: boolean }[] {
+  lost(now: number): { readonly leaseId: string; readonly mayLive: boolean; readonly fate: LeaseFate }[] {
     return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map((row) => ({
       leaseId: row.lease_id,
       mayLive: row.orphans !== "none",
+      fate: { fate: "unknown", ...(row.ends_by === null ? {} : { ends_by: row.ends_by }) },
     }));
   }
 

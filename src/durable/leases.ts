@@ -12,7 +12,7 @@ import type { LinkedUpstream } from "../domain/upstream.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { loadTenant, openSealed, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
-import type { HeldLease } from "./lease-store.ts";
+import { MINT_LOST_AFTER_SECONDS, type HeldLease, type Reservation } from "./lease-store.ts";
 import type { SessionBooks } from "./session-books.ts";
 
 export type LeaseFault =
@@ -129,15 +129,17 @@ export class Leases {
     if (rest !== undefined && rest.until > this.#books.now()) return err(rest.fault);
     const context = await this.#context();
     const configured = context.tenant.upstreams.get(upstreamId);
-    const orphans = configured === undefined ? "none" : describe(configured).orphans;
+    const now = this.#books.now();
+    const { orphans, longestSeconds } = configured === undefined ? NOTHING : describe(configured);
+    const endsBy = longestSeconds === undefined ? undefined : now + longestSeconds + MINT_LOST_AFTER_SECONDS;
     const leaseId = newId(ID_PREFIXES.lease);
     this.#storage.transactionSync(() => {
-      this.#books.leases.reserve(leaseId, upstreamId, this.#books.now(), orphans);
+      this.#books.leases.reserve({ leaseId, upstream: upstreamId, now, orphans, endsBy });
       this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
     });
     if (configured === undefined) return this.#giveUp(leaseId, upstreamId, "upstream_misconfigured");
     const minted = await this.#ask(configured, grant, context);
-    if (!minted.ok) return this.#failed(leaseId, upstreamId, minted.error);
+    if (!minted.ok) return this.#failed({ leaseId, upstream: upstreamId, endsBy }, minted.error);
     this.#resting.delete(upstreamId);
     const lease = await this.#hold(leaseId, upstreamId, minted.value);
     if (this.#books.current().status === "active") return ok(lease);
@@ -222,10 +224,13 @@ export class Leases {
     return lease;
   }
 
-  async #failed(leaseId: string, upstream: string, fault: ConnectorFault): Promise<Result<never, LeaseFault>> {
+  async #failed(
+    { leaseId, upstream, endsBy }: Pick<Reservation, "leaseId" | "upstream" | "endsBy">,
+    fault: ConnectorFault,
+  ): Promise<Result<never, LeaseFault>> {
     switch (fault.kind) {
       case "answer_lost":
-        this.close(leaseId, { fate: "unknown" });
+        this.close(leaseId, { fate: "unknown", ...(endsBy === undefined ? {} : { ends_by: endsBy }) });
         return this.#rest(upstream, "upstream_unavailable");
       case "too_wide":
         await this.#hold(leaseId, upstream, fault.minted, false);
@@ -302,6 +307,8 @@ export class Leases {
     return sealed === undefined ? undefined : openSealed(this.#env, { issuer, kind: "lease", name }, sealed);
   }
 }
+
+const NOTHING = { orphans: "none", longestSeconds: undefined } as const;
 
 function describe({ upstream }: CompiledUpstream): Description {
   return connectorFor(upstream).describe(upstream);
