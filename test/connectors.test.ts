@@ -11,6 +11,7 @@ import {
 } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Approver } from "./support/approver.ts";
+import { auditRows } from "./support/audit-rows.ts";
 import { lend, THINGS, withUpstreams } from "./support/lending.ts";
 import { startTokenEndpoint, tokenReply, type TokenEndpoint, type TokenReply } from "./support/token-endpoint.ts";
 import { ask, startTestWorld, type TestWorld } from "./support/world.ts";
@@ -50,6 +51,14 @@ beforeAll(async () => {
     adjust: (document) =>
       withUpstreams(document, [
         { ...api, id: "keyed", connector: "api_key", api_key: { secret: "QUERY_KEY" }, query: "apikey" },
+        {
+          ...api,
+          id: "gone",
+          connector: "api_key",
+          base_url: "http://localhost:1",
+          api_key: { secret: "QUERY_KEY" },
+          query: "apikey",
+        },
         {
           ...api,
           id: "shop",
@@ -345,5 +354,23 @@ describe("the approval page", () => {
       "robot: the upstream enforces its scopes, Stint the rest",
       "trusting: enforced by the upstream and by Stint",
     ]);
+  });
+});
+
+describe("P11 what was lent", () => {
+  it("stands in no log and no audit row, also where the upstream was not there", async () => {
+    expect(await (await lend(world, "gone", ["things:read"])).call("GET", "/things")).toMatchObject({ status: 502 });
+    const audit = JSON.stringify(await auditRows(world));
+    for (const secret of [
+      "key&with=signs",
+      "key%26with",
+      "exchange-secret",
+      "subject-of-stint",
+      "xoxb-bot",
+      "g-secret",
+    ]) {
+      expect(world.broker.output()).not.toContain(secret);
+      expect(audit).not.toContain(secret);
+    }
   });
 });

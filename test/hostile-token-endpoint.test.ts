@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { auditRows } from "./support/audit-rows.ts";
-import { lend, THINGS, withUpstreams } from "./support/lending.ts";
+import { lend, receiptOf, THINGS, withUpstreams } from "./support/lending.ts";
 import { startTokenEndpoint, tokenReply, type TokenEndpoint, type TokenReply } from "./support/token-endpoint.ts";
 import { startTestWorld, type TestWorld } from "./support/world.ts";
 
@@ -45,6 +45,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   endpoint.asked.length = 0;
   endpoint.called.length = 0;
+  endpoint.refused.clear();
   await world.broker.admin("PUT", "/admin/secrets/REFRESH_TOKEN", { value: NEW_TOKEN });
 });
 afterAll(async () => {
@@ -198,6 +199,35 @@ describe("a token endpoint that does not behave", () => {
   });
 });
 
+describe("a credential that the API no longer takes", () => {
+  it("is made anew for the next call, and the old one taken back", async () => {
+    let minted = 0;
+    endpoint.reply = ({ path }) =>
+      path === "/token" ? tokenReply({ access_token: `at-${(minted += 1)}` }) : { body: "" };
+    const session = await lend(world, "cc", ["things:read"]);
+    expect((await session.call("GET", "/things")).status).toBe(200);
+    endpoint.refused.add("Bearer at-1");
+    const refused = await session.call("GET", "/things");
+    expect(refused).toMatchObject({ status: 502, body: { error: "upstream_unauthorized" } });
+    expect((await session.call("GET", "/things")).status).toBe(200);
+    expect(endpoint.called.at(-1)!.headers.authorization).toBe("Bearer at-2");
+    expect(await session.end()).toMatchObject({
+      leases: [{ fate: { fate: "revoked" } }, { fate: { fate: "revoked" } }],
+    });
+    const revoked = endpoint.asked.filter(({ path }) => path === "/revoke").map(({ form }) => form["token"]);
+    expect(revoked.toSorted()).toEqual(["at-1", "at-2"]);
+  });
+
+  it("is not made anew for ever, where the API refuses whatever it gets", async () => {
+    endpoint.reply = ({ path }) => (path === "/token" ? tokenReply({ access_token: "at-bad" }) : { body: "" });
+    endpoint.refused.add("Bearer at-bad");
+    const session = await lend(world, "cc", ["things:read"]);
+    for (let at = 0; at < 12; at += 1)
+      expect((await session.call("GET", "/things")).body).toMatchObject({ error: "upstream_unauthorized" });
+    expect(endpoint.asked.filter(({ path }) => path === "/token").length).toBeLessThanOrEqual(6);
+  });
+});
+
 describe("a refresh token", () => {
   const BROKEN = { status: 502, body: { error: "upstream_broken" } };
 
@@ -266,6 +296,22 @@ describe("a refresh token", () => {
     endpoint.reply = () => tokenReply();
     expect((await (await lend(world, "rt", ["things:read"])).call("GET", "/things")).status).toBe(200);
     expect(refreshTokensUsed()).toEqual([NEW_TOKEN, next]);
+  });
+
+  it("X22 that comes back after the session's end is kept, and the access token beside it never used", async () => {
+    let release: (reply: TokenReply) => void = () => undefined;
+    endpoint.reply = () => new Promise((done) => (release = done));
+    const session = await lend(world, "rt", ["things:read"]);
+    const call = session.call("GET", "/things");
+    await until("the refresh", async () => endpoint.asked[0]);
+    await world.broker.admin("POST", `/admin/sessions/${session.sessionId}/revoke`, {});
+    release(tokenReply({ refresh_token: "rt-2" }));
+    expect((await call).status).toBe(401);
+    expect(endpoint.called).toEqual([]);
+    expect(await receiptOf(world, session.sessionId)).toMatchObject({ leases: [{ fate: { fate: "expires_at" } }] });
+    endpoint.reply = () => tokenReply();
+    expect((await (await lend(world, "rt", ["things:read"])).call("GET", "/things")).status).toBe(200);
+    expect(refreshTokensUsed()).toEqual([NEW_TOKEN, "rt-2"]);
   });
 
   it("of the operator's stays, when it was stored while another was on its way", async () => {

@@ -40,8 +40,8 @@ interface Rest {
   readonly seconds: number;
   readonly fault: LeaseFault;
 }
-/** A session mints no oftener than this for one upstream because that refuses what it gave, in seconds. */
-const MIN_LEASE_SECONDS = 60;
+/** How often a session's credential is made anew because the upstream refused it: an upstream may say so to anything. */
+const MAX_RENEWALS = 5;
 
 /**
  * The upstream credentials of one session: reserve (transaction) → ask the upstream → hold
@@ -56,6 +56,7 @@ export class Leases {
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
   /** Upstreams that could not mint, so that an agent that goes on calling makes Stint neither ask nor write any more. */
   readonly #resting = new Map<string, Rest>();
+  readonly #renewals = new Map<string, number>();
 
   constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
     this.#env = env;
@@ -80,14 +81,13 @@ export class Leases {
     return ok({ credential: JSON.parse(opened) as Credential, lease_id: lease.value.lease_id });
   }
 
-  /**
-   * The upstream no longer takes a credential: the next call mints anew. Not one that was minted just
-   * now: an upstream that refuses everything is not asked for another at every call.
-   */
+  /** The upstream no longer takes what it gave: it died before its time, or the operator stored another key. The next call gets a new one. */
   distrust(leaseId: string): void {
     const lease = this.#books.leases.get(leaseId);
-    const now = this.#books.now();
-    if (lease === undefined || lease.minted_at + MIN_LEASE_SECONDS > now) return;
+    if (lease === undefined) return;
+    const renewals = this.#renewals.get(lease.upstream) ?? 0;
+    if (renewals >= MAX_RENEWALS) return;
+    this.#renewals.set(lease.upstream, renewals + 1);
     this.#books.leases.withdraw(leaseId);
     this.#books.queueRevocation(leaseId);
   }

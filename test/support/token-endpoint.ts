@@ -18,6 +18,8 @@ export interface TokenEndpoint {
   readonly asked: AskedForm[];
   /** The calls that reached the API behind it, at `/api`, which always answers. */
   readonly called: { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders }[];
+  /** `Authorization` headers that the API answers with 401. */
+  readonly refused: Set<string>;
   /** How it answers; `cut` ends the connection in place of an answer. */
   reply: (asked: AskedForm) => TokenReply | "cut" | Promise<TokenReply | "cut">;
   close(): Promise<void>;
@@ -45,7 +47,8 @@ export async function startTokenEndpoint(): Promise<TokenEndpoint> {
       const { method = "", url = "", headers } = incoming;
       if (url.startsWith("/api/")) {
         endpoint.called.push({ method, url, headers });
-        outgoing.writeHead(200, { "content-type": "application/json" }).end("{}");
+        const status = endpoint.refused.has(headers.authorization ?? "") ? 401 : 200;
+        outgoing.writeHead(status, { "content-type": "application/json" }).end("{}");
         return;
       }
       const asked = { path: url, form: Object.fromEntries(new URLSearchParams(body)) };
@@ -59,6 +62,7 @@ export async function startTokenEndpoint(): Promise<TokenEndpoint> {
     url: `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`,
     asked: [],
     called: [],
+    refused: new Set(),
     reply: () => tokenReply(),
     close: () =>
       new Promise((done) => {
