@@ -20,6 +20,7 @@ const READONLY_MAIL = "https://www.googleapis.com/auth/gmail.readonly";
 const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const elliptic = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
 let endpoint: TokenEndpoint;
 let google: Emulator;
@@ -72,6 +73,23 @@ beforeAll(async () => {
         { ...oauth, id: "asserted", grant_type: JWT_BEARER, token_endpoint_auth_method: "none" },
         {
           ...oauth,
+          id: "own-key",
+          grant_type: JWT_BEARER,
+          token_endpoint_auth_method: "none",
+          authorization_server: "https://login.example.com",
+          subject: "dana@acme.example",
+          private_key: { secret: "EC_KEY" },
+          private_key_id: "ec-1",
+        },
+        {
+          ...oauth,
+          id: "vouched",
+          grant_type: TOKEN_EXCHANGE,
+          token_endpoint_auth_method: "none",
+          resource: `${endpoint.url}/api`,
+        },
+        {
+          ...oauth,
           id: "exchanged",
           grant_type: TOKEN_EXCHANGE,
           client_secret: { secret: "CLIENT_SECRET" },
@@ -118,6 +136,7 @@ beforeAll(async () => {
       QUERY_KEY: "key&with=signs",
       CLIENT_SECRET: "exchange-secret",
       SUBJECT_TOKEN: "subject-of-stint",
+      EC_KEY: elliptic.privateKey.export({ type: "sec1", format: "pem" }).toString(),
       ROBOT_KEY: JSON.stringify({
         type: "service_account",
         client_email: "robot@acme.iam.gserviceaccount.com",
@@ -247,7 +266,37 @@ describe("an upstream that trusts Stint", () => {
   });
 });
 
+describe("an assertion by a key of the tenant's own (RFC 7523)", () => {
+  it("names the configured subject, and the authorization server as its audience", async () => {
+    const session = await lend(world, "own-key", ["things:read"]);
+    expect((await session.call("GET", "/things")).status).toBe(200);
+    const { payload, protectedHeader } = await jwtVerify(
+      endpoint.asked[0]!.form["assertion"] ?? "",
+      elliptic.publicKey,
+      {
+        issuer: "stint",
+        subject: "dana@acme.example",
+        audience: "https://login.example.com",
+      },
+    );
+    expect(protectedHeader).toMatchObject({ alg: "ES256", kid: "ec-1" });
+    expect(payload.exp! - payload.iat!).toBeLessThan(300);
+  });
+});
+
 describe("a token exchange at the upstream (RFC 8693)", () => {
+  it("trades what Stint says of the session, where no token is stored", async () => {
+    const session = await lend(world, "vouched", ["things:read"]);
+    expect((await session.call("GET", "/things")).status).toBe(200);
+    const { form } = endpoint.asked[0]!;
+    expect(form).toMatchObject({
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      resource: `${endpoint.url}/api`,
+    });
+    const { payload } = await jwtVerify(form["subject_token"] ?? "", stintKeys(), { issuer: world.issuer });
+    expect(payload).toMatchObject({ session_id: session.sessionId });
+  });
+
   it("trades a stored token for one of this session", async () => {
     const session = await lend(world, "exchanged", ["things:read"]);
     expect((await session.call("GET", "/things")).status).toBe(200);
