@@ -203,24 +203,24 @@ describe("a credential that the API no longer takes", () => {
   it("is made anew for the next call, and the old one taken back", async () => {
     let minted = 0;
     endpoint.reply = ({ path }) =>
-      path === "/token" ? tokenReply({ access_token: `at-${(minted += 1)}` }) : { body: "" };
+      path === "/token" ? tokenReply({ access_token: `access-${(minted += 1)}` }) : { body: "" };
     const session = await lend(world, "cc", ["things:read"]);
     expect((await session.call("GET", "/things")).status).toBe(200);
-    endpoint.refused.add("Bearer at-1");
+    endpoint.refused.add("Bearer access-1");
     const refused = await session.call("GET", "/things");
     expect(refused).toMatchObject({ status: 502, body: { error: "upstream_unauthorized" } });
     expect((await session.call("GET", "/things")).status).toBe(200);
-    expect(endpoint.called.at(-1)!.headers.authorization).toBe("Bearer at-2");
+    expect(endpoint.called.at(-1)!.headers.authorization).toBe("Bearer access-2");
     expect(await session.end()).toMatchObject({
       leases: [{ fate: { fate: "revoked" } }, { fate: { fate: "revoked" } }],
     });
     const revoked = endpoint.asked.filter(({ path }) => path === "/revoke").map(({ form }) => form["token"]);
-    expect(revoked.toSorted()).toEqual(["at-1", "at-2"]);
+    expect(revoked.toSorted()).toEqual(["access-1", "access-2"]);
   });
 
   it("is not made anew for ever, where the API refuses whatever it gets", async () => {
-    endpoint.reply = ({ path }) => (path === "/token" ? tokenReply({ access_token: "at-bad" }) : { body: "" });
-    endpoint.refused.add("Bearer at-bad");
+    endpoint.reply = ({ path }) => (path === "/token" ? tokenReply({ access_token: "access-bad" }) : { body: "" });
+    endpoint.refused.add("Bearer access-bad");
     const session = await lend(world, "cc", ["things:read"]);
     for (let at = 0; at < 12; at += 1)
       expect((await session.call("GET", "/things")).body).toMatchObject({ error: "upstream_unauthorized" });
