@@ -19,7 +19,7 @@ export interface TextRequest extends OutboundRequest {
 }
 
 export interface StreamRequest extends OutboundRequest {
-  readonly body: ReadableStream | null;
+  readonly body: ReadableStream | Uint8Array | null;
   /** How long the whole exchange may take, bodies included, in milliseconds. */
   readonly totalDeadlineMs: number;
 }

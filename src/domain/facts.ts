@@ -1,5 +1,6 @@
-import { unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { limitsOf, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
 import { formatDuration } from "./duration.ts";
+import { formatLimits } from "./limits.ts";
 import type { SessionRequest } from "./request.ts";
 
 /**
@@ -65,6 +66,7 @@ export function factsOf(
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
+      ...limitRows(details),
       { label: "For at most", value: formatDuration(request.expires_in) },
       ...historyRows(labels, units),
       ...(matchCode === undefined ? [] : [{ label: "Match code", value: matchCode }]),
@@ -143,6 +145,19 @@ export function unitLine(unit: AccessUnit, labels: Labels): string {
   if (unit.startsWith("mcp:")) return title;
   const upstream = unit.slice(0, unit.indexOf(":"));
   return unit.includes("@") ? `${title} · ${upstream} ${unit.slice(unit.indexOf("@") + 1)}` : `${title} · ${upstream}`;
+}
+
+/** How much of each upstream, where that is limited: `github: 200 calls, 20 writes`. */
+export function limitLines(details: readonly AccessDetail[]): string[] {
+  return upstreamsOf(details).flatMap((upstream) => {
+    const limits = formatLimits(limitsOf(details, upstream));
+    return limits === "" ? [] : [`${upstream}: ${limits}`];
+  });
+}
+
+function limitRows(details: readonly AccessDetail[]): { label: string; value: string }[] {
+  const lines = limitLines(details);
+  return lines.length === 0 ? [] : [{ label: "In all at most", value: lines.join("\n") }];
 }
 
 function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" | "write"): string {

@@ -1,3 +1,5 @@
+import type { Limits } from "./limits.ts";
+
 /**
  * What one tenant's document says, after validation. The document is the whole of a tenant's
  * configuration; its JSON Schema is published as `schema/tenant.schema.json`.
@@ -13,11 +15,11 @@ export interface TenantDocument {
   readonly servers: readonly Server[];
   readonly policies: readonly TrustPolicy[];
   readonly notify: NotifyChannels;
-  readonly limits: Limits;
+  readonly limits: AskLimits;
 }
 
 /** What keeps a human from being worn down. */
-export interface Limits {
+export interface AskLimits {
   /** Requests that one person is asked to decide at once; the others are held back until a place is free. */
   readonly open_requests_per_approver: number;
 }
@@ -139,6 +141,10 @@ export interface Operation {
   readonly title: string;
   /** `METHOD /path` lines; a path is a URLPattern pathname such as `/repos/:owner/:repo/issues`. */
   readonly routes: readonly string[];
+  /** Calls that only their body tells apart: root fields of a GraphQL endpoint. */
+  readonly graphql?: GraphqlFields | undefined;
+  /** Calls that only their body tells apart: methods of a JSON-RPC endpoint. */
+  readonly jsonrpc?: JsonRpcMethods | undefined;
   /**
    * How a location is read off the path, such as `:owner/:repo`. Without it, the operation knows no
    * locations, and is granted as a whole or not at all.
@@ -146,6 +152,25 @@ export interface Operation {
   readonly location?: string | undefined;
   /** The upstream's own permissions for it, by name, such as `{ "issues": "write" }`. */
   readonly permissions?: { readonly [name: string]: string } | undefined;
+  /** What one call takes from the `units` that a session is limited to; 1 where nothing is said. */
+  readonly cost?: number | undefined;
+}
+
+/** Root fields of one GraphQL endpoint, by the type of operation in which they stand. */
+export interface GraphqlFields {
+  /** The endpoint's path. Every call of it is judged by its body alone. */
+  readonly path: string;
+  readonly query?: readonly string[] | undefined;
+  readonly mutation?: readonly string[] | undefined;
+}
+
+/** Methods of one JSON-RPC 2.0 endpoint. */
+export interface JsonRpcMethods {
+  /** The endpoint's path. Every call of it is judged by its body alone. */
+  readonly path: string;
+  readonly methods?: readonly string[] | undefined;
+  /** Names that a call of the method `tools/call` (Model Context Protocol) may bring. */
+  readonly tools?: readonly string[] | undefined;
 }
 
 export interface Server extends KeySource {
@@ -188,6 +213,8 @@ export interface TrustPolicy {
   readonly enter_match_code: boolean;
   /** Whether an agent's own owner, or the person it acts for, may approve it. */
   readonly solo: boolean;
+  /** How much of each upstream one session may use at most, and does where the request names no limit. */
+  readonly limits?: Limits | undefined;
 }
 
 export interface NotifyChannels {

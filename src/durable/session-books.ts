@@ -15,6 +15,7 @@ import type {
   UseFault,
 } from "./session-commands.ts";
 import { SessionStore } from "./session-store.ts";
+import { UsageStore } from "./usage-store.ts";
 
 /**
  * Everything a session has written down, and the few entries that always go together. All of it is
@@ -26,6 +27,7 @@ export class SessionBooks {
   readonly oneTime: OneTimeStore;
   readonly outbox: Outbox;
   readonly leases: LeaseStore;
+  readonly usage: UsageStore;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -33,6 +35,7 @@ export class SessionBooks {
     this.oneTime = new OneTimeStore(sql);
     this.outbox = new Outbox(sql);
     this.leases = new LeaseStore(sql);
+    this.usage = new UsageStore(sql);
   }
 
   journal(): Journal {
@@ -82,6 +85,10 @@ export class SessionBooks {
     if (state.grant === undefined) this.queueOutcome();
     else this.queueMessageUpdates();
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
+    const { client_id } = state.request;
+    const { owner } = this.store.setting();
+    // One row for each upstream, with all that an account of it is drawn up by.
+    for (const usage of this.usage.statements()) this.record("session.usage", { ...usage, client_id, owner });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
     this.queue("index:ended", "index");
     this.queue("settle", "settle");
@@ -123,14 +130,16 @@ export class SessionBooks {
 
   describe(): SessionDescription {
     const journal = this.journal();
+    const upstreams = this.usage.statements();
     return {
       state: this.current(),
       setting: this.store.setting(),
       leases: this.leases.statements(),
       usage: {
         tokens_minted: journal.count("token.minted"),
-        calls: journal.count("call.authorized"),
+        calls: upstreams.reduce((so, { calls }) => so + calls, 0),
         refusals: journal.refusals(),
+        upstreams,
       },
       receipt: this.store.receipt(),
     };

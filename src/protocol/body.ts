@@ -17,14 +17,23 @@ export async function readJsonObject(
   request: Request,
   maxBytes = MAX_BODY_BYTES,
 ): Promise<Result<{ readonly [name: string]: Json }, WireError>> {
-  const text = await readText(request, "application/json", maxBytes);
-  if (!text.ok) return text;
-  const parsed = parseStrictJson(text.value);
-  if (!parsed.ok) return err(invalidRequest(JSON_FAULTS[parsed.error]));
-  const value = parsed.value;
+  const read = await readJson(request, maxBytes);
+  if (!read.ok) return read;
+  const { value } = read.value;
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return err(invalidRequest("the body must be a JSON object"));
   return ok(value as { readonly [name: string]: Json });
+}
+
+/** Reads JSON from a request, together with the text it stood in: as UTF-8 again, that is the body to the byte. */
+export async function readJson(
+  request: Request,
+  maxBytes: number,
+): Promise<Result<{ readonly value: Json; readonly text: string }, WireError>> {
+  const text = await readText(request, "application/json", maxBytes);
+  if (!text.ok) return text;
+  const parsed = parseStrictJson(text.value);
+  return parsed.ok ? ok({ value: parsed.value, text: text.value }) : err(invalidRequest(JSON_FAULTS[parsed.error]));
 }
 
 /** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */

@@ -1,20 +1,19 @@
 import { Hono } from "hono";
-import { operationUnit } from "../domain/access.ts";
-import { covers } from "../domain/exchange.ts";
-import { allowsNow } from "../domain/policy.ts";
 import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
-import type { ResolvedCall } from "../domain/operations.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import type { LimitReached } from "../durable/metering.ts";
 import type { Session } from "../durable/session.ts";
 import type { CallPermit } from "../durable/session-commands.ts";
 import type { Challenge } from "../protocol/dpop.ts";
 import { headersFromUpstream, headersToUpstream } from "../protocol/proxy-headers.ts";
-import { renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import { deny, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
+import { ByteMeter } from "./byte-meter.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
+import { judgeRequest } from "./judge-request.ts";
 import { sessionObject } from "./objects.ts";
-import { bearingAt, challengeOf, freshNonce, type Bearing } from "./proof.ts";
+import { bearingAt, challengeOf, freshNonce } from "./proof.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 
 /** How long an upstream may take to begin its answer, in milliseconds. */
@@ -34,22 +33,56 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
   const audience = `${c.var.tenant.issuer}/proxy/${upstream.upstream.id}`;
   const bearing = await bearingAt(c, audience + path, audience);
   if (!bearing.ok) return renderError(bearing.error);
-  const call = chooseCall(c, bearing.value, upstream, path);
   const session = sessionObject(c.env, c.var.tenant.issuer, bearing.value.token.session_id);
-  if (call === undefined) return refuse(c, session, bearing.value, upstream, path);
   const { token, proof, standing } = bearing.value;
-  const unit = operationUnit(upstream.upstream.id, call.operation, call.location);
+  const judged = await judgeRequest(c, bearing.value, upstream, path, query);
+  if (!judged.ok) {
+    const { error, reason, unit } = judged.error;
+    await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
+    return renderError(error);
+  }
+  const { calls, limits, body } = judged.value;
+  const passing = body ?? passingBody(c);
+  const bodyBytes = lengthOf(c, passing);
   const permit = await session.call({
     token,
     proof: proof.oneTime,
     standing,
     upstream: upstream.upstream.id,
-    unit,
+    calls,
     method: c.req.method,
+    limits,
+    bodyBytes: bodyBytes ?? 0,
   });
   if (!permit.ok) return renderError(callError(permit.error, challengeOf(c, audience)));
-  return forward(c, upstream, path + query, permit.value);
+  const meter = new ByteMeter({
+    session,
+    upstream: upstream.upstream.id,
+    limits,
+    reservedBytes: permit.value.reserved_bytes,
+    passedBytes: bodyBytes ?? 0,
+    later: (work) => c.executionCtx.waitUntil(work),
+  });
+  const counted = bodyBytes === undefined && passing instanceof ReadableStream ? meter.request(passing) : passing;
+  return forward(c, upstream, path + query, permit.value, counted, meter);
 });
+
+/** The body as it streams past, where the method has one. */
+function passingBody(c: Handling): ReadableStream<Uint8Array> | null {
+  return c.req.method === "GET" || c.req.method === "HEAD"
+    ? null
+    : (c.req.raw.body as ReadableStream<Uint8Array> | null);
+}
+
+/** How many bytes a body has, if that is known before it is sent. */
+function lengthOf(c: Handling, body: PassingBody): number | undefined {
+  if (body === null) return 0;
+  if (body instanceof Uint8Array) return body.byteLength;
+  const stated = c.req.header("content-length") ?? "";
+  return /^[0-9]{1,15}$/.test(stated) ? Number(stated) : undefined;
+}
+
+type PassingBody = Uint8Array | ReadableStream<Uint8Array> | null;
 
 interface ProxyTarget {
   readonly upstream: CompiledUpstream;
@@ -86,46 +119,13 @@ function readTarget(c: Handling): Result<ProxyTarget, WireError> {
   return ok({ upstream, path: path.value, query: query.value === "" ? "" : `?${query.value}` });
 }
 
-/** Of all that a path can mean, what this token and today's policy cover. */
-function chooseCall(
-  c: Handling,
-  { token }: Bearing,
-  { upstream, resolve }: CompiledUpstream,
-  path: string,
-): ResolvedCall | undefined {
-  // HEAD is GET without the body, so it is granted as GET is.
-  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  return resolve(method, path).find(
-    (call) =>
-      covers(token.authorization_details, upstream.id, call) &&
-      allowsNow(c.var.tenant.tenant, token.agent, operationUnit(upstream.id, call.operation, call.location)),
-  );
-}
-
-async function refuse(
-  c: Handling,
-  session: DurableObjectStub<Session>,
-  { token }: Bearing,
-  { upstream, resolve }: CompiledUpstream,
-  path: string,
-): Promise<Response> {
-  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  const [known] = resolve(method, path);
-  const unit = known === undefined ? undefined : operationUnit(upstream.id, known.operation, known.location);
-  const reason = known === undefined ? "unknown_operation" : "not_granted";
-  await session.refuse(reason, { jti: token.jti, upstream: upstream.id, method: c.req.method, unit });
-  if (unit === undefined)
-    return renderError(deny(reason, "that call belongs to no operation of the upstream's catalogue"));
-  return renderError(
-    deny(reason, `the token does not cover ${unit}; ask for it in a new session, which a human must approve`),
-  );
-}
-
 async function forward(
   c: Handling,
   { upstream }: CompiledUpstream,
   pathAndQuery: string,
   permit: CallPermit,
+  body: PassingBody,
+  meter: ByteMeter,
 ): Promise<Response> {
   const outbound = outboundOf(c.var.tenant);
   const remainingMs = (permit.ends_at - nowSeconds()) * 1000;
@@ -133,12 +133,14 @@ async function forward(
     url: upstream.base_url + pathAndQuery,
     method: c.req.method,
     headers: headersToUpstream(c.req.raw.headers, permit.credential),
-    body: c.req.method === "GET" || c.req.method === "HEAD" ? null : c.req.raw.body,
+    body,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
     totalDeadlineMs: Math.max(0, Math.min(UPSTREAM_BODY_DEADLINE_MS, remainingMs)),
     maxBytes: MAX_RESPONSE_BYTES,
   });
   if (!answered.ok) {
+    meter.end();
+    if (meter.reached !== undefined) return renderError(limitError(meter.reached));
     return renderError(
       answered.error.kind === "timeout"
         ? {
@@ -152,12 +154,22 @@ async function forward(
   const response = answered.value;
   const refusal = refuseResponse(response, nowSeconds() >= permit.ends_at);
   if (refusal !== undefined) {
+    meter.end();
     await response.body?.cancel();
     return renderError(refusal);
   }
   const headers = headersFromUpstream(response.headers);
   headers.set("dpop-nonce", freshNonce(c, "resource"));
-  return new Response(response.body, { status: response.status, headers });
+  if (response.body === null) {
+    meter.end();
+    return new Response(null, { status: response.status, headers });
+  }
+  if (!(await meter.makeRoom(Number(response.headers.get("content-length") ?? 0))) && meter.reached !== undefined) {
+    meter.end();
+    await response.body.cancel();
+    return renderError(limitError(meter.reached));
+  }
+  return new Response(meter.answer(response.body), { status: response.status, headers });
 }
 
 /** Answers that must not reach the caller as they are. */
@@ -185,6 +197,7 @@ function callError(
   fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"],
   challenge: Challenge,
 ): WireError {
+  if (typeof fault === "object") return limitError(fault);
   switch (fault) {
     case "not_granted":
       return deny("not_granted", "the session was not granted that, or the trust policy no longer allows it");
@@ -203,8 +216,14 @@ function callError(
   }
 }
 
-function deny(reason: string, description: string): WireError {
-  return { status: 403, error: "access_denied", description, members: { reason } };
+/** No `Retry-After`: what a session has used up does not come back to it. */
+function limitError({ limit, limits, left }: LimitReached): WireError {
+  return {
+    status: 429,
+    error: "limit_reached",
+    description: `the session may not use more ${limit} of this upstream; for more, open a new session, which a human must approve`,
+    members: { limit, limits, left },
+  };
 }
 
 const PATH_NOT_CANONICAL: WireError = {

@@ -4,6 +4,7 @@ import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { labelsFor } from "../domain/labels.ts";
+import { registrationOf } from "../domain/registration.ts";
 import { judgeAsk, type AskFault } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
@@ -55,13 +56,13 @@ export type SessionAskFault =
  */
 export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
   const { issuer, tenant, config } = c.var.tenant;
-  const { client, jkt, task, user, authorization_details, codeFlow, approver } = ask;
+  const { client, jkt, task, user, codeFlow, approver } = ask;
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
   const judged = judgeAsk(tenant, {
     clientId: client.id,
-    details: authorization_details,
+    details: ask.authorization_details,
     expiresInSeconds: ask.expires_in,
     user,
     approver,
@@ -76,7 +77,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     ...(jkt === undefined ? {} : { jkt }),
     task,
     ...(user === undefined ? {} : { user }),
-    authorization_details,
+    authorization_details: judged.value.details,
     expires_in: judged.value.expiresInSeconds,
     ...(client.client.document === undefined ? {} : { client_document: client.client.document }),
     ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
@@ -97,7 +98,13 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     request,
     requestDigest: digestOf(request),
     plan: judged.value.plan,
-    setting: { issuer, labels: labelsFor(tenant, request, history), match_code: code, browser: ask.browser },
+    setting: {
+      issuer,
+      labels: labelsFor(tenant, request, history),
+      match_code: code,
+      owner: registrationOf(tenant, client.id)?.owner,
+      browser: ask.browser,
+    },
     channels: Object.entries(tenant.document.notify)
       .filter(([, channel]) => channel !== undefined)
       .map(([name]) => name),

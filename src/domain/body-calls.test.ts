@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { compileEndpoints } from "./body-calls.ts";
+import type { Operation } from "./tenant.ts";
+
+const OPERATION = { access: "write", title: "x", routes: [] } as const;
+const compile = (operations: Record<string, Operation>) => compileEndpoints({ operations });
+
+describe("compileEndpoints", () => {
+  it("names calls by protocol and kind: a query of a name is not the mutation of it, a method not the tool", () => {
+    const compiled = compile({
+      read: { ...OPERATION, access: "read", graphql: { path: "/graphql", query: ["issue"] } },
+      write: { ...OPERATION, cost: 5, graphql: { path: "/graphql", mutation: ["issue"] } },
+      rpc: { ...OPERATION, jsonrpc: { path: "/rpc", methods: ["search"], tools: ["create"] } },
+    });
+    if (!compiled.ok) throw new Error(compiled.error.message);
+    const [graphql, rpc] = [compiled.value("/graphql")!, compiled.value("/rpc")!];
+    expect(graphql.resolve({ kind: "query", field: "issue" })).toEqual([
+      { operation: "read", access: "read", cost: 1 },
+    ]);
+    expect(graphql.resolve({ kind: "mutation", field: "issue" })).toEqual([
+      { operation: "write", access: "write", cost: 5 },
+    ]);
+    expect(graphql.resolve({ kind: "query", field: "toString" })).toEqual([]);
+    expect(rpc.resolve({ kind: "tool", tool: "create" })).toHaveLength(1);
+    expect(rpc.resolve({ kind: "tool", tool: "search" })).toEqual([]);
+    expect(rpc.resolve({ kind: "method", method: "create" })).toEqual([]);
+    expect(compiled.value("/other")).toBeUndefined();
+  });
+
+  it("finds an endpoint under every spelling, so that none slips past as an ordinary path", () => {
+    const compiled = compile({ read: { ...OPERATION, graphql: { path: "/graphql", query: ["issue"] } } });
+    expect(compiled).toMatchObject({ ok: true });
+    if (compiled.ok) expect(compiled.value("/GraphQL")?.path).toBe("/graphql");
+  });
+
+  it.each<[string, Record<string, Operation>, RegExp]>([
+    ["an operation without any calls", { a: OPERATION }, /needs routes/],
+    [
+      "a read with a mutation",
+      { a: { ...OPERATION, access: "read", graphql: { path: "/g", mutation: ["x"] } } },
+      /mutation is not a read/,
+    ],
+    ["GraphQL without fields", { a: { ...OPERATION, graphql: { path: "/g" } } }, /needs query or mutation/],
+    ["JSON-RPC without methods", { a: { ...OPERATION, jsonrpc: { path: "/r" } } }, /needs methods or tools/],
+    ["every tool at once", { a: { ...OPERATION, jsonrpc: { path: "/r", methods: ["tools/call"] } } }, /name the tools/],
+    [
+      "a location that no body has",
+      { a: { ...OPERATION, location: ":a", graphql: { path: "/g", query: ["x"] } } },
+      /no location/,
+    ],
+    [
+      "two protocols on one path",
+      {
+        a: { ...OPERATION, graphql: { path: "/g", query: ["x"] } },
+        b: { ...OPERATION, jsonrpc: { path: "/g", methods: ["x"] } },
+      },
+      /another spelling or protocol/,
+    ],
+    [
+      "two spellings of one path",
+      {
+        a: { ...OPERATION, graphql: { path: "/g", query: ["x"] } },
+        b: { ...OPERATION, graphql: { path: "/G", query: ["y"] } },
+      },
+      /another spelling or protocol/,
+    ],
+  ])("refuses %s", (_, operations, message) => {
+    const compiled = compile(operations);
+    expect(compiled).toMatchObject({ ok: false });
+    if (!compiled.ok) expect(compiled.error.message).toMatch(message);
+  });
+});

@@ -1,0 +1,103 @@
+import { err, ok, type Result } from "./result.ts";
+import { costOf, type CatalogueFault, type ResolvedCall } from "./operations.ts";
+import type { Catalogue, Operation } from "./tenant.ts";
+
+/** One call that stands in a request's body, as its protocol names it. */
+export type BodyCall =
+  | { readonly kind: "query" | "mutation"; readonly field: string }
+  | { readonly kind: "method"; readonly method: string }
+  | { readonly kind: "tool"; readonly tool: string };
+
+/** A path whose calls only their body tells apart. */
+export interface Endpoint {
+  /** The path to the letter. */
+  readonly path: string;
+  readonly protocol: "graphql" | "jsonrpc";
+  /** Names the operations that a call could be. It may belong to several. */
+  readonly resolve: (call: BodyCall) => readonly ResolvedCall[];
+}
+
+/**
+ * Finds the endpoint of a path, in any case: a server that does not tell cases apart would take
+ * another spelling for the same endpoint, past its body's judgement.
+ */
+export type EndpointFinder = (path: string) => Endpoint | undefined;
+
+/** The method by which the Model Context Protocol calls every tool; what it does is in its parameters. */
+export const TOOLS_CALL = "tools/call";
+
+interface OpenEndpoint extends Pick<Endpoint, "path" | "protocol"> {
+  readonly calls: Map<string, ResolvedCall[]>;
+}
+
+/** Compiles those calls of a catalogue that stand in bodies. Fails with the first operation that cannot be compiled. */
+export function compileEndpoints(catalogue: Catalogue): Result<EndpointFinder, CatalogueFault> {
+  const endpoints = new Map<string, OpenEndpoint>();
+  for (const [name, operation] of Object.entries(catalogue.operations)) {
+    const message = faultOf(operation) ?? addTo(endpoints, name, operation);
+    if (message !== undefined) return err({ operation: name, message });
+  }
+  const found = new Map(
+    [...endpoints].map(([key, { path, protocol, calls }]): [string, Endpoint] => [
+      key,
+      { path, protocol, resolve: (call) => calls.get(keyOf(call)) ?? [] },
+    ]),
+  );
+  return ok((path) => found.get(path.toLowerCase()));
+}
+
+function faultOf({ access, routes, location, graphql, jsonrpc }: Operation): string | undefined {
+  if (graphql === undefined && jsonrpc === undefined)
+    return routes.length === 0 ? "needs routes, graphql or jsonrpc" : undefined;
+  if (location !== undefined) return "a call that stands in a body has no location; leave location out";
+  if (graphql !== undefined && (graphql.query ?? graphql.mutation) === undefined)
+    return "graphql needs query or mutation";
+  if (access === "read" && graphql?.mutation !== undefined) return "a mutation is not a read; mark the operation write";
+  if (jsonrpc !== undefined && (jsonrpc.methods ?? jsonrpc.tools) === undefined)
+    return "jsonrpc needs methods or tools";
+  if (jsonrpc?.methods?.includes(TOOLS_CALL) === true)
+    return `${TOOLS_CALL} alone would be every tool; name the tools instead`;
+  return undefined;
+}
+
+function addTo(endpoints: Map<string, OpenEndpoint>, name: string, operation: Operation): string | undefined {
+  const { graphql, jsonrpc, access } = operation;
+  const call: ResolvedCall = { operation: name, access, cost: costOf(operation) };
+  for (const { protocol, path, calls } of [
+    ...(graphql === undefined ? [] : [{ protocol: "graphql" as const, path: graphql.path, calls: fieldsOf(graphql) }]),
+    ...(jsonrpc === undefined ? [] : [{ protocol: "jsonrpc" as const, path: jsonrpc.path, calls: methodsOf(jsonrpc) }]),
+  ]) {
+    const endpoint = endpoints.get(path.toLowerCase()) ?? { path, protocol, calls: new Map<string, ResolvedCall[]>() };
+    if (endpoint.path !== path || endpoint.protocol !== protocol)
+      return `${path} is an endpoint of another spelling or protocol already`;
+    endpoints.set(path.toLowerCase(), endpoint);
+    for (const key of calls.map(keyOf)) endpoint.calls.set(key, [...(endpoint.calls.get(key) ?? []), call]);
+  }
+  return undefined;
+}
+
+function fieldsOf({ query = [], mutation = [] }: NonNullable<Operation["graphql"]>): BodyCall[] {
+  return [
+    ...query.map((field) => ({ kind: "query" as const, field })),
+    ...mutation.map((field) => ({ kind: "mutation" as const, field })),
+  ];
+}
+
+function methodsOf({ methods = [], tools = [] }: NonNullable<Operation["jsonrpc"]>): BodyCall[] {
+  return [
+    ...methods.map((method) => ({ kind: "method" as const, method })),
+    ...tools.map((tool) => ({ kind: "tool" as const, tool })),
+  ];
+}
+
+function keyOf(call: BodyCall): string {
+  switch (call.kind) {
+    case "query":
+    case "mutation":
+      return `${call.kind} ${call.field}`;
+    case "method":
+      return `method ${call.method}`;
+    case "tool":
+      return `tool ${call.tool}`;
+  }
+}
