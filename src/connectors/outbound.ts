@@ -19,9 +19,11 @@ export interface TextRequest extends OutboundRequest {
 }
 
 export interface StreamRequest extends OutboundRequest {
-  readonly body: ReadableStream | Uint8Array | null;
+  readonly body: ReadableStream | null;
   /** How long the whole exchange may take, bodies included, in milliseconds. */
   readonly totalDeadlineMs: number;
+  /** Breaks the call off. A body that only ended early would look whole to the upstream. */
+  readonly signal: AbortSignal;
 }
 
 export interface TextResponse {
@@ -75,6 +77,7 @@ export function createOutbound(limits: OutboundLimits): Outbound {
       if (!mayCall(request.url, limits)) return err({ kind: "refused_address" });
       const { url, method, headers, body, deadlineMs, totalDeadlineMs, maxBytes } = request;
       const abort = new AbortController();
+      request.signal.addEventListener("abort", () => abort.abort());
       const whole = setTimeout(() => abort.abort(), totalDeadlineMs);
       const head = setTimeout(() => abort.abort(), Math.min(deadlineMs, totalDeadlineMs));
       try {

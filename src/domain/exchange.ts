@@ -1,14 +1,4 @@
-import {
-  intersect,
-  isWithin,
-  limit,
-  limitsOf,
-  narrow,
-  operationUnit,
-  unitsOf,
-  type AccessDetail,
-  type AccessUnit,
-} from "./access.ts";
+import { intersect, isWithin, limit, limitsOf, narrow, type AccessDetail, type AccessUnit } from "./access.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** The longest life of an access token, in seconds. */
@@ -155,14 +145,4 @@ function partFor(target: Target, held: readonly AccessDetail[]): AccessDetail[] 
     (unit, detail) => detail.type === "upstream_access" && needed.has(unit.split("@", 1)[0]!),
   );
   return [...tools, ...access];
-}
-
-/** Whether a token's entries cover a call. */
-export function covers(
-  details: readonly AccessDetail[],
-  upstream: string,
-  call: { readonly operation: string; readonly location?: string | undefined },
-): boolean {
-  const unit = operationUnit(upstream, call.operation, call.location);
-  return details.flatMap(unitsOf).includes(unit);
 }

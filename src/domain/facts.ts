@@ -78,7 +78,7 @@ export function factsOf(
       ...(request.task.reference === undefined ? [] : [{ label: "Reference", text: request.task.reference }]),
     ],
     warnings: warningsOf(request),
-    notes: [...browserNote(request), ...enforcementNotes(units, labels)],
+    notes: [...browserNote(request), ...enforcementNotes(units, labels), ...locationNotes(units, labels)],
   };
 }
 
@@ -163,6 +163,16 @@ function limitRows(details: readonly AccessDetail[]): { label: string; value: st
 function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" | "write"): string {
   const lines = units.filter((unit) => (labels.units[unit]?.access ?? "write") === access);
   return lines.length === 0 ? "nothing" : lines.map((unit) => unitLine(unit, labels)).join("\n");
+}
+
+/** Whether an operation is granted as a whole: wherever the upstream's credential reaches. */
+export function reachesEverywhere(unit: AccessUnit): boolean {
+  return !unit.startsWith("mcp:") && !unit.includes("@");
+}
+
+function locationNotes(units: readonly AccessUnit[], labels: Labels): string[] {
+  const lines = units.filter(reachesEverywhere).map((unit) => unitLine(unit, labels));
+  return lines.length === 0 ? [] : [`${lines.join("; ")}: not limited by location.`];
 }
 
 const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {

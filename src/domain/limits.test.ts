@@ -4,9 +4,11 @@ import {
   areWithin,
   exceeded,
   formatLimits,
+  formatUsage,
   LIMIT_NAMES,
   leftOf,
   loosest,
+  NOTHING_USED,
   sum,
   tightest,
   type Limits,
@@ -72,5 +74,9 @@ describe("limits", () => {
       "1 call, 20 writes, 1,048,576 bytes, 1,000 cost units",
     );
     expect(formatLimits({})).toBe("");
+    expect(formatUsage({ calls: 1, bytes: 1000 }, { calls: 1, writes: 9, bytes: 999, units: 9 })).toBe(
+      "1 of 1 calls, 999 of 1,000 bytes",
+    );
+    expect(formatUsage({}, NOTHING_USED)).toBe("");
   });
 });

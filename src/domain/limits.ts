@@ -17,6 +17,13 @@ export type Usage = { readonly [name in LimitName]: number };
 
 export const NOTHING_USED: Usage = { calls: 0, writes: 0, bytes: 0, units: 0 };
 
+/** Why a call is refused that the grant would have allowed earlier. In this session it never becomes possible again. */
+export interface LimitReached {
+  readonly limit: LimitName;
+  readonly limits: Limits;
+  readonly left: Limits;
+}
+
 /** The smaller of each: what holds when several limits hold at once. */
 export function tightest(all: readonly (Limits | undefined)[]): Limits {
   return merge(all, (values) => (values.length === 0 ? undefined : Math.min(...values)));
@@ -85,4 +92,12 @@ export function formatLimits(limits: Limits): string {
 /** Millions are told from billions by eye, alike in every place. */
 function groupDigits(value: number): string {
   return String(value).replaceAll(/(?<=\d)(?=(?:\d{3})+$)/g, ",");
+}
+
+/** `12 of 200 calls, 3 of 20 writes`: how far each limit is used up; empty where there is none. */
+export function formatUsage(limits: Limits, used: Usage): string {
+  return LIMIT_NAMES.flatMap((name) => {
+    const most = limits[name];
+    return most === undefined ? [] : `${groupDigits(used[name])} of ${groupDigits(most)} ${UNITS[name][1]}`;
+  }).join(", ");
 }

@@ -1,3 +1,4 @@
+import { digestOf } from "../crypto/hash.ts";
 import { cutOffKey } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -85,10 +86,11 @@ export class SessionBooks {
     if (state.grant === undefined) this.queueOutcome();
     else this.queueMessageUpdates();
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
-    const { client_id } = state.request;
+    const { client_id, task } = state.request;
     const { owner } = this.store.setting();
     // One row for each upstream, with all that an account of it is drawn up by.
-    for (const usage of this.usage.statements()) this.record("session.usage", { ...usage, client_id, owner });
+    for (const usage of this.usage.statements())
+      this.record("session.usage", { ...usage, client_id, owner, task_digest: digestOf(task) });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
     this.queue("index:ended", "index");
     this.queue("settle", "settle");

@@ -85,6 +85,16 @@ export interface CallCommand extends UseCommand {
   readonly bodyBytes: number;
 }
 
+/** A call that was let through turns out to need more bytes. */
+export interface ReserveCommand {
+  readonly upstream: string;
+  /** As in the {@link CallCommand}. */
+  readonly limits: Limits;
+  readonly neededBytes: number;
+  /** What it would have besides, if there is plenty. */
+  readonly spareBytes: number;
+}
+
 /** A token that is recorded and may be signed. */
 export interface Minting extends ExchangePlan {
   readonly session_id: string;
@@ -99,8 +109,8 @@ export interface Minting extends ExchangePlan {
 
 export interface CallPermit {
   readonly credential: Credential;
-  /** Bytes that may pass without asking again; undefined where they are only counted. */
-  readonly reserved_bytes: number | undefined;
+  /** Bytes that may pass without asking again. */
+  readonly reserved_bytes: number;
   /** When the session ends, epoch seconds: nothing may be delivered after it. */
   readonly ends_at: number;
 }

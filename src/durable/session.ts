@@ -4,7 +4,7 @@ import { unitsOf } from "../domain/access.ts";
 import { approversOf } from "../domain/policy.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
-import type { Limits } from "../domain/limits.ts";
+import type { LimitReached } from "../domain/limits.ts";
 import { compilePattern } from "../domain/pattern.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -26,7 +26,7 @@ import {
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
-import { Metering, type CallFault, type LimitReached } from "./metering.ts";
+import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
@@ -43,6 +43,7 @@ import type {
   PollCommand,
   PresentedToken,
   RedeemCodeCommand,
+  ReserveCommand,
   SessionDescription,
   Standing,
   UseFault,
@@ -207,22 +208,21 @@ export class Session extends DurableObject<Env> {
     if (!permitted.ok) return permitted;
     const { session, reservedBytes } = permitted.value;
     const credential = await this.#leases.credentialFor(command.upstream, session.grant);
-    if (!credential.ok) await this.settle(command.upstream, reservedBytes ?? 0, 0);
+    if (!credential.ok) await this.settle(command.upstream, reservedBytes, 0);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
     return ok({ credential: credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
   }
 
-  /** Reserves more bytes for a request that was let through, at most `bytes`. */
-  async reserveBytes(upstream: string, limits: Limits, bytes: number): Promise<Result<number, "ended" | LimitReached>> {
+  /** Reserves more bytes for a request that was let through, and answers how many. */
+  async reserveBytes(command: ReserveCommand): Promise<Result<number, "ended" | LimitReached>> {
     if (!this.#opened) return err("ended");
-    return this.#transactTogether(() => this.#metering.reserveMore(upstream, limits, bytes));
+    return this.#transactTogether(() => this.#metering.reserveMore(command));
   }
 
   /** Says how many bytes a request passed of those that were reserved for it. */
   async settle(upstream: string, reservedBytes: number, passedBytes: number): Promise<void> {
-    if (this.#opened && reservedBytes !== passedBytes)
-      await this.#transactTogether(() => this.#metering.settle(upstream, reservedBytes, passedBytes));
+    if (this.#opened) await this.#transactTogether(() => this.#metering.settle(upstream, reservedBytes, passedBytes));
   }
 
   /** Records a refusal that was decided before the session was asked: a call outside the token, a renewal. */

@@ -1,4 +1,4 @@
-import type { Enforcement } from "../domain/facts.ts";
+import { reachesEverywhere, type Enforcement } from "../domain/facts.ts";
 
 /** A unit of access as a page shows it. */
 export interface UnitLine {
@@ -75,7 +75,10 @@ function UnitText({ unit }: { unit: UnitLine }) {
   return (
     <span class="unit">
       <bdi>{unit.line}</bdi>
-      <small>{ENFORCED[unit.enforcedBy]}</small>
+      <small>
+        {ENFORCED[unit.enforcedBy]}
+        {reachesEverywhere(unit.unit) ? "; not limited by location" : ""}
+      </small>
     </span>
   );
 }

@@ -7,7 +7,8 @@ import { invalidRequest, type WireError } from "./wire-error.ts";
 const MAX_BODY_BYTES = 65_536;
 /** A client that needs longer to send so little holds a connection for its own sake. */
 const BODY_DEADLINE_MS = 10_000;
-const MAX_FORM_PARAMETERS = 200;
+/** The largest request fills the approval page with 200 boxes and 80 limits, and some fields besides. */
+const MAX_FORM_PARAMETERS = 300;
 
 /** What a form may say: each parameter once. */
 export type Form = ReadonlyMap<string, string>;

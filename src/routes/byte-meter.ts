@@ -1,9 +1,9 @@
-import type { Limits } from "../domain/limits.ts";
-import type { LimitReached } from "../durable/metering.ts";
+import type { LimitReached, Limits } from "../domain/limits.ts";
 import type { Session } from "../durable/session.ts";
+import type { PassingBody } from "./passing-body.ts";
 
-/** The most that one stream reserves at a time, in bytes: what a proxy that dies leaves counted and unused. */
-const MAX_RESERVATION_BYTES = 4 * 1024 * 1024;
+/** The most that one stream reserves beyond its need, in bytes: what a proxy that dies leaves counted and unused. */
+const MAX_SPARE_BYTES = 4 * 1024 * 1024;
 
 /** A call that its session has let through. */
 export interface MeteredCall {
@@ -11,21 +11,22 @@ export interface MeteredCall {
   readonly upstream: string;
   /** Its limits beside those of the grant, as the session was told them. */
   readonly limits: Limits;
-  /** What the session reserved for it; undefined where bytes are only counted. */
-  readonly reservedBytes: number | undefined;
-  /** What has passed by then: the request's body, where its length is known. */
-  readonly passedBytes: number;
+  /** What the session reserved for it. */
+  readonly reservedBytes: number;
+  /** The request's body. */
+  readonly body: PassingBody;
   /** Has a piece of work outlive the answer. */
   readonly later: (work: Promise<void>) => void;
 }
 
 /**
- * Counts the bytes of one call's bodies. Where the session is limited, no byte passes that was not
- * reserved before; what was reserved and not needed is given back at the end.
+ * Counts the bytes of one call's bodies. No byte passes that the session did not reserve before; what
+ * was reserved and not needed is given back at the end.
  */
 export class ByteMeter {
   readonly #call: MeteredCall;
-  #reservedBytes: number | undefined;
+  readonly #cut = new AbortController();
+  #reservedBytes: number;
   #passedBytes: number;
   #reached: LimitReached | undefined;
   #ended = false;
@@ -33,7 +34,8 @@ export class ByteMeter {
   constructor(call: MeteredCall) {
     this.#call = call;
     this.#reservedBytes = call.reservedBytes;
-    this.#passedBytes = call.passedBytes;
+    // A length that is known was charged before the call was let through.
+    this.#passedBytes = call.body.bytes ?? 0;
   }
 
   /** The limit that let no more pass, if one did. */
@@ -41,14 +43,22 @@ export class ByteMeter {
     return this.#reached;
   }
 
-  /** Reserves what an answer of this length needs, before any of it passes. */
-  makeRoom(bytes: number): Promise<boolean> {
-    return this.#reserveUpTo(this.#passedBytes + bytes, 0);
+  /** Aborted when no more of the request's body may pass. */
+  get signal(): AbortSignal {
+    return this.#cut.signal;
   }
 
   /** The request's body, counted. */
-  request(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    return this.#through(body, () => undefined);
+  request(): ReadableStream<Uint8Array> | null {
+    const { stream, bytes } = this.#call.body;
+    if (stream === null || bytes !== undefined) return stream;
+    // The runtime closes a body whose stream fails as if it were complete: only without a connection is it not.
+    return this.#through(stream, (isWhole) => isWhole || this.#cut.abort());
+  }
+
+  /** Reserves what an answer of this length needs, before any of it passes. */
+  makeRoom(bytes: number): Promise<boolean> {
+    return this.#reserveUpTo(this.#passedBytes + bytes, 0);
   }
 
   /** The answer's body, counted; with its end the call is over. */
@@ -61,49 +71,50 @@ export class ByteMeter {
     if (this.#ended) return;
     this.#ended = true;
     const { session, upstream, later } = this.#call;
-    later(session.settle(upstream, this.#reservedBytes ?? 0, this.#passedBytes));
+    later(session.settle(upstream, this.#reservedBytes, this.#passedBytes));
   }
 
   /** The same stream, which breaks off where no more may pass: a cut body must not look whole. */
-  #through(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+  #through(body: ReadableStream<Uint8Array>, onEnd: (isWhole: boolean) => unknown): ReadableStream<Uint8Array> {
     const reader = body.getReader();
     return new ReadableStream({
+      type: "bytes",
       pull: async (controller) => {
         try {
           const { done, value } = await reader.read();
           if (done) {
-            onEnd();
-            return controller.close();
+            onEnd(true);
+            controller.close();
+            controller.byobRequest?.respond(0);
+            return;
           }
           // As much again as has passed, so that a long stream asks seldom and a short one reserves little.
-          const spare = Math.min(this.#passedBytes, MAX_RESERVATION_BYTES);
-          if (!(await this.#reserveUpTo(this.#passedBytes + value.byteLength, spare)))
-            throw new RangeError("no more bytes may pass");
+          const spare = Math.min(this.#passedBytes, MAX_SPARE_BYTES);
+          const hasRoom = await this.#reserveUpTo(this.#passedBytes + value.byteLength, spare);
+          // A request's body may go on after its answer was complete and counted.
+          if (!hasRoom || this.#ended) throw new RangeError("no more bytes may pass");
           this.#passedBytes += value.byteLength;
           controller.enqueue(value);
         } catch (fault) {
-          onEnd();
+          onEnd(false);
           controller.error(fault);
           await reader.cancel().catch(() => undefined);
         }
       },
       cancel: (reason) => {
-        onEnd();
+        onEnd(false);
         return reader.cancel(reason);
       },
     });
   }
 
-  async #reserveUpTo(neededBytes: number, spareBytes: number): Promise<boolean> {
-    while (this.#reservedBytes !== undefined && this.#reservedBytes < neededBytes) {
-      const { session, upstream, limits } = this.#call;
-      const more = await session.reserveBytes(upstream, limits, neededBytes - this.#reservedBytes + spareBytes);
-      if (!more.ok) {
-        if (more.error !== "ended") this.#reached = more.error;
-        return false;
-      }
-      this.#reservedBytes += more.value;
-    }
-    return true;
+  async #reserveUpTo(bytes: number, spareBytes: number): Promise<boolean> {
+    if (bytes <= this.#reservedBytes) return true;
+    const { session, upstream, limits } = this.#call;
+    const neededBytes = bytes - this.#reservedBytes;
+    const more = await session.reserveBytes({ upstream, limits, neededBytes, spareBytes });
+    if (more.ok) this.#reservedBytes += more.value;
+    else if (more.error !== "ended") this.#reached = more.error;
+    return more.ok;
   }
 }

@@ -2,10 +2,10 @@ import { Hono } from "hono";
 import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { LimitReached } from "../durable/metering.ts";
 import type { Session } from "../durable/session.ts";
 import type { CallPermit } from "../durable/session-commands.ts";
 import type { Challenge } from "../protocol/dpop.ts";
+import { limitError } from "../protocol/limit-error.ts";
 import { headersFromUpstream, headersToUpstream } from "../protocol/proxy-headers.ts";
 import { deny, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
@@ -13,6 +13,7 @@ import { ByteMeter } from "./byte-meter.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
 import { sessionObject } from "./objects.ts";
+import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, freshNonce } from "./proof.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 
@@ -41,9 +42,8 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
     return renderError(error);
   }
-  const { calls, limits, body } = judged.value;
-  const passing = body ?? passingBody(c);
-  const bodyBytes = lengthOf(c, passing);
+  const { calls, limits } = judged.value;
+  const body = passingBody(c, judged.value.body);
   const permit = await session.call({
     token,
     proof: proof.oneTime,
@@ -52,7 +52,7 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     calls,
     method: c.req.method,
     limits,
-    bodyBytes: bodyBytes ?? 0,
+    bodyBytes: body.bytes ?? 0,
   });
   if (!permit.ok) return renderError(callError(permit.error, challengeOf(c, audience)));
   const meter = new ByteMeter({
@@ -60,29 +60,11 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     upstream: upstream.upstream.id,
     limits,
     reservedBytes: permit.value.reserved_bytes,
-    passedBytes: bodyBytes ?? 0,
+    body,
     later: (work) => c.executionCtx.waitUntil(work),
   });
-  const counted = bodyBytes === undefined && passing instanceof ReadableStream ? meter.request(passing) : passing;
-  return forward(c, upstream, path + query, permit.value, counted, meter);
+  return forward(c, upstream, path + query, permit.value, meter);
 });
-
-/** The body as it streams past, where the method has one. */
-function passingBody(c: Handling): ReadableStream<Uint8Array> | null {
-  return c.req.method === "GET" || c.req.method === "HEAD"
-    ? null
-    : (c.req.raw.body as ReadableStream<Uint8Array> | null);
-}
-
-/** How many bytes a body has, if that is known before it is sent. */
-function lengthOf(c: Handling, body: PassingBody): number | undefined {
-  if (body === null) return 0;
-  if (body instanceof Uint8Array) return body.byteLength;
-  const stated = c.req.header("content-length") ?? "";
-  return /^[0-9]{1,15}$/.test(stated) ? Number(stated) : undefined;
-}
-
-type PassingBody = Uint8Array | ReadableStream<Uint8Array> | null;
 
 interface ProxyTarget {
   readonly upstream: CompiledUpstream;
@@ -124,7 +106,6 @@ async function forward(
   { upstream }: CompiledUpstream,
   pathAndQuery: string,
   permit: CallPermit,
-  body: PassingBody,
   meter: ByteMeter,
 ): Promise<Response> {
   const outbound = outboundOf(c.var.tenant);
@@ -133,7 +114,8 @@ async function forward(
     url: upstream.base_url + pathAndQuery,
     method: c.req.method,
     headers: headersToUpstream(c.req.raw.headers, permit.credential),
-    body,
+    body: meter.request(),
+    signal: meter.signal,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
     totalDeadlineMs: Math.max(0, Math.min(UPSTREAM_BODY_DEADLINE_MS, remainingMs)),
     maxBytes: MAX_RESPONSE_BYTES,
@@ -214,16 +196,6 @@ function callError(
     default:
       return useErrorAtResource(fault, challenge);
   }
-}
-
-/** No `Retry-After`: what a session has used up does not come back to it. */
-function limitError({ limit, limits, left }: LimitReached): WireError {
-  return {
-    status: 429,
-    error: "limit_reached",
-    description: `the session may not use more ${limit} of this upstream; for more, open a new session, which a human must approve`,
-    members: { limit, limits, left },
-  };
 }
 
 const PATH_NOT_CANONICAL: WireError = {
