@@ -9,24 +9,38 @@ const MEMBERS = new Set(["jsonrpc", "method", "params", "id"]);
 
 type JsonObject = { readonly [name: string]: Json };
 
+/** One call, and the name in its parameters that the Model Context Protocol repeats in a header. */
+interface Message {
+  readonly call: BodyCall;
+  readonly method: string;
+  readonly id: Json | undefined;
+  readonly name: Json | undefined;
+}
+
 /**
  * Reads all calls of a JSON-RPC 2.0 body: one request or notification, or a batch of them (§6). One
  * that cannot be read refuses the whole, and so does an answer, which calls nothing that can be judged.
+ *
+ * @param headers the request's: what they say of the call has to be what the body says, because some
+ *   servers and whatever stands before them go by the one and some by the other (MCP 2026-07-28)
  */
-export function readJsonRpcRequest(value: Json): Result<readonly BodyCall[], string> {
-  const messages: readonly Json[] = Array.isArray(value) ? (value as readonly Json[]) : [value];
-  if (messages.length === 0) return err("the batch is empty");
-  if (messages.length > MAX_BATCH) return err(`a batch may have at most ${MAX_BATCH} calls`);
-  const calls: BodyCall[] = [];
-  for (const message of messages) {
-    const call = readMessage(message);
-    if (!call.ok) return call;
-    calls.push(call.value);
+export function readJsonRpcRequest(value: Json, headers: Headers): Result<readonly BodyCall[], string> {
+  const values: readonly Json[] = Array.isArray(value) ? (value as readonly Json[]) : [value];
+  if (values.length === 0) return err("the batch is empty");
+  if (values.length > MAX_BATCH) return err(`a batch may have at most ${MAX_BATCH} calls`);
+  const messages: Message[] = [];
+  for (const one of values) {
+    const message = readMessage(one);
+    if (!message.ok) return message;
+    messages.push(message.value);
   }
-  return ok(calls);
+  const ids = messages.flatMap(({ id }) => (id === undefined || id === null ? [] : String(id)));
+  if (new Set(ids).size !== ids.length) return err("each call of a batch needs an id of its own");
+  if (!agree(headers, messages)) return err("Mcp-Method and Mcp-Name must say what the body says");
+  return ok(messages.map(({ call }) => call));
 }
 
-function readMessage(message: Json): Result<BodyCall, string> {
+function readMessage(message: Json): Result<Message, string> {
   if (!isObject(message) || Object.keys(message).some((name) => !MEMBERS.has(name)))
     return err("each call must be an object with jsonrpc, method, params and id alone");
   const { jsonrpc, method, params, id } = message;
@@ -36,18 +50,26 @@ function readMessage(message: Json): Result<BodyCall, string> {
     return err("id must be a text or a number");
   if (params !== undefined && (typeof params !== "object" || params === null))
     return err("params must be an object or an array");
-  if (method !== TOOLS_CALL) return ok({ kind: "method", method });
-  return readToolCall(params);
+  const name = isObject(params) ? (params["name"] ?? params["uri"]) : undefined;
+  if (method !== TOOLS_CALL) return ok({ call: { kind: "method", method }, method, id, name });
+  const tool = readTool(params);
+  return tool.ok ? ok({ call: { kind: "tool", tool: tool.value }, method, id, name }) : tool;
 }
 
 /** Which tool is called. A second member that some reader would take for `name` leaves that open. */
-function readToolCall(params: Json | undefined): Result<BodyCall, string> {
+function readTool(params: Json | undefined): Result<string, string> {
   if (!isObject(params)) return err(`params of ${TOOLS_CALL} must be an object`);
   const names = Object.keys(params).filter((member) => member.normalize("NFKC").trim().toLowerCase() === "name");
   const { name } = params;
-  return typeof name === "string" && names.length === 1
-    ? ok({ kind: "tool", tool: name })
-    : err(`params of ${TOOLS_CALL} must have one name`);
+  return typeof name === "string" && names.length === 1 ? ok(name) : err(`params of ${TOOLS_CALL} must have one name`);
+}
+
+function agree(headers: Headers, messages: readonly Message[]): boolean {
+  const [method, name] = [headers.get("mcp-method"), headers.get("mcp-name")];
+  if (method === null && name === null) return true;
+  const [only] = messages;
+  if (only === undefined || messages.length > 1) return false;
+  return (method === null || method === only.method) && (name === null || name === only.name);
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

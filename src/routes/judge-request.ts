@@ -77,17 +77,17 @@ async function nameCalls(
   if (query !== "") return err(unreadable(invalidRequest("this path takes no query; send all of it in the body")));
   const read = await readJson(c.req.raw, MAX_JUDGED_BYTES);
   if (!read.ok) return err(unreadable(read.error));
-  const bodyCalls = readCalls(found, read.value.value);
+  const bodyCalls = readCalls(found, read.value.value, c.req.raw.headers);
   if (!bodyCalls.ok) return err(unreadable(invalidRequest(bodyCalls.error)));
   return ok({ calls: bodyCalls.value.map(found.resolve), body: new TextEncoder().encode(read.value.text) });
 }
 
-function readCalls({ protocol }: Endpoint, value: Json): Result<readonly BodyCall[], string> {
+function readCalls({ protocol }: Endpoint, value: Json, headers: Headers): Result<readonly BodyCall[], string> {
   switch (protocol) {
     case "graphql":
       return readGraphqlRequest(value);
     case "jsonrpc":
-      return readJsonRpcRequest(value);
+      return readJsonRpcRequest(value, headers);
   }
 }
 
