@@ -14,17 +14,36 @@ describe("compileEndpoints", () => {
     });
     if (!compiled.ok) throw new Error(compiled.error.message);
     const [graphql, rpc] = [compiled.value("/graphql")!, compiled.value("/rpc")!];
-    expect(graphql.resolve({ kind: "query", field: "issue" })).toEqual([
+    expect(graphql.resolve({ kind: "query", field: "issue", below: [] })).toEqual([
       { operation: "read", access: "read", cost: 1 },
     ]);
-    expect(graphql.resolve({ kind: "mutation", field: "issue" })).toEqual([
+    expect(graphql.resolve({ kind: "mutation", field: "issue", below: [] })).toEqual([
       { operation: "write", access: "write", cost: 5 },
     ]);
-    expect(graphql.resolve({ kind: "query", field: "toString" })).toEqual([]);
+    expect(graphql.resolve({ kind: "query", field: "toString", below: [] })).toEqual([]);
     expect(rpc.resolve({ kind: "tool", tool: "create" })).toHaveLength(1);
     expect(rpc.resolve({ kind: "tool", tool: "search" })).toEqual([]);
     expect(rpc.resolve({ kind: "method", method: "create" })).toEqual([]);
     expect(compiled.value("/other")).toBeUndefined();
+  });
+
+  it("lets a call ask for no more below its field than one operation covers in full", () => {
+    const compiled = compile({
+      all: { ...OPERATION, graphql: { path: "/g", query: ["teams"] } },
+      some: { ...OPERATION, graphql: { path: "/g", query: ["issue", "teams"], selects: ["id", "title"] } },
+      others: { ...OPERATION, graphql: { path: "/g", query: ["issue"], selects: ["id", "secret"] } },
+    });
+    const names = (field: string, below: string[]) =>
+      compiled.ok
+        ? compiled
+            .value("/g")!
+            .resolve({ kind: "query", field, below })
+            .map(({ operation }) => operation)
+        : undefined;
+    expect(names("issue", [])).toEqual(["some", "others"]);
+    expect(names("issue", ["id", "title"])).toEqual(["some"]);
+    expect(names("issue", ["title", "secret"])).toEqual([]);
+    expect(names("teams", ["webhooks", "secret"])).toEqual(["all"]);
   });
 
   it("finds an endpoint under every spelling, so that none slips past as an ordinary path", () => {

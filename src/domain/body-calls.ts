@@ -4,7 +4,8 @@ import type { Catalogue, Operation } from "./tenant.ts";
 
 /** One call that stands in a request's body, as its protocol names it. */
 export type BodyCall =
-  | { readonly kind: "query" | "mutation"; readonly field: string }
+  /** A root field, and the names of all fields that are asked for below it. */
+  | { readonly kind: "query" | "mutation"; readonly field: string; readonly below: readonly string[] }
   | { readonly kind: "method"; readonly method: string }
   | { readonly kind: "tool"; readonly tool: string };
 
@@ -27,7 +28,13 @@ export type EndpointFinder = (path: string) => Endpoint | undefined;
 export const TOOLS_CALL = "tools/call";
 
 interface OpenEndpoint extends Pick<Endpoint, "path" | "protocol"> {
-  readonly calls: Map<string, ResolvedCall[]>;
+  readonly calls: Map<string, Meaning[]>;
+}
+
+interface Meaning {
+  readonly call: ResolvedCall;
+  /** The fields that may be asked for below; undefined for all of them. */
+  readonly selects: ReadonlySet<string> | undefined;
 }
 
 /** Compiles those calls of a catalogue that stand in bodies. Fails with the first operation that cannot be compiled. */
@@ -40,10 +47,16 @@ export function compileEndpoints(catalogue: Catalogue): Result<EndpointFinder, C
   const found = new Map(
     [...endpoints].map(([key, { path, protocol, calls }]): [string, Endpoint] => [
       key,
-      { path, protocol, resolve: (call) => calls.get(keyOf(call)) ?? [] },
+      { path, protocol, resolve: (call) => (calls.get(keyOf(call)) ?? []).flatMap(meaningOf(call)) },
     ]),
   );
   return ok((path) => found.get(path.toLowerCase()));
+}
+
+/** What a call means by one operation, if that covers everything in it. */
+function meaningOf(call: BodyCall): (meaning: Meaning) => ResolvedCall[] {
+  const below = "below" in call ? call.below : [];
+  return (meaning) => (below.every((name) => meaning.selects?.has(name) ?? true) ? [meaning.call] : []);
 }
 
 function faultOf({ access, routes, location, graphql, jsonrpc }: Operation): string | undefined {
@@ -62,31 +75,34 @@ function faultOf({ access, routes, location, graphql, jsonrpc }: Operation): str
 
 function addTo(endpoints: Map<string, OpenEndpoint>, name: string, operation: Operation): string | undefined {
   const { graphql, jsonrpc, access } = operation;
-  const call: ResolvedCall = { operation: name, access, cost: costOf(operation) };
+  const meaning: Meaning = {
+    call: { operation: name, access, cost: costOf(operation) },
+    selects: graphql?.selects === undefined ? undefined : new Set(graphql.selects),
+  };
   for (const { protocol, path, calls } of [
     ...(graphql === undefined ? [] : [{ protocol: "graphql" as const, path: graphql.path, calls: fieldsOf(graphql) }]),
     ...(jsonrpc === undefined ? [] : [{ protocol: "jsonrpc" as const, path: jsonrpc.path, calls: methodsOf(jsonrpc) }]),
   ]) {
-    const endpoint = endpoints.get(path.toLowerCase()) ?? { path, protocol, calls: new Map<string, ResolvedCall[]>() };
+    const endpoint: OpenEndpoint = endpoints.get(path.toLowerCase()) ?? { path, protocol, calls: new Map() };
     if (endpoint.path !== path || endpoint.protocol !== protocol)
       return `${path} is an endpoint of another spelling or protocol already`;
     endpoints.set(path.toLowerCase(), endpoint);
-    for (const key of calls.map(keyOf)) endpoint.calls.set(key, [...(endpoint.calls.get(key) ?? []), call]);
+    for (const key of calls) endpoint.calls.set(key, [...(endpoint.calls.get(key) ?? []), meaning]);
   }
   return undefined;
 }
 
-function fieldsOf({ query = [], mutation = [] }: NonNullable<Operation["graphql"]>): BodyCall[] {
+function fieldsOf({ query = [], mutation = [] }: NonNullable<Operation["graphql"]>): string[] {
   return [
-    ...query.map((field) => ({ kind: "query" as const, field })),
-    ...mutation.map((field) => ({ kind: "mutation" as const, field })),
+    ...query.map((field) => keyOf({ kind: "query", field, below: [] })),
+    ...mutation.map((field) => keyOf({ kind: "mutation", field, below: [] })),
   ];
 }
 
-function methodsOf({ methods = [], tools = [] }: NonNullable<Operation["jsonrpc"]>): BodyCall[] {
+function methodsOf({ methods = [], tools = [] }: NonNullable<Operation["jsonrpc"]>): string[] {
   return [
-    ...methods.map((method) => ({ kind: "method" as const, method })),
-    ...tools.map((tool) => ({ kind: "tool" as const, tool })),
+    ...methods.map((method) => keyOf({ kind: "method", method })),
+    ...tools.map((tool) => keyOf({ kind: "tool", tool })),
   ];
 }
 

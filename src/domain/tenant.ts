@@ -162,6 +162,11 @@ export interface GraphqlFields {
   readonly path: string;
   readonly query?: readonly string[] | undefined;
   readonly mutation?: readonly string[] | undefined;
+  /**
+   * Names of the fields that may be asked for below. Without it all may, and a graph leads from any of
+   * its ends to most others: from an issue to its team's webhooks, and to their secrets.
+   */
+  readonly selects?: readonly string[] | undefined;
 }
 
 /** Methods of one JSON-RPC 2.0 endpoint. */

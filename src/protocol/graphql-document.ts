@@ -46,7 +46,7 @@ export function readDocument(text: string, operationName: string | undefined): R
     const kind = operation === OperationTypeNode.QUERY ? "query" : "mutation";
     const fields = rootFields(selectionSet, fragments);
     if (fields.length === 0) return err("each operation of a document must ask for a field");
-    calls.push(...fields.map((field) => ({ kind, field }) as const));
+    calls.push(...fields.map(({ field, below }) => ({ kind, field, below }) as const));
   }
   return calls.length === 0 ? err("the document asks for nothing") : ok(calls);
 }

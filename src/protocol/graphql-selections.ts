@@ -1,5 +1,6 @@
 import {
   Kind,
+  type FieldNode,
   type FragmentDefinitionNode,
   type OperationDefinitionNode,
   type SelectionSetNode,
@@ -80,27 +81,52 @@ function sizeOfFragment(name: string, { fragments, known, open }: Sizing): Size 
   return size;
 }
 
+/** A field at the root of an operation, and the names of all fields below it. */
+export interface RootField {
+  readonly field: string;
+  readonly below: readonly string[];
+}
+
+/** Every type has this one, which names the type: clients ask for it out of habit, and it is no secret. */
+const TYPENAME = "__typename";
+
 /**
  * The root fields as CollectFields (GraphQL §6.3.2) gathers them, less its conditions: each name in the
- * answer once, each fragment once. Aliases hide nothing: a field is named by its own name.
+ * answer once. Aliases hide nothing: a field is named by its own name.
  */
-export function rootFields(root: SelectionSetNode, fragments: Fragments): string[] {
-  const fields = new Map<string, string>();
+export function rootFields(root: SelectionSetNode, fragments: Fragments): RootField[] {
+  const roots = new Map<string, { field: string; below: Set<string> }>();
+  for (const { alias, name, selectionSet } of fieldsIn(root, fragments)) {
+    if (name.value === TYPENAME) continue;
+    const key = `${alias?.value ?? name.value} ${name.value}`;
+    const { below } = roots.get(key) ?? { below: new Set() };
+    const waiting = [selectionSet];
+    for (let set = waiting.pop(); set !== undefined; set = waiting.pop()) {
+      for (const field of fieldsIn(set, fragments)) {
+        if (field.name.value !== TYPENAME) below.add(field.name.value);
+        if (field.selectionSet !== undefined) waiting.push(field.selectionSet);
+      }
+    }
+    roots.set(key, { field: name.value, below });
+  }
+  return [...roots.values()].map(({ field, below }) => ({ field, below: [...below] }));
+}
+
+/** The fields of a selection, its fragments taken apart, each of them once. */
+function fieldsIn(root: SelectionSetNode, fragments: Fragments): FieldNode[] {
+  const fields: FieldNode[] = [];
   const visited = new Set<string>();
   const waiting = [root];
   for (let set = waiting.pop(); set !== undefined; set = waiting.pop()) {
     for (const selection of set.selections) {
-      if (selection.kind === Kind.INLINE_FRAGMENT) waiting.push(selection.selectionSet);
-      else if (selection.kind === Kind.FIELD) {
-        const field = selection.name.value;
-        // The name of the root type itself, which clients ask for out of habit, is no secret.
-        if (field !== "__typename") fields.set(`${selection.alias?.value ?? field} ${field}`, field);
-      } else if (!visited.has(selection.name.value)) {
+      if (selection.kind === Kind.FIELD) fields.push(selection);
+      else if (selection.kind === Kind.INLINE_FRAGMENT) waiting.push(selection.selectionSet);
+      else if (!visited.has(selection.name.value)) {
         visited.add(selection.name.value);
         // A document that spreads what it does not hold was refused for its size, which nobody knows.
         waiting.push(fragments.get(selection.name.value)!.selectionSet);
       }
     }
   }
-  return [...fields.values()];
+  return fields;
 }

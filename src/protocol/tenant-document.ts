@@ -150,7 +150,14 @@ const operation = z.strictObject({
     .default([])
     .describe("METHOD and URLPattern pathname, such as GET /repos/:owner/:repo/issues"),
   graphql: z
-    .strictObject({ path: endpointPath, query: fieldNames.optional(), mutation: fieldNames.optional() })
+    .strictObject({
+      path: endpointPath,
+      query: fieldNames.optional(),
+      mutation: fieldNames.optional(),
+      selects: fieldNames
+        .optional()
+        .describe("Names of the fields that may be asked for below; all of them unless told"),
+    })
     .optional()
     .describe("Root fields of a GraphQL endpoint; every field of a document needs an operation that was granted"),
   jsonrpc: z

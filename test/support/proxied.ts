@@ -27,23 +27,32 @@ export async function proxied(
   path: string,
   { method = "GET", headers = {}, body }: ProxiedCall = {},
 ): Promise<ProxiedAnswer> {
-  const url = client.issuer + path;
+  const response = await proven(client, token, client.issuer + path, () => ({
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: body(), duplex: "half" }),
+  }));
+  return { status: response.status, headers: response.headers, ...(await readAll(response)) };
+}
+
+/** A `fetch` that shows a token and proves its key, for clients that take one. */
+export function provenFetch(client: StintClient, token: string) {
+  return (url: string | URL, init: RequestInit = {}): Promise<Response> =>
+    proven(client, token, String(url), () => init);
+}
+
+async function proven(client: StintClient, token: string, url: string, init: () => RequestInit): Promise<Response> {
   const htu = url.split("?", 1)[0] ?? "";
   for (let attempt = 0; ; attempt += 1) {
-    const response = await fetch(url, {
-      method,
-      headers: {
-        ...headers,
-        authorization: `DPoP ${token}`,
-        dpop: await client.proof(method, htu, nonces.get(client.issuer), token),
-      },
-      redirect: "manual",
-      ...(body === undefined ? {} : { body: body(), duplex: "half" }),
-    } as RequestInit);
+    const request = init();
+    const headers = new Headers(request.headers);
+    headers.set("authorization", `DPoP ${token}`);
+    headers.set("dpop", await client.proof(request.method ?? "GET", htu, nonces.get(client.issuer), token));
+    const response = await fetch(url, { ...request, headers, redirect: "manual" });
     const nonce = response.headers.get("dpop-nonce");
     if (nonce !== null) nonces.set(client.issuer, nonce);
-    const answer = { status: response.status, headers: response.headers, ...(await readAll(response)) };
-    if (attempt > 0 || !answer.text.includes("use_dpop_nonce")) return answer;
+    const wantsNonce = response.headers.get("www-authenticate")?.includes("use_dpop_nonce") === true;
+    if (attempt > 0 || !wantsNonce) return response;
   }
 }
 
