@@ -43,6 +43,12 @@ beforeAll(async () => {
                 title: "Write notes",
                 jsonrpc: { path: "/mcp", tools: ["write_note"] },
               },
+              "repo:write": {
+                access: "write",
+                title: "Write a repository's notes",
+                location: ":repo",
+                jsonrpc: { path: "/mcp", tools: ["write_note"] },
+              },
               "notes:delete": {
                 access: "write",
                 title: "Delete notes",
@@ -54,7 +60,7 @@ beforeAll(async () => {
       ],
       policies: (document["policies"] as { allow: string[] }[]).map((policy) => ({
         ...policy,
-        allow: [...policy.allow, "notes:notes:*"],
+        allow: [...policy.allow, "notes:notes:*", "notes:repo:write@a*"],
       })),
     }),
   });
@@ -190,5 +196,24 @@ describe("an MCP server as an upstream", () => {
     expect(JSON.parse(refused.text)).toMatchObject({ limit: "writes", left: { calls: 3, writes: 1 } });
     expect((await send(tool("write_note"))).status).toBe(200);
     expect((await send(tool("write_note"))).status).toBe(429);
+  });
+
+  it("limits a tool to the locations that were granted, where the catalogue says how to read them", async () => {
+    const located = await approvedSession(world, {
+      authorization_details: [
+        { type: "upstream_access", upstream: "notes", actions: ["repo:write"], locations: ["api", "app"] },
+      ],
+    });
+    const own = await located.proxyToken("notes");
+    const write = async (args: unknown) => {
+      const body = () => JSON.stringify(rpc("tools/call", { name: "write_note", arguments: args }));
+      return (await proxied(located.agent, own, PATH, { method: "POST", headers: JSON_TYPE, body })).status;
+    };
+    expect(await write({ repo: "api" })).toBe(200);
+    expect(notes.carriedOut).toEqual(["write_note api"]);
+    notes.carriedOut.length = 0;
+    for (const args of [{}, { repo: "ant" }, { repo: "API" }, { repo: ["api"] }, { repo: "api", Repo: "ant" }])
+      expect(await write(args), JSON.stringify(args)).toBe(403);
+    expect(notes.carriedOut).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileEndpoints } from "./body-calls.ts";
+import type { Given } from "./given-location.ts";
 import type { Operation } from "./tenant.ts";
 
 const OPERATION = { access: "write", title: "x", routes: [] } as const;
@@ -21,9 +22,9 @@ describe("compileEndpoints", () => {
       { operation: "write", access: "write", cost: 5 },
     ]);
     expect(graphql.resolve({ kind: "query", field: "toString", below: [] })).toEqual([]);
-    expect(rpc.resolve({ kind: "tool", tool: "create" })).toHaveLength(1);
-    expect(rpc.resolve({ kind: "tool", tool: "search" })).toEqual([]);
-    expect(rpc.resolve({ kind: "method", method: "create" })).toEqual([]);
+    expect(rpc.resolve({ kind: "tool", tool: "create", given: {} })).toHaveLength(1);
+    expect(rpc.resolve({ kind: "tool", tool: "search", given: {} })).toEqual([]);
+    expect(rpc.resolve({ kind: "method", method: "create", given: {} })).toEqual([]);
     expect(compiled.value("/other")).toBeUndefined();
   });
 
@@ -46,6 +47,31 @@ describe("compileEndpoints", () => {
     expect(names("teams", ["webhooks", "secret"])).toEqual(["all"]);
   });
 
+  it.each<[string, Given, string | undefined]>([
+    ["both parts", { owner: "acme", repo: "api", title: "x" }, "acme/api"],
+    ["a part that is left out", { owner: "acme" }, undefined],
+    ["an empty part", { owner: "acme", repo: "" }, undefined],
+    ["a part that is no text", { owner: "acme", repo: ["api"] }, undefined],
+    ["a part that is null", { owner: "acme", repo: null }, undefined],
+    ["a part that is made of two", { owner: "acme/api", repo: "x" }, undefined],
+    ["a part with a space", { owner: "acme", repo: "api " }, undefined],
+    ["a wildcard", { owner: "acme", repo: "*" }, undefined],
+    ["a part in letters of another script", { owner: "acme", repo: "аpi" }, undefined],
+    ["a part under a second name", { owner: "acme", repo: "api", Repo: "web" }, undefined],
+    ["a part under a second name with a dash", { owner: "acme", repo: "api", "re-po": "web" }, undefined],
+    ["a part under a second name of full width", { owner: "acme", repo: "api", ｒepo: "web" }, undefined],
+    ["other letters, which are another place", { owner: "acme", repo: "API" }, "acme/API"],
+  ])("reads a location off what a tool is given: %s", (_, given, location) => {
+    const compiled = compile({
+      a: { ...OPERATION, location: ":owner/:repo", jsonrpc: { path: "/g", tools: ["open"], methods: ["open"] } },
+    });
+    if (!compiled.ok) throw new Error(compiled.error.message);
+    const resolve = compiled.value("/g")!.resolve;
+    const expected = location === undefined ? [] : [{ operation: "a", access: "write", cost: 1, location }];
+    expect(resolve({ kind: "tool", tool: "open", given })).toEqual(expected);
+    expect(resolve({ kind: "method", method: "open", given })).toEqual(expected);
+  });
+
   it("finds an endpoint under every spelling, so that none slips past as an ordinary path", () => {
     const compiled = compile({ read: { ...OPERATION, graphql: { path: "/graphql", query: ["issue"] } } });
     expect(compiled).toMatchObject({ ok: true });
@@ -65,7 +91,7 @@ describe("compileEndpoints", () => {
     [
       "a location that no body has",
       { a: { ...OPERATION, location: ":a", graphql: { path: "/g", query: ["x"] } } },
-      /no location/,
+      /has no location/,
     ],
     [
       "two protocols on one path",

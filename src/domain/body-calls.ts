@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "./result.ts";
+import { locationFrom, type Given } from "./given-location.ts";
 import { costOf, type CatalogueFault, type ResolvedCall } from "./operations.ts";
 import type { Catalogue, Operation } from "./tenant.ts";
 
@@ -6,8 +7,8 @@ import type { Catalogue, Operation } from "./tenant.ts";
 export type BodyCall =
   /** A root field, and the names of all fields that are asked for below it. */
   | { readonly kind: "query" | "mutation"; readonly field: string; readonly below: readonly string[] }
-  | { readonly kind: "method"; readonly method: string }
-  | { readonly kind: "tool"; readonly tool: string };
+  | { readonly kind: "method"; readonly method: string; readonly given: Given }
+  | { readonly kind: "tool"; readonly tool: string; readonly given: Given };
 
 /** A path whose calls only their body tells apart. */
 export interface Endpoint {
@@ -35,6 +36,8 @@ interface Meaning {
   readonly call: ResolvedCall;
   /** The fields that may be asked for below; undefined for all of them. */
   readonly selects: ReadonlySet<string> | undefined;
+  /** How the location is read off what the call is given; undefined for an operation that knows none. */
+  readonly location: string | undefined;
 }
 
 /** Compiles those calls of a catalogue that stand in bodies. Fails with the first operation that cannot be compiled. */
@@ -53,16 +56,20 @@ export function compileEndpoints(catalogue: Catalogue): Result<EndpointFinder, C
   return ok((path) => found.get(path.toLowerCase()));
 }
 
-/** What a call means by one operation, if that covers everything in it. */
+/** What a call means by one operation, if that covers everything in it, and it can be told where it works. */
 function meaningOf(call: BodyCall): (meaning: Meaning) => ResolvedCall[] {
-  const below = "below" in call ? call.below : [];
-  return (meaning) => (below.every((name) => meaning.selects?.has(name) ?? true) ? [meaning.call] : []);
+  return ({ call: resolved, selects, location: template }) => {
+    if ("below" in call) return call.below.every((name) => selects?.has(name) ?? true) ? [resolved] : [];
+    if (template === undefined) return [resolved];
+    const location = locationFrom(template, call.given);
+    return location === undefined ? [] : [{ ...resolved, location }];
+  };
 }
 
 function faultOf({ access, routes, location, graphql, jsonrpc }: Operation): string | undefined {
   if (graphql === undefined && jsonrpc === undefined)
     return routes.length === 0 ? "needs routes, graphql or jsonrpc" : undefined;
-  if (location !== undefined) return "a call that stands in a body has no location; leave location out";
+  if (location !== undefined && graphql !== undefined) return "a GraphQL field has no location; leave location out";
   if (graphql !== undefined && (graphql.query ?? graphql.mutation) === undefined)
     return "graphql needs query or mutation";
   if (access === "read" && graphql?.mutation !== undefined) return "a mutation is not a read; mark the operation write";
@@ -74,10 +81,11 @@ function faultOf({ access, routes, location, graphql, jsonrpc }: Operation): str
 }
 
 function addTo(endpoints: Map<string, OpenEndpoint>, name: string, operation: Operation): string | undefined {
-  const { graphql, jsonrpc, access } = operation;
+  const { graphql, jsonrpc, access, location } = operation;
   const meaning: Meaning = {
     call: { operation: name, access, cost: costOf(operation) },
     selects: graphql?.selects === undefined ? undefined : new Set(graphql.selects),
+    location,
   };
   for (const { protocol, path, calls } of [
     ...(graphql === undefined ? [] : [{ protocol: "graphql" as const, path: graphql.path, calls: fieldsOf(graphql) }]),
@@ -101,8 +109,8 @@ function fieldsOf({ query = [], mutation = [] }: NonNullable<Operation["graphql"
 
 function methodsOf({ methods = [], tools = [] }: NonNullable<Operation["jsonrpc"]>): string[] {
   return [
-    ...methods.map((method) => keyOf({ kind: "method", method })),
-    ...tools.map((tool) => keyOf({ kind: "tool", tool })),
+    ...methods.map((method) => keyOf({ kind: "method", method, given: {} })),
+    ...tools.map((tool) => keyOf({ kind: "tool", tool, given: {} })),
   ];
 }
 

@@ -91,7 +91,8 @@ export function costOf({ cost = 1 }: Operation): number {
   return cost;
 }
 
-const PARAMETER = /:([A-Za-z_][A-Za-z0-9_]*)/g;
+/** A part of a location that is filled in. */
+export const PARAMETER = /:([A-Za-z_][A-Za-z0-9_]*)/g;
 
 /** Fills `:owner/:repo` from a path's parameters. */
 function fill(template: string, groups: Record<string, string | undefined>): string {

@@ -15,20 +15,20 @@ const read = (value: Json, headers: Record<string, string> = {}) => readJsonRpcR
 
 describe("what a JSON-RPC body calls (P19)", () => {
   it.each<[string, Json, unknown[]]>([
-    ["a method", request("tools/list"), [{ kind: "method", method: "tools/list" }]],
-    ["a tool", tool("search"), [{ kind: "tool", tool: "search" }]],
+    ["a method", request("tools/list"), [{ kind: "method", method: "tools/list", given: {} }]],
+    ["a tool", tool("search"), [{ kind: "tool", tool: "search", given: {} }]],
     [
       "a notification",
       { jsonrpc: "2.0", method: "notifications/initialized" },
-      [{ kind: "method", method: "notifications/initialized" }],
+      [{ kind: "method", method: "notifications/initialized", given: {} }],
     ],
     [
       "a notification that calls a tool all the same",
       { jsonrpc: "2.0", method: "tools/call", params: { name: "x" } },
-      [{ kind: "tool", tool: "x" }],
+      [{ kind: "tool", tool: "x", given: {} }],
     ],
-    ["parameters by place", request("subtract", [1, 2]), [{ kind: "method", method: "subtract" }]],
-    ["an id of null", request("a", {}, { id: null }), [{ kind: "method", method: "a" }]],
+    ["parameters by place", request("subtract", [1, 2]), [{ kind: "method", method: "subtract", given: {} }]],
+    ["an id of null", request("a", {}, { id: null }), [{ kind: "method", method: "a", given: {} }]],
     [
       "a batch",
       [request("tools/list"), tool("delete", {}), { jsonrpc: "2.0", method: "a" }].map((one, id) => ({
@@ -36,15 +36,15 @@ describe("what a JSON-RPC body calls (P19)", () => {
         id,
       })),
       [
-        { kind: "method", method: "tools/list" },
-        { kind: "tool", tool: "delete" },
-        { kind: "method", method: "a" },
+        { kind: "method", method: "tools/list", given: {} },
+        { kind: "tool", tool: "delete", given: {} },
+        { kind: "method", method: "a", given: {} },
       ],
     ],
     // Names that are almost known are others, which no catalogue has.
-    ["a method with a space before it", request(" tools/call"), [{ kind: "method", method: " tools/call" }]],
-    ["a method in other letters", request("Tools/Call", { name: "x" }), [{ kind: "method", method: "Tools/Call" }]],
-    ["a tool with a space behind it", tool("search "), [{ kind: "tool", tool: "search " }]],
+    ["a method with a space before it", request(" tools/call"), [{ kind: "method", method: " tools/call", given: {} }]],
+    ["a method in other letters", request("Tools/Call", {}), [{ kind: "method", method: "Tools/Call", given: {} }]],
+    ["a tool with a space behind it", tool("search "), [{ kind: "tool", tool: "search ", given: {} }]],
   ])("%s", (_, value, expected) => {
     expect(read(value)).toEqual({ ok: true, value: expected });
   });
@@ -76,6 +76,11 @@ describe("what a JSON-RPC body calls (P19)", () => {
     ["a tool that is a list", tool(["search"])],
     ["a second spelling of the tool's name", tool("search", { Name: "delete" })],
     ["a tool's name in full-width letters beside it", tool("search", { ｎａｍｅ: "delete" })],
+    ["arguments that are a list", request("tools/call", { name: "search", arguments: [] })],
+    [
+      "arguments in a second spelling",
+      request("tools/call", { name: "search", arguments: {}, Arguments: { repo: "x" } }),
+    ],
     ["a tool's name with a space beside it", tool("search", { "name ": "delete" })],
   ])("refuses %s", (_, value) => {
     expect(read(value)).toMatchObject({ ok: false });

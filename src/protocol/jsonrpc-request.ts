@@ -1,13 +1,12 @@
 import { TOOLS_CALL, type BodyCall } from "../domain/body-calls.ts";
 import type { Json } from "../domain/canonical-json.ts";
+import { spelling, type Given } from "../domain/given-location.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 
 /** Calls in one batch: each is carried out. */
 const MAX_BATCH = 50;
 /** What a request object may say, JSON-RPC 2.0 §4. Some readers take `Method` for `method`. */
 const MEMBERS = new Set(["jsonrpc", "method", "params", "id"]);
-
-type JsonObject = { readonly [name: string]: Json };
 
 /** One call, and the name in its parameters that the Model Context Protocol repeats in a header. */
 interface Message {
@@ -51,17 +50,22 @@ function readMessage(message: Json): Result<Message, string> {
   if (params !== undefined && (typeof params !== "object" || params === null))
     return err("params must be an object or an array");
   const name = isObject(params) ? (params["name"] ?? params["uri"]) : undefined;
-  if (method !== TOOLS_CALL) return ok({ call: { kind: "method", method }, method, id, name });
-  const tool = readTool(params);
-  return tool.ok ? ok({ call: { kind: "tool", tool: tool.value }, method, id, name }) : tool;
+  if (method !== TOOLS_CALL)
+    return ok({ call: { kind: "method", method, given: isObject(params) ? params : {} }, method, id, name });
+  const call = readTool(params);
+  return call.ok ? ok({ call: call.value, method, id, name }) : call;
 }
 
-/** Which tool is called. A second member that some reader would take for `name` leaves that open. */
-function readTool(params: Json | undefined): Result<string, string> {
+/** Which tool is called, with what. A second member that some reader would take for the same leaves that open. */
+function readTool(params: Json | undefined): Result<BodyCall, string> {
   if (!isObject(params)) return err(`params of ${TOOLS_CALL} must be an object`);
-  const names = Object.keys(params).filter((member) => member.normalize("NFKC").trim().toLowerCase() === "name");
-  const { name } = params;
-  return typeof name === "string" && names.length === 1 ? ok(name) : err(`params of ${TOOLS_CALL} must have one name`);
+  for (const member of ["name", "arguments"]) {
+    if (Object.keys(params).some((other) => other !== member && spelling(other) === member))
+      return err(`params of ${TOOLS_CALL} must have one ${member}`);
+  }
+  const { name, arguments: given = {} } = params;
+  if (typeof name !== "string") return err(`params of ${TOOLS_CALL} must have a name`);
+  return isObject(given) ? ok({ kind: "tool", tool: name, given }) : err("arguments must be an object");
 }
 
 function agree(headers: Headers, messages: readonly Message[]): boolean {
@@ -72,6 +76,6 @@ function agree(headers: Headers, messages: readonly Message[]): boolean {
   return (method === null || method === only.method) && (name === null || name === only.name);
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
+function isObject(value: Json | undefined): value is Given {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
