@@ -157,7 +157,14 @@ describe("bytes of a session", () => {
     expect(refused.status).toBe(429);
     expect(JSON.parse(refused.text)).toMatchObject({ limit: "bytes", left: { bytes: 1000 } });
     expect(world.echo.seen).toEqual([]);
-    expect(await session.used()).toEqual({});
+    expect(await session.used()).toEqual({
+      upstream: "echo",
+      calls: 0,
+      writes: 0,
+      bytes: 0,
+      units: 0,
+      left: { ...POLICY, bytes: 1000 },
+    });
   });
 
   it("break a request off that turns out to be too long, so that the upstream does not take it for whole", async () => {
@@ -175,6 +182,7 @@ describe("bytes of a session", () => {
     const refused = await session.call();
     expect(refused.status).toBe(429);
     expect(refused.text).not.toContain("xxx");
+    expect(refused.text).toContain("may have carried the call out");
     await settled(session, 0);
   });
 
@@ -337,6 +345,15 @@ describe("limits that an approver narrows", () => {
 });
 
 describe("what a session used", () => {
+  it("is seen by whoever watches it at work", async () => {
+    const session = await limited({ calls: 10, bytes: 100_000 });
+    await session.call(write("12345"));
+    await settled(session, 7);
+    const watching = await Approver.bySlack(world, "dana", session.sessionId);
+    const { html } = await watching.post("/approve/watch", { token: watching.token });
+    expect(html).toContain("echo: 1 of 10 calls, 1 of 40 writes, 7 of 100,000 bytes, 3 of 200 cost units");
+  });
+
   it("stands in its receipt and in the audit log, for each upstream, agent, owner and task", async () => {
     const session = await limited({ calls: 10, bytes: 100_000 });
     await session.call();

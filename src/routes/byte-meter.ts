@@ -81,7 +81,7 @@ export class ByteMeter {
       type: "bytes",
       pull: async (controller) => {
         try {
-          const { done, value } = await reader.read();
+          const { done, value } = await readSome(reader);
           if (done) {
             onEnd(true);
             controller.close();
@@ -116,5 +116,15 @@ export class ByteMeter {
     if (more.ok) this.#reservedBytes += more.value;
     else if (more.error !== "ended") this.#reached = more.error;
     return more.ok;
+  }
+}
+
+/** The next bytes. An empty piece is none: a stream of bytes does not take it. */
+async function readSome(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<ReadableStreamReadResult<Uint8Array>> {
+  for (;;) {
+    const read = await reader.read();
+    if (read.done || read.value.byteLength > 0) return read;
   }
 }

@@ -95,7 +95,7 @@ function refusal(fault: CallsFault): RefusedRequest {
   if (fault.reason === "unknown_operation")
     return {
       reason: fault.reason,
-      error: deny(fault.reason, "that call belongs to no operation of the upstream's catalogue"),
+      error: deny(fault.reason, "that call, or something in it, belongs to no operation of the upstream's catalogue"),
     };
   const { reason, unit } = fault;
   const description = `the token does not cover ${unit}; ask for it in a new session, which a human must approve`;

@@ -122,7 +122,7 @@ async function forward(
   });
   if (!answered.ok) {
     meter.end();
-    if (meter.reached !== undefined) return renderError(limitError(meter.reached));
+    if (meter.reached !== undefined) return renderError(limitError(meter.reached, true));
     return renderError(
       answered.error.kind === "timeout"
         ? {
@@ -149,7 +149,7 @@ async function forward(
   if (!(await meter.makeRoom(Number(response.headers.get("content-length") ?? 0))) && meter.reached !== undefined) {
     meter.end();
     await response.body.cancel();
-    return renderError(limitError(meter.reached));
+    return renderError(limitError(meter.reached, true));
   }
   return new Response(meter.answer(response.body), { status: response.status, headers });
 }
