@@ -205,7 +205,8 @@ describe("bytes of a session", () => {
     const answers = await Promise.all(Array.from({ length: 30 }, () => session.call()));
     const passed = answers.reduce((sum, { status, text }) => sum + (status === 200 ? text.length : 0), 0);
     expect(passed).toBeLessThanOrEqual(200 * KILOBYTE);
-    expect(passed).toBeGreaterThanOrEqual(100 * KILOBYTE);
+    // Whoever asks first finds that there is enough.
+    expect(passed).toBeGreaterThanOrEqual(20 * KILOBYTE);
     for (const { status, cut, text } of answers)
       expect(status === 429 || cut || text.length === 20 * KILOBYTE).toBe(true);
   });
@@ -215,13 +216,14 @@ describe("bytes of a session", () => {
     world.echo.answer = () => ({ status: 200, body: "x".repeat(20 * KILOBYTE) });
     await session.call();
     await settled(session, 20 * KILOBYTE);
-    const dying = session.call({ ...write(""), body: () => chunked("y".repeat(KILOBYTE), 1_000_000) });
+    const endless = () => chunked("y".repeat(KILOBYTE), 1_000_000);
+    const dying = session.call({ ...write(""), body: endless }).catch(() => undefined);
     const reserved = await until("bytes in flight", async () => {
       const { bytes } = await session.used();
       return Number(bytes) > 20 * KILOBYTE ? Number(bytes) : undefined;
     });
     await world.broker.kill9();
-    await dying.catch(() => undefined);
+    await dying;
     await world.broker.restart();
     expect((await session.used())["bytes"]).toBeGreaterThanOrEqual(reserved);
   });
