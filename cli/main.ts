@@ -5,6 +5,7 @@ import { auditCommand } from "./commands/audit.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
+import { accountsCommand } from "./commands/accounts.ts";
 import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
 import { requestCommand } from "./commands/request.ts";
@@ -27,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "admin-token": adminTokenCommand,
   invite: inviteCommand,
   passkeys: passkeysCommand,
+  accounts: accountsCommand,
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { readConfig } from "./config.ts";
 import { log } from "./log.ts";
 import { renderError, UNAVAILABLE } from "./protocol/wire-error.ts";
+import { accountPages } from "./routes/accounts.tsx";
 import { admin } from "./routes/admin.ts";
 import { authorize } from "./routes/authorize.tsx";
 import { backchannel } from "./routes/backchannel.ts";
@@ -13,6 +14,9 @@ import type { App } from "./routes/http.ts";
 import { introspection } from "./routes/introspection.ts";
 import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
+import { inbox } from "./routes/inbox.tsx";
+import { signInPages } from "./routes/sign-in.tsx";
+import { slack } from "./routes/slack.ts";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
 import { watch } from "./routes/watch.tsx";
@@ -61,6 +65,10 @@ for (const surface of [
   approvePages,
   watch,
   enrol,
+  signInPages,
+  inbox,
+  accountPages,
+  slack,
   assets,
   admin,
 ])
@@ -107,6 +115,22 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/enrol/view", "POST"],
   ["/enrol/challenge", "POST"],
   ["/enrol/finish", "POST"],
+  ["/sign-in", "GET, HEAD"],
+  ["/sign-in/sso", "POST"],
+  ["/sign-in/callback", "GET, HEAD"],
+  ["/sign-in/finish", "POST"],
+  ["/sign-in/challenge", "POST"],
+  ["/sign-in/passkey", "POST"],
+  ["/sign-out", "POST"],
+  ["/inbox", "GET, HEAD"],
+  ["/inbox/view", "POST"],
+  ["/inbox/open", "POST"],
+  ["/accounts", "GET, HEAD"],
+  ["/accounts/view", "POST"],
+  ["/accounts/link", "POST"],
+  ["/accounts/finish", "POST"],
+  ["/accounts/unlink", "POST"],
+  ["/slack/interactions", "POST"],
   ["/oauth/jwks", "GET, HEAD"],
   ["/.well-known/oauth-authorization-server", "GET, HEAD"],
 ]);

@@ -1,4 +1,5 @@
 import { shippedCatalogue } from "./catalogues/index.ts";
+import { connectorFor } from "./connectors/index.ts";
 import { createOutbound, type Outbound } from "./connectors/outbound.ts";
 import { environmentSecret, requireConfig, type BrokerConfig } from "./config.ts";
 import { seal, unseal } from "./crypto/seal.ts";
@@ -12,6 +13,7 @@ import {
 } from "./crypto/signing-key.ts";
 import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
 import type { CutOffs } from "./domain/cut-off.ts";
+import type { NarrowingAt } from "./domain/labels.ts";
 import { objectName } from "./domain/ids.ts";
 import { log } from "./log.ts";
 import type { DeliveryContext } from "./notify/notice.ts";
@@ -124,6 +126,18 @@ export async function storeSecret(env: Env, issuer: string, name: string, value:
 /** The one way out, with this tenant's leave. */
 export function outboundOf({ config }: TenantContext): Outbound {
   return createOutbound({ allowPrivateNetwork: config.allowPrivateNetwork, ownOrigins: config.origins });
+}
+
+/** Who enforces a grant at an upstream: its connector knows. */
+export const narrowingAt: NarrowingAt = ({ upstream }, operations) =>
+  connectorFor(upstream).narrowing(upstream, operations);
+
+/** What an operator should know of each upstream's credentials. */
+export function describeUpstreams({ tenant }: TenantContext) {
+  return [...tenant.upstreams.values()].map(({ upstream }) => {
+    const { id, connector } = upstream;
+    return { id, connector, ...connectorFor(upstream).describe(upstream) };
+  });
 }
 
 /** What a message of this tenant may use to go out. */

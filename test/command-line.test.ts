@@ -151,6 +151,16 @@ describe("stint keys", () => {
   });
 });
 
+describe("stint accounts", () => {
+  it("says what a person has linked, and what cannot be unlinked", async () => {
+    const none = await stint(["accounts", "list", "dana@acme.example", ...access()]);
+    expect(none.stdout).toContain("has linked no account");
+    expect(await stint(["accounts", "unlink", "dana@acme.example", "notes", ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["accounts", "unlink", "dana@acme.example"])).toMatchObject({ code: 2 });
+    expect(await stint(["accounts", "link", "dana@acme.example"])).toMatchObject({ code: 2 });
+  });
+});
+
 describe("stint invite and passkeys", () => {
   it("prints a link for a person who is there, lists what came of it, and takes it away", async () => {
     const invited = await stint(["invite", "dana@acme.example", ...access()]);

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { StintClient } from "../cli/agent-client.ts";
+import { lend, THINGS, withUpstreams } from "./support/lending.ts";
+import { startTokenEndpoint, type TokenEndpoint } from "./support/token-endpoint.ts";
 import { approvedSession, tokenOf, type Approved } from "./support/world.ts";
 import { startOAuthWorld, type OAuthWorld } from "./support/oauth-world.ts";
 import {
@@ -16,19 +18,25 @@ let world: OAuthWorld;
 let server: StintClient;
 let session: Approved;
 let serverToken = "";
+let upstream: TokenEndpoint;
 beforeAll(async () => {
+  upstream = await startTokenEndpoint();
+  const orders = { id: "orders", connector: "jwt", base_url: `${upstream.url}/api`, catalogue: THINGS };
   world = await startOAuthWorld({
-    adjust: (document) => ({
-      ...document,
-      identity_providers: [{ issuer: "https://idp.example", jwks: { keys: [] } }],
-    }),
+    adjust: (document) =>
+      withUpstreams({ ...document, identity_providers: [{ issuer: "https://idp.example", jwks: { keys: [] } }] }, [
+        orders,
+      ]),
   });
   server = await world.server();
   session = await approvedSession(world);
   serverToken = await session.serverToken();
   await server.introspect("warm up for a nonce");
 });
-afterAll(() => world?.close());
+afterAll(async () => {
+  await world?.close();
+  await upstream?.close();
+});
 beforeEach(nextWebApp);
 
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -122,6 +130,8 @@ function error(body: unknown): unknown {
 describe("J26 a JWT of one kind in the place of another", () => {
   it("is refused in every other place", async () => {
     const client = await webApp(world);
+    await (await lend(world, "orders", ["things:read"])).call("GET", "/things");
+    const { authorization = "" } = upstream.called[0]!.headers;
     const jwts: Record<string, string> = {
       "client assertion": (await client.assertion()).client_assertion,
       "DPoP proof": await client.proof("POST", tokenUrl()),
@@ -129,6 +139,7 @@ describe("J26 a JWT of one kind in the place of another", () => {
       "session token": session.sessionToken,
       "server's token": serverToken,
       "exchanged token": tokenOf(await server.exchange(serverToken, `${world.issuer}/proxy/github`, {}, true)),
+      "an upstream's token": authorization.replace("DPoP ", ""),
       "a receipt-like text": "e30.e30.AAAA",
     };
     /** Where a kind is at home, or is refused for what it says and not for what it is. */

@@ -6,6 +6,7 @@ import { startBrowser, type Browser } from "../demo/browser.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
 import { STYLESHEET } from "../src/pages/assets.ts";
 import { EnrolOutcome, type EnrolOutcomeProps } from "../src/pages/enrol-outcome.tsx";
+import { SignInOutcome, type SignInOutcomeProps } from "../src/pages/sign-in-outcome.tsx";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const LINE = { unit: "x:y", line: "Open issues · github acme/api", access: "write", enforcedBy: "upstream" } as const;
@@ -27,12 +28,23 @@ const APPROVALS: { readonly [kind in ApproveOutcomeProps["kind"]]: ApproveOutcom
   changed: { kind: "changed" },
   forbidden: { kind: "forbidden" },
   other_browser: { kind: "other_browser" },
+  not_signed_in: { kind: "not_signed_in", token: "x" },
+  wrong_person: { kind: "wrong_person", signedIn: "Sam" },
 };
 const ENROLMENTS: { readonly [kind in EnrolOutcomeProps["kind"]]: EnrolOutcomeProps & { kind: kind } } = {
   made: { kind: "made", personName: "Dana", usableFrom: 2e9 },
   used: { kind: "used" },
   not_made: { kind: "not_made" },
   invalid: { kind: "invalid" },
+};
+
+const SIGN_INS: { readonly [kind in SignInOutcomeProps["kind"]]: SignInOutcomeProps & { kind: kind } } = {
+  signed_out: { kind: "signed_out" },
+  refused: { kind: "refused" },
+  forbidden: { kind: "forbidden" },
+  unknown_person: { kind: "unknown_person", issuer: "https://id.acme.example", subject: "00u1" },
+  no_role: { kind: "no_role" },
+  unavailable: { kind: "unavailable" },
 };
 
 let browser: Browser;
@@ -68,6 +80,10 @@ describe("every way in which a visit can end is a page for everybody", () => {
 
   it.each(Object.values(ENROLMENTS))("an invitation: $kind", async (props) => {
     await inspect(String(EnrolOutcome(props)));
+  });
+
+  it.each(Object.values(SIGN_INS))("a sign-in: $kind", async (props) => {
+    await inspect(String(SignInOutcome(props)));
   });
 
   it("is looked at by something that sees: a page without a language, and pale text, are found", async () => {

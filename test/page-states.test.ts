@@ -1,20 +1,12 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { addVirtualPasskey, makePasskey } from "../demo/virtual-passkey.ts";
 import { Approver } from "./support/approver.ts";
+import { inspectPage, PHONE } from "./support/inspect-page.ts";
 import { NATIVE_APP, startOAuthWorld, type OAuthWorld } from "./support/oauth-world.ts";
 import { authorizationRequest, authorizationUrl } from "./support/oauth-requests.ts";
 import { ask, READ_API, tokenOf, TOOLS, WRITE_API } from "./support/world.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** Where `npm run screenshots` wants the pictures for the README; nothing is written otherwise. */
-const PICTURES = process.env["STINT_SCREENSHOTS"];
-const PHONE = { width: 390, height: 844 };
-const DESKTOP = { width: 1100, height: 900 };
 
 let world: OAuthWorld;
 let browser: Browser;
@@ -58,29 +50,7 @@ const openLink = async (token: string): Promise<void> => {
 };
 const heading = (name: string | RegExp) => page.getByRole("heading", { level: 1, name }).waitFor();
 
-/** Looks at the page as it is: on a phone and a desk, by day and by night, for what keeps anybody out. */
-async function inspect(state: string): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme } satisfies BrowserContextOptions);
-    for (const [device, size] of [
-      ["phone", PHONE],
-      ["desktop", DESKTOP],
-    ] as const) {
-      await page.setViewportSize(size);
-      const found = await page.evaluate<{ id: string; nodes: string[] }[]>(
-        `${AXE};axe.run().then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map((n) => n.html) })))`,
-      );
-      expect([state, colorScheme, device, found]).toEqual([state, colorScheme, device, []]);
-      const overflow = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
-      expect([state, device, overflow]).toEqual([state, device, false]);
-      if (PICTURES !== undefined)
-        await page.screenshot({
-          path: join(PICTURES, `${state}-${device}-${colorScheme}.png`),
-          fullPage: device === "desktop",
-        });
-    }
-  }
-}
+const inspect = (state: string) => inspectPage(page, state);
 
 describe("every page, in every state, is for everybody (axe), fits a phone, and has a dark side", () => {
   it("the empty shell, and a link that is cut short", async () => {

@@ -4,6 +4,7 @@ import { until } from "../demo/until.ts";
 import { Approver, claimsOf, linksIn } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { SoftAuthenticator, type Tweaks } from "./support/authenticator.ts";
+import { enrolled, invitation, Invited } from "./support/invited.ts";
 import { ask, startTestWorld, tokenOf, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -20,49 +21,10 @@ beforeAll(async () => {
       policies: (document["policies"] as object[]).map((policy) => ({ ...policy, assurance: "passkey" })),
     }),
   });
-  dana = await enrolled("dana@acme.example");
-  sam = await enrolled("sam@acme.example");
+  dana = await enrolled(world, "dana@acme.example");
+  sam = await enrolled(world, "sam@acme.example");
 });
 afterAll(() => world?.close());
-
-async function invitation(person: string, body: object = {}): Promise<string> {
-  const { body: answer } = await world.broker.admin("POST", `/admin/people/${encodeURIComponent(person)}/invite`, body);
-  return String(answer["link"]).split("#")[1] ?? "";
-}
-
-/** An invited person's browser, at the page where passkeys are made. */
-class Invited {
-  readonly #post: Approver;
-  readonly token: string;
-
-  constructor(token: string) {
-    this.token = token;
-    this.#post = new Approver(world.issuer, token);
-  }
-
-  view() {
-    return this.#post.post("/enrol/view", { token: this.token });
-  }
-
-  async challenge(): Promise<{ nonce: string; challenge: string }> {
-    const { html } = await this.#post.post("/enrol/challenge", { token: this.token });
-    const { nonce, publicKey } = JSON.parse(html) as { nonce: string; publicKey: { challenge: string } };
-    return { nonce, challenge: publicKey.challenge };
-  }
-
-  async make(authenticator: SoftAuthenticator, tweaks: Tweaks = {}, changes: Record<string, string> = {}) {
-    const { nonce, challenge } = await this.challenge();
-    const credential = authenticator.create(challenge, tweaks);
-    return this.#post.post("/enrol/finish", { token: this.token, nonce, credential, ...changes });
-  }
-}
-
-async function enrolled(person: string, body: object = {}): Promise<SoftAuthenticator> {
-  const authenticator = new SoftAuthenticator(world.issuer);
-  const page = await new Invited(await invitation(person, body)).make(authenticator);
-  if (page.status !== 200) throw new Error(page.html);
-  return authenticator;
-}
 
 /** A fresh request, looked at up to the page that asks for the passkey. */
 async function reviewed() {
@@ -214,27 +176,27 @@ describe("an approval by passkey", () => {
 
 describe("an invitation", () => {
   it("shows in whose name it is, and nothing before that", async () => {
-    const token = await invitation("kim@acme.example");
+    const token = await invitation(world, "kim@acme.example");
     const shell = await (await fetch(`${world.issuer}/enrol`)).text();
     expect(shell).not.toContain("kim");
-    const { status, html } = await new Invited(token).view();
+    const { status, html } = await new Invited(world, token).view();
     expect([status, html.includes("kim (kim@acme.example)")]).toEqual([200, true]);
   });
 
   it("makes one passkey, once, of twenty at once", async () => {
-    const token = await invitation("kim@acme.example");
+    const token = await invitation(world, "kim@acme.example");
     const pages = await Promise.all(
-      Array.from({ length: 20 }, () => new Invited(token).make(new SoftAuthenticator(world.issuer))),
+      Array.from({ length: 20 }, () => new Invited(world, token).make(new SoftAuthenticator(world.issuer))),
     );
     expect(pages.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(await passkeysOf("kim@acme.example")).toHaveLength(1);
-    expect((await new Invited(token).make(new SoftAuthenticator(world.issuer))).status).toBe(409);
+    expect((await new Invited(world, token).make(new SoftAuthenticator(world.issuer))).status).toBe(409);
   });
 
   it("lets the first passkey decide at once, a further one after a day, and tells its owner", async () => {
-    await enrolled("lee@acme.example");
-    await enrolled("lee@acme.example");
-    await enrolled("lee@acme.example", { at_once: true });
+    await enrolled(world, "lee@acme.example");
+    await enrolled(world, "lee@acme.example");
+    await enrolled(world, "lee@acme.example", { at_once: true });
     const waits = (await passkeysOf("lee@acme.example")).map(({ created_at, usable_from }) => usable_from - created_at);
     expect(waits).toEqual([0, 86_400, 0]);
     await until("the mails", async () => {
@@ -253,13 +215,13 @@ describe("an invitation", () => {
     expect(without.html).toContain("stint invite dana@acme.example");
     expect(without.html).not.toContain("Review and approve");
     const old = dana;
-    dana = await enrolled("dana@acme.example");
+    dana = await enrolled(world, "dana@acme.example");
     expect((await approver.view()).html).toContain("Your passkey is new");
     // Its page offers no way to, but a program may try.
     await approver.review();
     expect((await approver.sign(dana)).status).toBe(403);
     await world.broker.admin("POST", "/admin/people/dana@acme.example/passkeys/revoke", { credential_id: dana.id });
-    dana = await enrolled("dana@acme.example", { at_once: true });
+    dana = await enrolled(world, "dana@acme.example", { at_once: true });
     await approver.view();
     await approver.review();
     expect((await approver.sign(old)).status).toBe(403);
@@ -274,17 +236,19 @@ describe("an invitation", () => {
     ["K01 over another challenge", { challenge: "A".repeat(43) }],
     ["K15 with bytes after it", { trailing: Buffer.alloc(7) }],
   ])("makes none %s", async (_, tweaks) => {
-    const invited = new Invited(await invitation("max@acme.example"));
+    const invited = new Invited(world, await invitation(world, "max@acme.example"));
     expect((await invited.make(new SoftAuthenticator(world.issuer), tweaks)).status).toBe(400);
     expect(await passkeysOf("max@acme.example")).toEqual([]);
   });
 
   it("makes none that is known already, and none with another invitation's challenge", async () => {
-    const authenticator = await enrolled("pat@acme.example");
-    expect((await new Invited(await invitation("pat@acme.example")).make(authenticator)).status).toBe(400);
+    const authenticator = await enrolled(world, "pat@acme.example");
+    expect((await new Invited(world, await invitation(world, "pat@acme.example")).make(authenticator)).status).toBe(
+      400,
+    );
     const [one, two] = [
-      new Invited(await invitation("ren@acme.example")),
-      new Invited(await invitation("ren@acme.example")),
+      new Invited(world, await invitation(world, "ren@acme.example")),
+      new Invited(world, await invitation(world, "ren@acme.example")),
     ];
     const { nonce, challenge } = await one.challenge();
     const other = new SoftAuthenticator(world.issuer);
@@ -293,12 +257,12 @@ describe("an invitation", () => {
   });
 
   it("is refused when it is altered, of another kind, or posted from elsewhere", async () => {
-    const token = await invitation("ren@acme.example");
+    const token = await invitation(world, "ren@acme.example");
     const agent = await world.freshAgent();
     const { session_id } = (await agent.ask(ask())).body;
     const link = (await Approver.bySlack(world, "dana", session_id)).token;
     for (const bad of ["", "x", `${token}x`, link, (await agent.assertion()).client_assertion])
-      expect((await new Invited(bad).view()).status).toBe(404);
+      expect((await new Invited(world, bad).view()).status).toBe(404);
     expect((await new Approver(world.issuer, token).view()).status).toBe(404);
     const elsewhere = await new Approver(world.issuer, token).post(
       "/enrol/view",

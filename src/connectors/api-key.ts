@@ -1,5 +1,6 @@
+import type { Credential } from "../domain/credential.ts";
 import { err, ok } from "../domain/result.ts";
-import type { ApiKeyUpstream } from "../domain/tenant.ts";
+import type { ApiKeyUpstream } from "../domain/upstream.ts";
 import type { Connector } from "./connector.ts";
 
 /** An upstream that knows only a static key. The key never leaves; the proxy alone narrows what is done with it. */
@@ -8,9 +9,8 @@ export const apiKey: Connector<ApiKeyUpstream> = {
     const name = upstream.api_key.secret;
     const key = await readSecret(name);
     if (key === undefined || !isHeaderValue(key)) return err({ kind: "misconfigured", missing: name });
-    const value = upstream.scheme === "" ? key : `${upstream.scheme} ${key}`;
     return ok({
-      credential: { header: upstream.header, value },
+      credential: credentialOf(upstream, key),
       handle: "",
       ends: "irrevocable",
       expiresAt: undefined,
@@ -20,7 +20,16 @@ export const apiKey: Connector<ApiKeyUpstream> = {
   async revoke() {
     return ok("revoked");
   },
+
+  narrowing: () => "proxy",
+
+  describe: () => ({ credential: "shared", orphans: "none", ends: "irrevocable" }),
 };
+
+function credentialOf({ header, scheme, query }: ApiKeyUpstream, key: string): Credential {
+  if (query !== undefined) return { kind: "query", parameter: query, value: key };
+  return { kind: "header", header, value: scheme === "" ? key : `${scheme} ${key}` };
+}
 
 function isHeaderValue(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);

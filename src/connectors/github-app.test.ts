@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { github } from "../catalogues/github.ts";
+import { shippedCatalogue } from "../catalogues/index.ts";
 import { ok } from "../domain/result.ts";
-import type { Catalogue, GithubAppUpstream } from "../domain/tenant.ts";
+import type { Catalogue } from "../domain/tenant.ts";
+import type { GithubAppUpstream } from "../domain/upstream.ts";
 import { githubApp } from "./github-app.ts";
 import type { Outbound, TextRequest } from "./outbound.ts";
 
@@ -33,19 +34,35 @@ function answering(status: number, body: object, headers: Record<string, string>
   return { asked, context: { upstream, outbound, now: NOW, readSecret: () => Promise.resolve(pem) } };
 }
 
+const github = shippedCatalogue("github")!;
 const token = (more: object) => ({ token: "ghs_x", expires_at: "2027-01-15T08:00:00Z", ...more });
 const READ_API = { type: "upstream_access", upstream: "github", actions: ["issues:read"], locations: ["acme/api"] };
 const mint = (hub: ReturnType<typeof answering>, catalogue: Catalogue = github, access: object = READ_API) =>
-  githubApp.mint({ ...hub.context, catalogue, access: [access as never], notAfter: NOW + 600 });
+  githubApp.mint({
+    ...hub.context,
+    catalogue,
+    access: [access as never],
+    session: {
+      issuer: "https://a.test",
+      session_id: "ses_1",
+      client_id: "bot",
+      sub: "bot",
+      expires_at: NOW + 600,
+    },
+    signAsStint: unused,
+    draw: () => Promise.reject(new Error("no accounts here")),
+    refresh: unused,
+  });
+const unused = () => Promise.reject(new Error("not for GitHub"));
 
 describe("an installation token that says too little", () => {
   it.each([
     ["its repositories, which GitHub leaves out when it holds them all", { permissions: { issues: "read" } }],
     ["its permissions", { repositories: [{ full_name: "acme/api" }] }],
-  ])("is refused and taken back when it does not name %s", async (_, said) => {
+  ])("is refused, and handed over to be taken back, when it does not name %s", async (_, said) => {
     const hub = answering(201, token(said));
-    expect(await mint(hub)).toMatchObject({ ok: false, error: { kind: "upstream_refused" } });
-    expect(hub.asked.map(({ method }) => method)).toEqual(["POST", "DELETE"]);
+    const minted = { handle: "ghs_x", ends: "revocable" };
+    expect(await mint(hub)).toMatchObject({ ok: false, error: { kind: "too_wide", minted } });
   });
 });
 

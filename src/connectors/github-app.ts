@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { signAppJwt } from "../crypto/app-jwt.ts";
+import { importPem, signPemJwt } from "../crypto/pem-jwt.ts";
 import type { UpstreamAccess } from "../domain/access.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { Catalogue, GithubAppUpstream } from "../domain/tenant.ts";
-import type { Connector, ConnectorContext, ConnectorFault, Minted } from "./connector.ts";
+import type { Catalogue } from "../domain/tenant.ts";
+import type { GithubAppUpstream } from "../domain/upstream.ts";
+import { unanswered, type Connector, type ConnectorContext, type ConnectorFault, type Minted } from "./connector.ts";
 import type { TextResponse } from "./outbound.ts";
 
 const DEADLINE_MS = 10_000;
@@ -54,13 +55,11 @@ export const githubApp: Connector<GithubAppUpstream> = {
       deadlineMs: DEADLINE_MS,
       maxBytes: MAX_ANSWER_BYTES,
     });
-    if (!answer.ok) return err({ kind: "upstream_unavailable" });
+    if (!answer.ok) return err(unanswered(answer.error));
     if (answer.value.status !== 201) return err(refusal(answer.value));
     const minted = readToken(answer.value.text);
-    if (minted === undefined) return err({ kind: "upstream_unavailable" });
-    if (isWithin(minted, narrowed)) return ok(toMinted(minted));
-    await this.revoke({ ...request, handle: minted.token });
-    return err({ kind: "upstream_refused", status: answer.value.status });
+    if (minted === undefined) return err({ kind: "answer_lost" });
+    return isWithin(minted, narrowed) ? ok(toMinted(minted)) : err({ kind: "too_wide", minted: toMinted(minted) });
   },
 
   async revoke({ upstream, handle, outbound }) {
@@ -75,6 +74,10 @@ export const githubApp: Connector<GithubAppUpstream> = {
     // 401: the token is dead already, which is all that is wanted.
     return answer.value.status === 204 || answer.value.status === 401 ? ok("revoked") : err(refusal(answer.value));
   },
+
+  narrowing: () => "upstream",
+
+  describe: () => ({ credential: "per_session", orphans: "possible", ends: "revocable" }),
 };
 
 /** The repositories and permissions that a grant comes to. Where operations differ, the stronger permission covers both. */
@@ -116,12 +119,12 @@ async function appJwt({
   const name = upstream.private_key.secret;
   const pem = await readSecret(name);
   if (pem === undefined) return err({ kind: "misconfigured", missing: name });
-  const jwt = await signAppJwt(pem, {
-    iss: upstream.app_id,
-    iat: now - CLOCK_SKEW_SECONDS,
-    exp: now + APP_JWT_LIFETIME_SECONDS,
-  });
-  return jwt === undefined ? err({ kind: "misconfigured", missing: name }) : ok(jwt);
+  const key = await importPem(pem);
+  // GitHub takes RS256 alone.
+  if (key?.alg !== "RS256") return err({ kind: "misconfigured", missing: name });
+  const { app_id: iss } = upstream;
+  const times = { iat: now - CLOCK_SKEW_SECONDS, exp: now + APP_JWT_LIFETIME_SECONDS };
+  return ok(await signPemJwt(key, { iss, ...times }));
 }
 
 function readToken(text: string): z.infer<typeof installationToken> | undefined {
@@ -134,7 +137,7 @@ function readToken(text: string): z.infer<typeof installationToken> | undefined 
 
 function toMinted({ token, expires_at }: z.infer<typeof installationToken>): Minted {
   return {
-    credential: { header: "authorization", value: `Bearer ${token}` },
+    credential: { kind: "header", header: "authorization", value: `Bearer ${token}` },
     handle: token,
     ends: "revocable",
     expiresAt: Math.floor(Date.parse(expires_at) / 1000),

@@ -24,12 +24,13 @@ export function challengeNonceUntil(
   about: string,
   nonce: string,
   now: number,
+  lifetimeSeconds = LIFETIME_SECONDS,
 ): number | undefined {
   const [at, random, mac] = nonce.split(".");
   if (at === undefined || random === undefined || mac === undefined || !/^[0-9]{1,12}$/.test(at)) return undefined;
   if (!equalsConstantTime(mac, macOf(root, issuer, about, `${at}.${random}`))) return undefined;
   const age = now - Number(at);
-  return age > LIFETIME_SECONDS || age < -SKEW_SECONDS ? undefined : Number(at) + LIFETIME_SECONDS;
+  return age > lifetimeSeconds || age < -SKEW_SECONDS ? undefined : Number(at) + lifetimeSeconds;
 }
 
 function macOf(root: Uint8Array, issuer: string, about: string, head: string): string {

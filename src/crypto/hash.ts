@@ -21,6 +21,11 @@ export function signWebhook(secret: Uint8Array, text: string): string {
   return createHmac("sha256", secret).update(text).digest("base64");
 }
 
+/** HMAC-SHA-256 in hexadecimal digits, as Slack signs. */
+export function signSlack(secret: string, text: string): string {
+  return createHmac("sha256", secret).update(text).digest("hex");
+}
+
 /** Derives a 32-byte key for one purpose of one tenant from a root key, by HKDF (RFC 5869). */
 export function deriveKey(root: Uint8Array, purpose: string, issuer: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hkdfSync("sha256", root, issuer, `stint ${purpose}`, 32));

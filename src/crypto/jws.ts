@@ -43,6 +43,16 @@ export function readJws(token: string, allowJwk: boolean): Result<UnverifiedJws,
 }
 
 /**
+ * Whether a JWT is written as strictly as ours have to be: canonical base64url, no duplicate members.
+ * For one whose signature a library checks, by the algorithms of somebody else.
+ */
+export function isStrictJwt(token: string): boolean {
+  const segments = token.split(".");
+  if (token.length > MAX_JWS_LENGTH || segments.length !== 3 || !segments.every(isCanonicalBase64Url)) return false;
+  return readObject(segments[0]!) !== undefined && readObject(segments[1]!) !== undefined;
+}
+
+/**
  * Reads a compact JWS (RFC 7515 §7.1) more strictly than a library would: canonical base64url only,
  * no duplicate members, exact algorithm names, and no header that brings or points at a key.
  *

@@ -31,6 +31,11 @@ export interface Passkey {
 export type RegistrationResponse = RegistrationResponseJSON;
 export type AssertionResponse = AuthenticationResponseJSON;
 
+/** What a passkey knows its person by, base64url. It says nothing to whoever reads it off a stolen key. */
+export function userHandleOf(issuer: string, personId: string): string {
+  return sha256(`${issuer} ${personId}`);
+}
+
 /** What the browser is asked for when a passkey is made. */
 export function creationOptions(
   issuer: string,
@@ -41,7 +46,7 @@ export function creationOptions(
   return generateRegistrationOptions({
     rpName: "Stint",
     rpID: new URL(issuer).hostname,
-    userID: bytes(sha256(`${issuer} ${person.id}`)),
+    userID: bytes(userHandleOf(issuer, person.id)),
     userName: person.id,
     userDisplayName: person.name,
     challenge: bytes(challenge),

@@ -15,6 +15,7 @@ export const KEY_USES = [
   "introspection",
   "receipt",
   "checkpoint",
+  "upstream_token",
 ] as const;
 export type KeyUse = (typeof KEY_USES)[number];
 
@@ -26,6 +27,8 @@ export const TOKEN_TYPES: Readonly<Record<KeyUse, string>> = {
   introspection: "token-introspection+jwt",
   receipt: "stint-receipt+jwt",
   checkpoint: "stint-checkpoint+jwt",
+  // RFC 9068: what an upstream that trusts Stint's issuer expects.
+  upstream_token: "at+jwt",
 };
 
 export interface KeyLife {
@@ -43,6 +46,7 @@ export const KEY_LIVES: Readonly<Record<KeyUse, KeyLife>> = {
   invitation: { publishSeconds: 10, verifySeconds: 7 * 86_400 },
   receipt: { publishSeconds: 330, verifySeconds: "forever" },
   checkpoint: { publishSeconds: 330, verifySeconds: "forever" },
+  upstream_token: { publishSeconds: 330, verifySeconds: 600 },
 };
 
 /** What is for Stint alone to verify; these keys are nobody else's business. */

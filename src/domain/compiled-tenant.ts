@@ -1,10 +1,13 @@
 import { compileEndpoints, type EndpointFinder } from "./body-calls.ts";
-import { compileCatalogue, type CallResolver } from "./operations.ts";
+import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
-import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream } from "./tenant.ts";
+import { involvesSso } from "./tenant.ts";
+import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy } from "./tenant.ts";
+import type { Upstream } from "./upstream.ts";
+import { checkUpstream } from "./upstream-problems.ts";
 
 /** A tenant's document, ready to be asked: looked up by id, patterns and catalogues compiled. */
 export interface CompiledTenant {
@@ -58,9 +61,10 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const people = index("people", document.people, (person) => person.id, report);
   const agents = index("agents", document.agents, (agent) => agent.client_id, report);
   const servers = index("servers", document.servers, (server) => server.id, report);
-  const upstreams = compileUpstreams(document.upstreams, shipped, report);
+  const upstreams = compileUpstreams(document, shipped, report);
   checkOwners(document, people, report);
   checkClients(document, report);
+  checkSignOn(document, report);
   checkServers(document, agents, upstreams, report);
   const policies = document.policies.flatMap((policy, at) =>
     compilePolicy(policy, `/policies/${at}`, document, report),
@@ -83,25 +87,36 @@ function index<T>(name: string, items: readonly T[], idOf: (item: T) => string, 
 }
 
 function compileUpstreams(
-  upstreams: readonly Upstream[],
+  document: TenantDocument,
   shipped: ShippedCatalogues,
   report: Report,
 ): Map<string, CompiledUpstream> {
+  const { upstreams } = document;
   index("upstreams", upstreams, (upstream) => upstream.id, report);
   const compiled = new Map<string, CompiledUpstream>();
   for (const [at, upstream] of upstreams.entries()) {
+    for (const { path, message } of checkUpstream(upstream, document)) report(`/upstreams/${at}${path}`, message);
     const path = `/upstreams/${at}/catalogue`;
     const catalogue = typeof upstream.catalogue === "string" ? shipped(upstream.catalogue) : upstream.catalogue;
     if (catalogue === undefined) {
       report(path, `no catalogue named "${String(upstream.catalogue)}" ships with Stint`);
       continue;
     }
-    const resolver = compileCatalogue(catalogue);
-    const endpoints = compileEndpoints(catalogue);
+    for (const [of, name] of (upstream.operations ?? []).entries())
+      if (!Object.hasOwn(catalogue.operations, name))
+        report(`/upstreams/${at}/operations/${of}`, `the catalogue has no operation "${name}"`);
+    const offered = restrictCatalogue(catalogue, upstream.operations);
+    const resolver = compileCatalogue(offered);
+    const endpoints = compileEndpoints(offered);
     for (const part of [resolver, endpoints])
       if (!part.ok) report(`${path}/operations/${part.error.operation}`, part.error.message);
     if (resolver.ok && endpoints.ok && !compiled.has(upstream.id))
-      compiled.set(upstream.id, { upstream, catalogue, resolve: resolver.value, endpoint: endpoints.value });
+      compiled.set(upstream.id, {
+        upstream,
+        catalogue: offered,
+        resolve: resolver.value,
+        endpoint: endpoints.value,
+      });
   }
   return compiled;
 }
@@ -142,6 +157,18 @@ function checkClients(document: TenantDocument, report: Report): void {
     ({ issuer, subject }) => `${issuer} ${subject}`,
     (_, message) => report("/people", message),
   );
+}
+
+function checkSignOn({ sso, policies }: TenantDocument, report: Report): void {
+  if (sso === undefined) {
+    for (const [at, { assurance }] of policies.entries())
+      if (involvesSso(assurance)) report(`/policies/${at}/assurance`, `"${assurance}" needs sso to be configured`);
+    return;
+  }
+  if ((sso.token_endpoint_auth_method === "none") !== (sso.client_secret === undefined))
+    report("/sso/client_secret", "is needed unless token_endpoint_auth_method is none");
+  if (parseDuration(sso.max_age) === undefined)
+    report("/sso/max_age", `"${sso.max_age}" is not a duration such as 15m`);
 }
 
 function checkServers(

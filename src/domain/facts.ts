@@ -16,8 +16,11 @@ export interface Facts {
   readonly notes: readonly string[];
 }
 
-/** Who enforces a grant's entry: the upstream and Stint's proxy, the proxy alone, or the server itself. */
-export type Enforcement = "upstream" | "proxy" | "server";
+/**
+ * Who enforces a grant's entry: the upstream and Stint's proxy; the upstream as far as its scopes reach,
+ * the proxy for the rest; the proxy alone; or the server itself.
+ */
+export type Enforcement = "upstream" | "scope" | "proxy" | "server";
 
 /** What a unit is called, captured when the request was made so that every reader sees the same. */
 export interface UnitLabel {
@@ -31,6 +34,8 @@ export interface Labels {
   readonly agent_name: string;
   readonly owner_name: string;
   readonly user_name?: string | undefined;
+  /** Upstreams at which it would use that person's own account. */
+  readonly accounts?: readonly string[] | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
   readonly history?: History | undefined;
 }
@@ -64,6 +69,7 @@ export function factsOf(
       { label: "Key", value: keyOf(request) },
       ...codeFlowRows(request),
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
+      ...(labels.accounts === undefined ? [] : [{ label: "With their account at", value: labels.accounts.join("\n") }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
       ...limitRows(details),
@@ -177,6 +183,7 @@ function locationNotes(units: readonly AccessUnit[], labels: Labels): string[] {
 
 const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {
   upstream: "enforced by the upstream and by Stint's proxy",
+  scope: "enforced by the upstream as far as its scopes reach, and by Stint's proxy alone beyond them",
   proxy: "enforced by Stint's proxy alone: the upstream cannot narrow its credential",
   server: "enforced by the MCP server that is given the token",
 };

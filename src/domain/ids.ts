@@ -5,6 +5,7 @@ export const ID_PREFIXES = {
   code: "cod_",
   pushed: "par_",
   invitation: "inv_",
+  signIn: "sin_",
   token: "tok_",
   link: "lnk_",
   lease: "lse_",

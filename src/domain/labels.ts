@@ -1,34 +1,71 @@
 import { unitsOf, type AccessDetail } from "./access.ts";
-import type { CompiledTenant } from "./compiled-tenant.ts";
+import type { CompiledTenant, CompiledUpstream } from "./compiled-tenant.ts";
 import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
+import { linkables } from "./linked-account.ts";
 import { registrationOf } from "./registration.ts";
 import type { SessionRequest } from "./request.ts";
-import type { Upstream } from "./tenant.ts";
+import type { Operation } from "./tenant.ts";
+
+/** Who enforces a grant of these operations at an upstream. */
+export type NarrowingAt = (upstream: CompiledUpstream, operations: readonly Operation[]) => Enforcement;
 
 /** Captures what things are called now, so that every reader of this request sees the same names. */
 export function labelsFor(
   tenant: CompiledTenant,
   request: Pick<SessionRequest, "client_id" | "user" | "authorization_details">,
+  narrowingAt: NarrowingAt,
   history?: History,
 ): Labels {
   const agent = registrationOf(tenant, request.client_id);
   const owner = agent === undefined ? undefined : tenant.people.get(agent.owner);
   const user = request.user === undefined ? undefined : tenant.people.get(request.user);
+  const accounts = linkables(tenant)
+    .map(({ upstream }) => upstream.id)
+    .filter((id) => request.authorization_details.some((detail) => "upstream" in detail && detail.upstream === id));
   return {
     agent_name: agent?.name ?? request.client_id,
     owner_name: owner === undefined ? "nobody" : `${owner.name} (${owner.id})`,
     ...(user === undefined ? {} : { user_name: `${user.name} (${user.id})` }),
+    ...(accounts.length === 0 ? {} : { accounts }),
     ...(history === undefined ? {} : { history }),
-    units: Object.fromEntries(request.authorization_details.flatMap((detail) => labelUnits(tenant, detail))),
+    units: Object.fromEntries(
+      request.authorization_details.flatMap((detail) =>
+        labelUnits(tenant, detail, enforcementOf(tenant, request.authorization_details, narrowingAt)),
+      ),
+    ),
   };
 }
 
-function labelUnits(tenant: CompiledTenant, detail: AccessDetail): [string, UnitLabel][] {
+/** One credential serves a session at an upstream, so all that is asked for there decides how far it is narrowed. */
+function enforcementOf(
+  tenant: CompiledTenant,
+  details: readonly AccessDetail[],
+  narrowingAt: NarrowingAt,
+): (upstream: string) => Enforcement {
+  return (id) => {
+    const compiled = tenant.upstreams.get(id);
+    if (compiled === undefined) return "proxy";
+    const { operations } = compiled.catalogue;
+    const names = details.flatMap((detail) =>
+      detail.type === "upstream_access" && detail.upstream === id ? detail.actions : [],
+    );
+    return narrowingAt(
+      compiled,
+      names.flatMap((name) => (Object.hasOwn(operations, name) ? [operations[name]!] : [])),
+    );
+  };
+}
+
+function labelUnits(
+  tenant: CompiledTenant,
+  detail: AccessDetail,
+  enforcementAt: (upstream: string) => Enforcement,
+): [string, UnitLabel][] {
   return unitsOf(detail).map((unit) => [
     unit,
     detail.type === "mcp_tools"
       ? toolLabel(tenant, detail.server, unit)
-      : operationLabel(tenant, detail.upstream, unit),
+      : operationLabel(tenant, detail.upstream, unit, enforcementAt(detail.upstream)),
   ]);
 }
 
@@ -41,20 +78,8 @@ function toolLabel(tenant: CompiledTenant, server: string, unit: string): UnitLa
   };
 }
 
-function operationLabel(tenant: CompiledTenant, upstream: string, unit: string): UnitLabel {
+function operationLabel(tenant: CompiledTenant, upstream: string, unit: string, enforced_by: Enforcement): UnitLabel {
   const name = unit.slice(upstream.length + 1).split("@", 1)[0] ?? "";
-  const compiled = tenant.upstreams.get(upstream);
-  const operation = compiled?.catalogue.operations[name];
-  const enforced_by = compiled === undefined ? "proxy" : enforcementAt(compiled.upstream);
+  const operation = tenant.upstreams.get(upstream)?.catalogue.operations[name];
   return { access: operation?.access ?? "write", title: operation?.title ?? unit, enforced_by };
-}
-
-/** Who holds a session to its grant: an upstream that narrows its credential (and the proxy besides), or the proxy alone. */
-function enforcementAt({ connector }: Upstream): Enforcement {
-  switch (connector) {
-    case "github_app":
-      return "upstream";
-    case "api_key":
-      return "proxy";
-  }
 }

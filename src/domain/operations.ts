@@ -55,6 +55,13 @@ export function compileCatalogue(catalogue: Catalogue): Result<CallResolver, Cat
   });
 }
 
+/** A catalogue without the operations that a tenant does not offer; all of them stay where none are named. */
+export function restrictCatalogue(catalogue: Catalogue, names: readonly string[] | undefined): Catalogue {
+  if (names === undefined) return catalogue;
+  const offered = Object.entries(catalogue.operations).filter(([name]) => names.includes(name));
+  return { operations: Object.fromEntries(offered) };
+}
+
 function compileRoute(
   name: string,
   operation: Operation,
@@ -67,7 +74,8 @@ function compileRoute(
   if (!path.startsWith("/")) {
     return err({ operation: name, message: `"${path}" does not start with /` });
   }
-  if (operation.access === "read" && method !== "GET" && method !== "HEAD") {
+  const readingMethods = operation.read_by_post === true ? ["GET", "HEAD", "POST"] : ["GET", "HEAD"];
+  if (operation.access === "read" && !readingMethods.includes(method)) {
     return err({ operation: name, message: `${method} is not a read; mark the operation write` });
   }
   let pattern: URLPattern;

@@ -10,12 +10,10 @@ import {
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
 import { parseDuration } from "./duration.ts";
 import { formatLimits, LIMIT_NAMES, loosest, type Limits } from "./limits.ts";
+import { isLinked } from "./linked-account.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
 import { err, ok, type Result } from "./result.ts";
-import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
-
-/** The highest assurance at which this release knows an approver. */
-export const OFFERED_ASSURANCE: Assurance = "passkey";
+import { ASSURANCE_LEVELS, involvesSso, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
 
 /** What an agent asks for, as far as the trust policy judges it. */
 export interface Ask {
@@ -56,6 +54,8 @@ export interface ApprovalPlan {
 export type AskFault =
   | { readonly reason: "unknown_access"; readonly detail: string }
   | { readonly reason: "unknown_user" }
+  | { readonly reason: "user_missing" }
+  | { readonly reason: "not_linked"; readonly upstream: string }
   | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "too_much"; readonly limits: string }
@@ -73,6 +73,7 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   for (const detail of ask.details) {
     const fault = unknownPart(tenant, detail);
     if (fault !== undefined) return err({ reason: "unknown_access", detail: fault });
+    if (ask.user === undefined && lendsAccount(tenant, detail)) return err({ reason: "user_missing" });
   }
   if (ask.user !== undefined && !tenant.people.has(ask.user)) return err({ reason: "unknown_user" });
 
@@ -108,7 +109,7 @@ function asksWithin(details: readonly AccessDetail[], limits: Limits | undefined
 }
 
 function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
-  if (!meets(OFFERED_ASSURANCE, policy.assurance)) {
+  if (involvesSso(policy.assurance) && tenant.document.sso === undefined) {
     return err({ reason: "assurance_not_offered", policy: policy.id, assurance: policy.assurance });
   }
   const requesters = requestersOf(tenant, policy, ask.clientId, ask.user);
@@ -212,6 +213,12 @@ export function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPo
 
 function firstRefused(tenant: CompiledTenant, clientId: string, units: readonly AccessUnit[]): AccessUnit {
   return units.find((unit) => !allowsNow(tenant, clientId, unit)) ?? units[0] ?? "";
+}
+
+/** Whether it uses an account that a person linked, and so needs to be told whose. */
+function lendsAccount(tenant: CompiledTenant, detail: AccessDetail): boolean {
+  const upstream = detail.type === "upstream_access" ? tenant.upstreams.get(detail.upstream)?.upstream : undefined;
+  return upstream !== undefined && isLinked(upstream);
 }
 
 function unknownPart(tenant: CompiledTenant, detail: AccessDetail): string | undefined {

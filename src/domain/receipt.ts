@@ -7,9 +7,10 @@ export type LeaseFate =
   | { readonly fate: "expires_at"; readonly at: number }
   /** A key that the upstream cannot take back; it never left the broker. */
   | { readonly fate: "irrevocable" }
-  | { readonly fate: "failed"; readonly reason: string }
+  /** Nobody could take it back; `retried_until` is when Stint tried for the last time, epoch seconds. */
+  | { readonly fate: "failed"; readonly reason: string; readonly retried_until: number }
   | { readonly fate: "pending" }
-  /** The broker stopped while the upstream was minting: it may or may not have done so. */
+  /** The broker stopped, or the upstream's answer was lost, while it was minting: it may or may not have done so. */
   | { readonly fate: "unknown" };
 
 export interface LeaseStatement {
@@ -46,10 +47,32 @@ export interface ReceiptClaims {
   readonly decision?: EndedSession["decision"];
   /** Every approval, where the policy demanded more than one. */
   readonly approvals?: EndedSession["approvals"];
-  readonly leases: readonly LeaseStatement[];
+  readonly leases: readonly (LeaseStatement & { readonly in_words: string })[];
   readonly usage: UsageStatement;
   /** Where the session's audit chain stands: how many events, and the last one's hash. */
   readonly audit: { readonly seq: number; readonly hash: string };
+}
+
+/**
+ * What became of a credential, in words for whoever reads the receipt.
+ *
+ * @param timeOf writes epoch seconds as people read them
+ */
+export function describeFate(fate: LeaseFate, timeOf: (seconds: number) => string): string {
+  switch (fate.fate) {
+    case "revoked":
+      return `taken back at the upstream at ${timeOf(fate.at)}`;
+    case "expires_at":
+      return `ends by itself at ${timeOf(fate.at)}; it was not taken back before`;
+    case "irrevocable":
+      return "lives on: the upstream cannot take it back; it never left Stint";
+    case "failed":
+      return `not taken back (${fate.reason}); tried until ${timeOf(fate.retried_until)}`;
+    case "unknown":
+      return "unknown: Stint asked for it and never saw the answer, so it may or may not have been made";
+    case "pending":
+      return "still being taken back";
+  }
 }
 
 /** Builds the closing statement of an ended session. */
@@ -58,6 +81,7 @@ export function receiptClaims(
   leases: readonly LeaseStatement[],
   usage: UsageStatement,
   audit: ReceiptClaims["audit"],
+  timeOf: (seconds: number) => string,
 ): ReceiptClaims {
   return {
     session_id: state.request.session_id,
@@ -69,7 +93,7 @@ export function receiptClaims(
     ...(state.grant === undefined ? {} : { grant: state.grant, grant_digest: state.grant_digest }),
     ...(state.decision === undefined ? {} : { decision: state.decision }),
     ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
-    leases,
+    leases: leases.map((lease) => ({ ...lease, in_words: describeFate(lease.fate, timeOf) })),
     usage,
     audit,
   };

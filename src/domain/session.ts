@@ -3,6 +3,7 @@ import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.
 import { approversOf, meets, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
+import type { VerifiedIdentity } from "./sign-in.ts";
 import type { Assurance } from "./tenant.ts";
 
 /** How long a request waits for a human, in seconds. */
@@ -30,6 +31,8 @@ export interface Decision {
   readonly decided_at: number;
   /** The passkey's signature over the digest, where one was made. */
   readonly evidence?: PasskeyEvidence | undefined;
+  /** Who the identity provider said it was, where it was asked. */
+  readonly sign_in?: VerifiedIdentity | undefined;
   /** What the person says to the agent; no part of what was signed. */
   readonly comment?: string | undefined;
 }
@@ -129,7 +132,10 @@ export interface Decider {
   readonly assurance: Assurance;
   /** What proves the assurance, for the record. */
   readonly evidence?: PasskeyEvidence | undefined;
+  readonly sign_in?: VerifiedIdentity | undefined;
   readonly comment?: string | undefined;
+  /** Where it was decided, if not on a page of Stint's. */
+  readonly via?: "slack" | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
   /** How many approvals today's policy demands. */
@@ -201,6 +207,7 @@ export function approve(
     digest: grantDigest,
     decided_at: now,
     ...(decider.evidence === undefined ? {} : { evidence: decider.evidence }),
+    ...(decider.sign_in === undefined ? {} : { sign_in: decider.sign_in }),
     ...commentOf(decider),
   };
   const granted = { grant: grant.value, grant_digest: grantDigest };

@@ -1,4 +1,5 @@
 import type { Limits } from "./limits.ts";
+import type { Upstream } from "./upstream.ts";
 
 /**
  * What one tenant's document says, after validation. The document is the whole of a tenant's
@@ -10,6 +11,7 @@ export interface TenantDocument {
   readonly agents: readonly AgentRegistration[];
   readonly client_metadata_hosts: readonly MetadataHost[];
   readonly identity_providers: readonly IdentityProvider[];
+  readonly sso?: SingleSignOn | undefined;
   readonly people: readonly Person[];
   readonly upstreams: readonly Upstream[];
   readonly servers: readonly Server[];
@@ -79,6 +81,26 @@ export interface IdentityProvider extends KeySource {
   readonly issuer: string;
 }
 
+/** How a client of an identity provider proves who it is, RFC 7591 §2. */
+export const SSO_AUTHENTICATION_METHODS = ["client_secret_basic", "client_secret_post", "none"] as const;
+
+/** The identity provider that people sign in with, by OpenID Connect. */
+export interface SingleSignOn {
+  readonly issuer: string;
+  readonly client_id: string;
+  readonly token_endpoint_auth_method: (typeof SSO_AUTHENTICATION_METHODS)[number];
+  readonly client_secret?: SecretReference | undefined;
+  readonly scope: string;
+  /** How long ago somebody may have proved themselves there, for a decision: `15m`. */
+  readonly max_age: string;
+  /** One of them has to be the `acr` of the answer; none means that any will do. */
+  readonly acr_values: readonly string[];
+  /** The claim that names a person's groups at the provider. */
+  readonly groups_claim: string;
+  /** For a role, the provider's groups of which one is needed to hold it. */
+  readonly roles: { readonly [role in Role]?: readonly string[] | undefined };
+}
+
 /** Who a person is at an identity provider. An address is no identity: it is given to others in time. */
 export interface Identity {
   readonly issuer: string;
@@ -103,31 +125,6 @@ export interface Person {
 export interface SecretReference {
   readonly secret: string;
 }
-
-interface UpstreamBase {
-  readonly id: string;
-  readonly base_url: string;
-  /** The name of a catalogue that ships with Stint, or a catalogue of the tenant's own. */
-  readonly catalogue: string | Catalogue;
-}
-
-export interface GithubAppUpstream extends UpstreamBase {
-  readonly connector: "github_app";
-  readonly app_id: string;
-  readonly installation_id: string;
-  readonly private_key: SecretReference;
-}
-
-export interface ApiKeyUpstream extends UpstreamBase {
-  readonly connector: "api_key";
-  readonly api_key: SecretReference;
-  /** The header that carries the key; `Authorization` unless told. */
-  readonly header: string;
-  /** What stands before the key in that header, for example `Bearer`; empty for nothing. */
-  readonly scheme: string;
-}
-
-export type Upstream = GithubAppUpstream | ApiKeyUpstream;
 
 /** The operations of one upstream, by name. */
 export interface Catalogue {
@@ -154,6 +151,10 @@ export interface Operation {
   readonly permissions?: { readonly [name: string]: string } | undefined;
   /** What one call takes from the `units` that a session is limited to; 1 where nothing is said. */
   readonly cost?: number | undefined;
+  /** The OAuth scopes it needs, RFC 6749 §3.3. */
+  readonly scopes?: readonly string[] | undefined;
+  /** Whether a read may be a POST, because the upstream takes its searches so. */
+  readonly read_by_post?: boolean | undefined;
 }
 
 /** Root fields of one GraphQL endpoint, by the type of operation in which they stand. */
@@ -199,6 +200,16 @@ export interface Tool {
 export const ASSURANCE_LEVELS = ["link", "sso", "passkey", "sso+passkey"] as const;
 export type Assurance = (typeof ASSURANCE_LEVELS)[number];
 
+/** Whether a level asks for a sign-in at the identity provider, by itself. */
+export function involvesSso(assurance: Assurance): boolean {
+  return assurance === "sso" || assurance === "sso+passkey";
+}
+
+/** Whether a level asks for a passkey's signature. */
+export function involvesPasskey(assurance: Assurance): boolean {
+  return assurance === "passkey" || assurance === "sso+passkey";
+}
+
 export interface TrustPolicy {
   readonly id: string;
   /** A `client_id`, or `host:NAME` for every client whose metadata document lives on that host. */
@@ -240,6 +251,18 @@ export interface SlackChannel {
   readonly channel?: string | undefined;
   readonly token: SecretReference;
   readonly base_url: string;
+  readonly interactions?: SlackInteractions | undefined;
+}
+
+/** The name of the button by which a request is denied in Slack. */
+export const SLACK_DENY_ACTION = "deny";
+
+/** Lets an approver deny in a message of Slack's. */
+export interface SlackInteractions {
+  /** What Slack signs with what is pressed. */
+  readonly signing_secret: SecretReference;
+  /** The only workspace whose presses count. */
+  readonly team_id: string;
 }
 
 export interface EmailChannel {

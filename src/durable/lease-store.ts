@@ -1,16 +1,20 @@
+import { addColumn } from "./add-column.ts";
 import type { LeaseFate, LeaseStatement } from "../domain/receipt.ts";
 
 /** A credential minted for this session, as the object keeps it: sealed. */
 export interface HeldLease {
   readonly lease_id: string;
   readonly upstream: string;
-  readonly sealed_credential: string;
+  /** Undefined for one that may not be used, and only waits to be taken back. */
+  readonly sealed_credential: string | undefined;
   readonly sealed_handle: string;
   /** How it can end: taken back, by itself, or not at all. */
   readonly ends: "revocable" | "expires" | "irrevocable";
   /** Epoch seconds, where the upstream said so. */
   readonly expires_at: number | undefined;
   readonly minted_at: number;
+  /** What the upstream gave, where it tells. */
+  readonly scopes: readonly string[] | undefined;
 }
 
 type Row = {
@@ -24,9 +28,12 @@ type Row = {
   reserved_at: number;
   minted_at: number | null;
   fate: string | null;
+  scopes: string | null;
+  /** Whether the upstream may hold a credential that was never stored here. */
+  orphans: string | null;
 };
 
-/** A lease this close to its end is not used for another call, in seconds. */
+/** A lease this close to its end is not used for another call, in seconds; of a short one, its last half. */
 const EXPIRY_MARGIN_SECONDS = 30;
 /** A mint that has not been finished after this long was lost with the process, in seconds. */
 export const MINT_LOST_AFTER_SECONDS = 120;
@@ -43,15 +50,31 @@ export class LeaseStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS lease (
         lease_id TEXT PRIMARY KEY, upstream TEXT NOT NULL, status TEXT NOT NULL, sealed_credential TEXT, sealed_handle TEXT,
-        ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT)`);
+        ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT,
+        orphans TEXT)`);
   }
 
-  /** The lease that serves a call now. */
-  usable(upstream: string, now: number): HeldLease | undefined {
+  /** Makes a table of an earlier release what this one needs. */
+  static addColumns(sql: SqlStorage): void {
+    addColumn(sql, "lease", "scopes", "TEXT");
+    addColumn(sql, "lease", "orphans", "TEXT");
+  }
+
+  /**
+   * The lease that serves a call now.
+   *
+   * @param sessionEnd epoch seconds; a lease that lasts until then is used to its last second
+   */
+  usable(upstream: string, now: number, sessionEnd: number): HeldLease | undefined {
     return this.#select(
-      "WHERE upstream = ? AND status = 'held' AND (expires_at IS NULL OR expires_at > ?) ORDER BY minted_at DESC LIMIT 1",
+      `WHERE upstream = ? AND status = 'held' AND sealed_credential IS NOT NULL AND (expires_at IS NULL
+       OR (expires_at > ? AND (expires_at >= ? OR expires_at - min(?, (expires_at - minted_at) / 2) > ?)))
+       ORDER BY minted_at DESC LIMIT 1`,
       upstream,
-      now + EXPIRY_MARGIN_SECONDS,
+      now,
+      sessionEnd,
+      EXPIRY_MARGIN_SECONDS,
+      now,
     ).map(toHeld)[0];
   }
 
@@ -59,17 +82,28 @@ export class LeaseStore {
     return this.#select("WHERE status = 'held'").map(toHeld);
   }
 
+  /** Keeps what an upstream gave from being used again, until it is taken back; answers those leases. */
+  withdraw(upstream: string): HeldLease[] {
+    this.#sql.exec("UPDATE lease SET sealed_credential = NULL WHERE upstream = ? AND status = 'held'", upstream);
+    return this.held().filter((lease) => lease.upstream === upstream);
+  }
+
   get(leaseId: string): HeldLease | undefined {
     return this.#select("WHERE lease_id = ? AND status = 'held'", leaseId).map(toHeld)[0];
   }
 
+  isOpen(leaseId: string): boolean {
+    return this.#select("WHERE lease_id = ? AND status <> 'closed'", leaseId).length > 0;
+  }
+
   /** Written before the upstream is asked, so that a crash in between leaves a trace. */
-  reserve(leaseId: string, upstream: string, now: number): void {
+  reserve(leaseId: string, upstream: string, now: number, orphans: "possible" | "none"): void {
     this.#sql.exec(
-      "INSERT INTO lease (lease_id, upstream, status, reserved_at) VALUES (?, ?, 'reserved', ?)",
+      "INSERT INTO lease (lease_id, upstream, status, reserved_at, orphans) VALUES (?, ?, 'reserved', ?, ?)",
       leaseId,
       upstream,
       now,
+      orphans,
     );
   }
 
@@ -80,12 +114,14 @@ export class LeaseStore {
 
   hold(lease: HeldLease): void {
     this.#sql.exec(
-      "UPDATE lease SET status = 'held', sealed_credential = ?, sealed_handle = ?, ends = ?, expires_at = ?, minted_at = ? WHERE lease_id = ?",
-      lease.sealed_credential,
+      `UPDATE lease SET status = 'held', sealed_credential = ?, sealed_handle = ?, ends = ?, expires_at = ?, minted_at = ?, scopes = ?
+       WHERE lease_id = ?`,
+      lease.sealed_credential ?? null,
       lease.sealed_handle,
       lease.ends,
       lease.expires_at ?? null,
       lease.minted_at,
+      lease.scopes?.join(" ") ?? null,
       lease.lease_id,
     );
   }
@@ -100,10 +136,11 @@ export class LeaseStore {
   }
 
   /** Reservations whose mint was lost with the process that began it. */
-  lost(now: number): string[] {
-    return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map(
-      (row) => row.lease_id,
-    );
+  lost(now: number): { readonly leaseId: string; readonly mayLive: boolean }[] {
+    return this.#select("WHERE status = 'reserved' AND reserved_at <= ?", now - MINT_LOST_AFTER_SECONDS).map((row) => ({
+      leaseId: row.lease_id,
+      mayLive: row.orphans !== "none",
+    }));
   }
 
   /** When the oldest reservation counts as lost, epoch seconds. */
@@ -136,10 +173,11 @@ function toHeld(row: Row): HeldLease {
   return {
     lease_id: row.lease_id,
     upstream: row.upstream,
-    sealed_credential: row.sealed_credential ?? "",
+    sealed_credential: row.sealed_credential ?? undefined,
     sealed_handle: row.sealed_handle ?? "",
     ends: (row.ends ?? "irrevocable") as HeldLease["ends"],
     expires_at: row.expires_at ?? undefined,
     minted_at: row.minted_at ?? 0,
+    scopes: row.scopes?.split(" ").filter((scope) => scope !== ""),
   };
 }

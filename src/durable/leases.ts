@@ -1,21 +1,45 @@
 import { connectorFor } from "../connectors/index.ts";
-import type { ConnectorFault, Credential } from "../connectors/connector.ts";
+import type { ConnectorFault, Description, IssuedToken, Minted } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
 import { seal, unseal } from "../crypto/seal.ts";
-import type { UpstreamAccess } from "../domain/access.ts";
+import { signToken } from "../crypto/signing-key.ts";
+import type { AccessUnit, UpstreamAccess } from "../domain/access.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
+import type { Credential } from "../domain/credential.ts";
 import type { Grant } from "../domain/grant.ts";
-import { ID_PREFIXES } from "../domain/ids.ts";
+import { ID_PREFIXES, objectName } from "../domain/ids.ts";
+import type { LinkedUpstream } from "../domain/upstream.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { loadTenant, outboundOf, readSecret, type TenantContext } from "../tenancy.ts";
+import { loadTenant, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
 import type { HeldLease } from "./lease-store.ts";
 import type { SessionBooks } from "./session-books.ts";
 
-export type LeaseFault = "ended" | "upstream_unavailable" | "upstream_refused" | "upstream_misconfigured";
+export type LeaseFault =
+  | "ended"
+  | "upstream_unavailable"
+  | "upstream_refused"
+  | "upstream_broken"
+  | "not_linked"
+  | "upstream_misconfigured"
+  /** The upstream gave less than was granted, and the call needs what it held back. */
+  | "upstream_withheld";
 
 /** How often taking a credential back is tried before the receipt says that it failed. */
 const MAX_REVOKE_ATTEMPTS = 8;
+/** How long an upstream that could not mint is left alone, in seconds; doubled with each failure. */
+const FIRST_REST_SECONDS = 2;
+const LONGEST_REST_SECONDS = 60;
+/** What a human mends is tried again at once after the first failure: it may be mended by now. */
+const MENDED_BY_HUMANS: readonly LeaseFault[] = ["upstream_misconfigured", "upstream_broken", "not_linked"];
+
+/** An upstream that is left alone, and what is said of it meanwhile. */
+interface Rest {
+  /** Epoch seconds. */
+  readonly until: number;
+  readonly seconds: number;
+  readonly fault: LeaseFault;
+}
 
 /**
  * The upstream credentials of one session: reserve (transaction) → ask the upstream → hold
@@ -28,6 +52,8 @@ export class Leases {
   readonly #books: SessionBooks;
   /** Calls that arrive together share one mint. */
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
+  /** Upstreams that could not mint, so that an agent that goes on calling makes Stint neither ask nor write any more. */
+  readonly #resting = new Map<string, Rest>();
 
   constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
     this.#env = env;
@@ -36,14 +62,19 @@ export class Leases {
   }
 
   /** The credential for a call that the session has already let through. */
-  async credentialFor(upstream: string, grant: Grant): Promise<Result<Credential, LeaseFault>> {
-    const held = this.#books.leases.usable(upstream, this.#books.now());
+  async credentialFor(
+    upstream: string,
+    units: readonly AccessUnit[],
+    grant: Grant,
+  ): Promise<Result<Credential, LeaseFault>> {
+    const held = this.#books.leases.usable(upstream, this.#books.now(), grant.expires_at);
     const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
     if (!lease.ok) return lease;
+    for (const unit of units) if (!(await this.#suffices(lease.value, unit))) return err("upstream_withheld");
     const opened = await this.#open(lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
     if (this.#books.current().status !== "active") return err("ended");
-    return opened === undefined ? err("upstream_misconfigured") : ok(JSON.parse(opened) as Credential);
+    return opened === undefined ? err("upstream_misconfigured") : ok(readCredential(opened));
   }
 
   /** Takes a lease back at its upstream. Answers what became of it, or undefined to try again later. */
@@ -56,7 +87,7 @@ export class Leases {
     const upstream = context.tenant.upstreams.get(lease.upstream);
     const handle = await this.#open(lease, "handle");
     if (upstream === undefined || handle === undefined)
-      return fateWithout(lease, "its upstream is no longer configured");
+      return fateWithout(lease, "its upstream is no longer configured", this.#books.now());
     const revoked = await connectorFor(upstream.upstream).revoke({
       upstream: upstream.upstream,
       handle,
@@ -66,7 +97,7 @@ export class Leases {
     });
     if (revoked.ok) return { fate: "revoked", at: this.#books.now() };
     const isFinal = revoked.error.kind === "upstream_refused" || attempts + 1 >= MAX_REVOKE_ATTEMPTS;
-    return isFinal ? fateWithout(lease, revoked.error.kind) : undefined;
+    return isFinal ? fateWithout(lease, revoked.error.kind, this.#books.now()) : undefined;
   }
 
   #mintOnce(upstream: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
@@ -79,46 +110,146 @@ export class Leases {
   }
 
   async #mint(upstreamId: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
-    const leaseId = newId(ID_PREFIXES.lease);
-    this.#storage.transactionSync(() => {
-      this.#books.leases.reserve(leaseId, upstreamId, this.#books.now());
-      this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
-    });
+    const rest = this.#resting.get(upstreamId);
+    if (rest !== undefined && rest.until > this.#books.now()) return err(rest.fault);
     const context = await this.#context();
     const configured = context.tenant.upstreams.get(upstreamId);
-    if (configured === undefined) return this.#giveUp(leaseId, "upstream_misconfigured");
-    const minted = await connectorFor(configured.upstream).mint({
-      upstream: configured.upstream,
-      catalogue: configured.catalogue,
-      access: accessTo(configured, grant),
-      outbound: outboundOf(context),
-      readSecret: (name) => readSecret(this.#env, context.issuer, name),
-      now: this.#books.now(),
-      notAfter: grant.expires_at,
+    const orphans = configured === undefined ? "none" : describe(configured).orphans;
+    const leaseId = newId(ID_PREFIXES.lease);
+    this.#storage.transactionSync(() => {
+      this.#books.leases.reserve(leaseId, upstreamId, this.#books.now(), orphans);
+      this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
     });
-    if (!minted.ok) return this.#giveUp(leaseId, faultOf(minted.error));
-    const lease: HeldLease = {
-      lease_id: leaseId,
-      upstream: upstreamId,
-      sealed_credential: await this.#seal(leaseId, "credential", JSON.stringify(minted.value.credential)),
-      sealed_handle: await this.#seal(leaseId, "handle", minted.value.handle),
-      ends: minted.value.ends,
-      expires_at: minted.value.expiresAt,
-      minted_at: this.#books.now(),
-    };
-    const alive = this.#storage.transactionSync(() => {
-      this.#books.leases.hold(lease);
-      const { ends, expires_at } = lease;
-      this.#books.record("lease.minted", { lease_id: leaseId, upstream: upstreamId, ends, expires_at });
-      return this.#books.current().status === "active";
-    });
-    if (alive) return ok(lease);
-    await this.#closeAfterEnd(leaseId);
+    if (configured === undefined) return this.#giveUp(leaseId, upstreamId, "upstream_misconfigured");
+    const minted = await this.#ask(configured, grant, context);
+    if (!minted.ok) return this.#failed(leaseId, upstreamId, minted.error, context);
+    this.#resting.delete(upstreamId);
+    const lease = await this.#hold(leaseId, upstreamId, minted.value, context);
+    if (this.#books.current().status === "active") return ok(lease);
+    await this.#takeBackNow(leaseId);
     return err("ended");
   }
 
-  /** The session ended while the upstream was minting: what came of it is taken back here and now, or by the next alarm. */
-  async #closeAfterEnd(leaseId: string): Promise<void> {
+  #ask({ upstream, catalogue }: CompiledUpstream, grant: Grant, context: TenantContext) {
+    const { issuer, session_id, client_id, sub, expires_at } = grant;
+    const tenant = this.#env.TENANT.getByName(objectName(context.issuer));
+    return connectorFor(upstream).mint({
+      upstream,
+      catalogue,
+      access: accessTo(upstream.id, grant),
+      session: { issuer, session_id, client_id, sub, expires_at },
+      outbound: outboundOf(context),
+      readSecret: (name) => readSecret(this.#env, context.issuer, name),
+      signAsStint: (claims) => signToken(signingKey(context, "upstream_token"), claims),
+      draw: (source, scope) => this.#draw(source, scope, grant),
+      refresh: (source, scope) => tenant.refreshAccess(source, scope).catch(() => err({ kind: "answer_lost" })),
+      now: this.#books.now(),
+    });
+  }
+
+  /** By the account of the person whom the request named, and nobody else's: an agent's own id is no person. */
+  async #draw(
+    upstream: LinkedUpstream,
+    scope: string,
+    { issuer, expires_at }: Grant,
+  ): Promise<Result<IssuedToken, ConnectorFault>> {
+    const { user, session_id } = this.#books.current().request;
+    if (user === undefined) return err({ kind: "not_linked" });
+    const person = this.#env.PERSON.getByName(objectName(issuer, user));
+    const session = { session_id, expires_at };
+    return person
+      .drawFromAccount({ identity: { issuer, person: user }, upstream, scope, session })
+      .catch(() => err({ kind: "answer_lost" }));
+  }
+
+  /** Stops using what an upstream gave, and takes it back. What it gives from now on is another matter. */
+  retire(upstream: string): void {
+    this.#storage.transactionSync(() => {
+      for (const { lease_id } of this.#books.leases.withdraw(upstream)) this.#books.queueRevocation(lease_id);
+    });
+  }
+
+  /** Writes down what the upstream gave, as soon as it did: nothing is asked of anybody in between. */
+  async #hold(
+    leaseId: string,
+    upstream: string,
+    { credential, handle, ends, expiresAt, scopes }: Minted,
+    context: TenantContext,
+    isUsable = true,
+  ): Promise<HeldLease> {
+    const lease: HeldLease = {
+      lease_id: leaseId,
+      upstream,
+      sealed_credential: isUsable
+        ? await sealPart(context, leaseId, "credential", JSON.stringify(credential))
+        : undefined,
+      sealed_handle: await sealPart(context, leaseId, "handle", handle),
+      ends,
+      expires_at: expiresAt,
+      minted_at: this.#books.now(),
+      scopes,
+    };
+    this.#storage.transactionSync(() => {
+      this.#books.leases.hold(lease);
+      this.#books.record("lease.minted", {
+        lease_id: leaseId,
+        upstream,
+        ends,
+        expires_at: expiresAt,
+        scopes,
+        ...(isUsable ? {} : { too_wide: true }),
+      });
+      if (!isUsable) this.#books.queueRevocation(leaseId);
+    });
+    return lease;
+  }
+
+  async #failed(
+    leaseId: string,
+    upstream: string,
+    fault: ConnectorFault,
+    context: TenantContext,
+  ): Promise<Result<never, LeaseFault>> {
+    switch (fault.kind) {
+      case "answer_lost":
+        this.close(leaseId, { fate: "unknown" });
+        return this.#rest(upstream, "upstream_unavailable");
+      case "too_wide":
+        await this.#hold(leaseId, upstream, fault.minted, context, false);
+        await this.#takeBackNow(leaseId);
+        return this.#rest(upstream, "upstream_refused");
+      case "upstream_unavailable":
+      case "upstream_refused":
+      case "upstream_broken":
+      case "not_linked":
+        return this.#giveUp(leaseId, upstream, fault.kind);
+      case "misconfigured":
+        return this.#giveUp(leaseId, upstream, "upstream_misconfigured");
+    }
+  }
+
+  #rest(upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
+    const before = this.#resting.get(upstream);
+    const first = MENDED_BY_HUMANS.includes(fault) ? 0 : FIRST_REST_SECONDS;
+    const seconds = before === undefined ? first : Math.min(Math.max(1, before.seconds * 2), LONGEST_REST_SECONDS);
+    this.#resting.set(upstream, { until: this.#books.now() + seconds, seconds, fault });
+    return err(fault);
+  }
+
+  /** Whether what the upstream gave covers what the operation needs. */
+  async #suffices({ upstream, scopes }: HeldLease, unit: AccessUnit): Promise<boolean> {
+    if (scopes === undefined) return true;
+    const { tenant } = await this.#context();
+    const operation = unit.slice(upstream.length + 1).split("@", 1)[0] ?? "";
+    const needed = tenant.upstreams.get(upstream)?.catalogue.operations[operation]?.scopes ?? [];
+    const isCovered = needed.every((scope) => scopes.includes(scope));
+    if (!isCovered)
+      this.#storage.transactionSync(() => this.#books.refuse({ reason: "upstream_withheld", upstream, unit }));
+    return isCovered;
+  }
+
+  /** What must not be used, because the session ended meanwhile or it is too wide, is taken back here and now, or by the next alarm. */
+  async #takeBackNow(leaseId: string): Promise<void> {
     const fate = await this.takeBack(leaseId, 0);
     if (fate !== undefined) this.close(leaseId, fate);
     else this.#books.queueRevocation(leaseId);
@@ -127,55 +258,62 @@ export class Leases {
   /** Records a lease's fate. */
   close(leaseId: string, fate: LeaseFate): void {
     this.#storage.transactionSync(() => {
-      if (this.#books.leases.get(leaseId) === undefined) return;
+      if (!this.#books.leases.isOpen(leaseId)) return;
       this.#books.leases.close(leaseId, fate);
-      this.#books.record("lease.closed", { lease_id: leaseId, fate: fate.fate });
+      const reason = fate.fate === "failed" ? fate.reason : undefined;
+      this.#books.record("lease.closed", { lease_id: leaseId, fate: fate.fate, reason });
     });
   }
 
-  #giveUp(leaseId: string, fault: LeaseFault): Result<never, LeaseFault> {
+  #giveUp(leaseId: string, upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
     this.#storage.transactionSync(() => {
       this.#books.leases.release(leaseId);
       this.#books.record("lease.failed", { lease_id: leaseId, reason: fault });
     });
-    return err(fault);
+    return this.#rest(upstream, fault);
   }
 
   #context(): Promise<TenantContext> {
     return loadTenant(this.#env, this.#books.store.setting().issuer);
   }
 
-  async #seal(leaseId: string, part: string, plaintext: string): Promise<string> {
-    const { config, issuer } = await this.#context();
-    return seal(config.kek, { issuer, kind: "lease", name: `${leaseId} ${part}` }, plaintext);
-  }
-
   async #open(lease: HeldLease, part: "credential" | "handle"): Promise<string | undefined> {
     const { config, issuer } = await this.#context();
     const sealed = part === "credential" ? lease.sealed_credential : lease.sealed_handle;
+    if (sealed === undefined) return undefined;
     return unseal(config.kek, { issuer, kind: "lease", name: `${lease.lease_id} ${part}` }, sealed);
   }
 }
 
+function describe({ upstream }: CompiledUpstream): Description {
+  return connectorFor(upstream).describe(upstream);
+}
+
+function sealPart(
+  { config, issuer }: TenantContext,
+  leaseId: string,
+  part: string,
+  plaintext: string,
+): Promise<string> {
+  return seal(config.kek, { issuer, kind: "lease", name: `${leaseId} ${part}` }, plaintext);
+}
+
+/** A credential that an earlier release sealed has no `kind`, and stands in a header. */
+function readCredential(text: string): Credential {
+  const credential = JSON.parse(text) as Credential;
+  return "kind" in credential ? credential : { kind: "header", ...(credential as { header: string; value: string }) };
+}
+
 /** All that the session was granted at this upstream: one credential serves the whole session. */
-function accessTo({ upstream }: CompiledUpstream, grant: Grant): UpstreamAccess[] {
+function accessTo(upstream: string, grant: Grant): UpstreamAccess[] {
   return grant.authorization_details.filter(
-    (detail) => detail.type === "upstream_access" && detail.upstream === upstream.id,
+    (detail) => detail.type === "upstream_access" && detail.upstream === upstream,
   ) as UpstreamAccess[];
 }
 
-function faultOf(fault: ConnectorFault): LeaseFault {
-  switch (fault.kind) {
-    case "upstream_unavailable":
-      return "upstream_unavailable";
-    case "upstream_refused":
-      return "upstream_refused";
-    case "misconfigured":
-      return "upstream_misconfigured";
-  }
-}
-
 /** What the receipt says of a credential that could not be taken back. */
-function fateWithout(lease: HeldLease, reason: string): LeaseFate {
-  return lease.expires_at === undefined ? { fate: "failed", reason } : { fate: "expires_at", at: lease.expires_at };
+function fateWithout(lease: HeldLease, reason: string, now: number): LeaseFate {
+  return lease.expires_at === undefined
+    ? { fate: "failed", reason, retried_until: now }
+    : { fate: "expires_at", at: lease.expires_at };
 }

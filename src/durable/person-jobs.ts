@@ -1,28 +1,72 @@
+import { isLinked } from "../domain/linked-account.ts";
+import { objectName } from "../domain/ids.ts";
 import type { Person } from "../domain/tenant.ts";
 import type { Channel } from "../notify/deliver.ts";
 import { deliverMessage } from "../notify/message.ts";
 import { deliveryContextOf, loadTenant } from "../tenancy.ts";
+import type { LinkedAccounts } from "./linked-accounts.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { PersonIdentity } from "./person.ts";
 
+/** How often taking an account back is tried at its upstream. */
+const MAX_REVOKE_ATTEMPTS = 8;
+
+/** What a job may use of the person it was queued by. */
+export interface PersonJobContext {
+  readonly env: Env;
+  readonly identity: PersonIdentity;
+  readonly accounts: LinkedAccounts;
+}
+
+const DONE: JobOutcome = { kind: "done" };
+const RETRY: JobOutcome = { kind: "retry" };
+
 /** Does one piece of a person's outgoing work. A fault that nobody foresaw is tried again later. */
-export async function runPersonJob(
-  job: OutboxJob,
-  { env, identity }: { readonly env: Env; readonly identity: PersonIdentity },
-): Promise<JobOutcome> {
+export async function runPersonJob(job: OutboxJob, context: PersonJobContext): Promise<JobOutcome> {
   try {
-    const payload = JSON.parse(job.payload) as { channel: Channel; usable_from?: number };
-    const tenant = await loadTenant(env, identity.issuer);
-    const to = tenant.tenant.people.get(identity.person);
-    if (to === undefined || tenant.tenant.document.notify[payload.channel] === undefined) return { kind: "done" };
-    const words = job.kind === "digest" ? MORE_WAIT : passkeyAdded(to, identity.issuer, payload.usable_from ?? 0);
-    const message = { issuer: identity.issuer, to, ...words, about: job.id };
-    const sent = await deliverMessage(payload.channel, message, deliveryContextOf(env, tenant));
-    if (sent.ok || sent.error.kind === "permanent") return { kind: "done" };
-    return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+    const payload = JSON.parse(job.payload) as Record<string, string>;
+    switch (job.kind) {
+      case "revoke_account":
+        return await revokeAccount(payload, job.attempts, context);
+      case "give_back":
+        return await giveBack(payload, context);
+      default:
+        return await tell(job, context);
+    }
   } catch {
-    return { kind: "retry" };
+    return RETRY;
   }
+}
+
+async function revokeAccount(
+  { upstream: id = "", sealed = "" }: Readonly<Record<string, string>>,
+  attempts: number,
+  { env, identity, accounts }: PersonJobContext,
+): Promise<JobOutcome> {
+  const { tenant } = await loadTenant(env, identity.issuer);
+  const upstream = tenant.upstreams.get(id)?.upstream;
+  if (upstream === undefined || !isLinked(upstream)) return DONE;
+  return (await accounts.takeBack(upstream, sealed)) || attempts + 1 >= MAX_REVOKE_ATTEMPTS ? DONE : RETRY;
+}
+
+async function giveBack(
+  { upstream = "", session_id = "" }: Readonly<Record<string, string>>,
+  { env, identity }: PersonJobContext,
+): Promise<JobOutcome> {
+  await env.SESSION.getByName(objectName(identity.issuer, session_id)).giveBack(upstream);
+  return DONE;
+}
+
+/** Tells the person something that happened in their name. */
+async function tell(job: OutboxJob, { env, identity }: PersonJobContext): Promise<JobOutcome> {
+  const payload = JSON.parse(job.payload) as { channel: Channel; usable_from?: number; upstream?: string };
+  const tenant = await loadTenant(env, identity.issuer);
+  const to = tenant.tenant.people.get(identity.person);
+  if (to === undefined || tenant.tenant.document.notify[payload.channel] === undefined) return DONE;
+  const message = { issuer: identity.issuer, to, ...wordsOf(job.kind, payload, to, identity.issuer), about: job.id };
+  const sent = await deliverMessage(payload.channel, message, deliveryContextOf(env, tenant));
+  if (sent.ok || sent.error.kind === "permanent") return DONE;
+  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
 }
 
 interface Words {
@@ -30,13 +74,42 @@ interface Words {
   readonly paragraphs: readonly string[];
 }
 
-const MORE_WAIT: Words = {
-  headline: "More requests wait for you",
-  paragraphs: [
-    "You have as many undecided requests as one person is asked at once. The others come as you decide these.",
-    "Nothing is approved by waiting: what nobody decides in fifteen minutes expires.",
-  ],
-};
+function wordsOf(
+  kind: string,
+  payload: { readonly usable_from?: number; readonly upstream?: string },
+  to: Person,
+  issuer: string,
+): Words {
+  switch (kind) {
+    case "digest":
+      return moreWait(issuer);
+    case "account_broken":
+      return accountBroken(payload.upstream ?? "", issuer);
+    default:
+      return passkeyAdded(to, issuer, payload.usable_from ?? 0);
+  }
+}
+
+function moreWait(issuer: string): Words {
+  return {
+    headline: "More requests wait for you",
+    paragraphs: [
+      "You have as many undecided requests as one person is asked at once. The others come as you decide these.",
+      `What waits now is listed at ${issuer}/inbox.`,
+      "Nothing is approved by waiting: what nobody decides in fifteen minutes expires.",
+    ],
+  };
+}
+
+function accountBroken(upstream: string, issuer: string): Words {
+  return {
+    headline: `Your account at ${upstream} is no longer linked`,
+    paragraphs: [
+      "What it was linked by is lost or no longer good, so sessions that work for you cannot use it. Nothing is tried again by itself.",
+      `Link it again, or take it away, at ${issuer}/accounts.`,
+    ],
+  };
+}
 
 function passkeyAdded({ id, name }: Person, issuer: string, usableFrom: number): Words {
   return {

@@ -1,13 +1,20 @@
 import { DurableObject } from "cloudflare:workers";
+import type { AccountLink, LinkFault } from "../connectors/account-link.ts";
+import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import type { Passkey } from "../crypto/passkey.ts";
 import { objectName } from "../domain/ids.ts";
+import type { LinkedAccount } from "../domain/linked-account.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import type { SignIn } from "../domain/sign-in.ts";
+import type { LinkedUpstream } from "../domain/upstream.ts";
 import { Journal } from "./journal.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
+import { LinkedAccounts, type DrawingSession } from "./linked-accounts.ts";
 import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
 import { Outbox } from "./outbox.ts";
 import { runPersonJob } from "./person-jobs.ts";
+import { SignInStore } from "./sign-in-store.ts";
 
 /** How long a further passkey waits before it can decide, in seconds: time for its owner to notice it. */
 export const COOLING_OFF_SECONDS = 24 * 3600;
@@ -50,6 +57,34 @@ export interface UseCommand {
   readonly backup_eligible: boolean;
 }
 
+export interface SignInCommand {
+  readonly identity: PersonIdentity;
+  /** What brought the browser back, good once. */
+  readonly oneTime: readonly OneTime[];
+  /** Of what the browser's cookie holds. */
+  readonly digest: string;
+  readonly how: SignIn["how"];
+  readonly roles: SignIn["roles"];
+}
+
+export interface LinkCommand {
+  readonly identity: PersonIdentity;
+  readonly oneTime: OneTime;
+  readonly upstream: LinkedUpstream;
+  /** What was asked for. */
+  readonly scope: string;
+  readonly link: AccountLink;
+  /** The query that the browser came back with. */
+  readonly answer: string;
+}
+
+export interface DrawCommand {
+  readonly identity: PersonIdentity;
+  readonly upstream: LinkedUpstream;
+  readonly scope: string;
+  readonly session: DrawingSession;
+}
+
 export type EnrolFault = OneTimeFault | "known_already" | "too_many";
 export type PasskeyFault = OneTimeFault | "unknown" | "cooling_off" | "counter_went_back" | "backup_changed";
 
@@ -69,6 +104,15 @@ export class Person extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #oneTime = new OneTimeStore(this.#sql);
   readonly #outbox = new Outbox(this.#sql);
+  readonly #signIns = new SignInStore(this.#sql);
+  readonly #accounts = new LinkedAccounts({
+    env: this.env,
+    storage: this.ctx.storage,
+    outbox: this.#outbox,
+    identity: () => this.#identity(),
+    record: (type, data) => this.#journal().append(type, data, this.#now()),
+    now: () => this.#now(),
+  });
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -82,7 +126,9 @@ export class Person extends DurableObject<Env> {
       CREATE TABLE IF NOT EXISTS waiting (session_id TEXT PRIMARY KEY, since INTEGER NOT NULL, asked INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL)`);
     OneTimeStore.createTables(this.#sql);
+    LinkedAccounts.createTables(this.#sql);
     Outbox.createTables(this.#sql);
+    SignInStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
   }
 
@@ -194,6 +240,47 @@ export class Person extends DurableObject<Env> {
     return gone;
   }
 
+  /** Signs this person in, in one browser. */
+  async signIn({ identity, oneTime, digest, how, roles }: SignInCommand): Promise<Result<void, OneTimeFault>> {
+    const result = this.ctx.storage.transactionSync((): Result<void, OneTimeFault> => {
+      this.#identify(identity);
+      const at = this.#now();
+      for (const thing of oneTime) {
+        const used = this.#oneTime.consume(thing, at);
+        if (!used.ok) return used;
+      }
+      this.#signIns.add(digest, { at, how, roles });
+      const { issuer: provider, acr } = how.by === "sso" ? how.identity : {};
+      this.#journal().append("person.signed_in", { by: how.by, provider, acr, roles }, at);
+      return ok(undefined);
+    });
+    await this.#arm();
+    return result;
+  }
+
+  /** How the person signed in, in the browser whose cookie has this digest. */
+  signedIn(digest: string): SignIn | undefined {
+    return this.#signIns.get(digest);
+  }
+
+  async signOut(digest: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      if (this.#signIns.remove(digest)) this.#journal().append("person.signed_out", {}, this.#now());
+    });
+    await this.#arm();
+  }
+
+  /** The sessions that wait for this person's decision, also those that were held back; the oldest first. */
+  waiting(): string[] {
+    return this.#sql
+      .exec<{ session_id: string }>(
+        "SELECT session_id FROM waiting WHERE since > ? ORDER BY since",
+        Math.floor(Date.now() / 1000) - REQUEST_LIFETIME_SECONDS,
+      )
+      .toArray()
+      .map((row) => row.session_id);
+  }
+
   /**
    * Asks for a place among the requests that this person is asked to decide. Without one the request
    * is held back, and the person is told once in a while how many wait.
@@ -250,10 +337,48 @@ export class Person extends DurableObject<Env> {
     await this.#arm();
   }
 
+  /** The accounts this person linked at upstreams. */
+  accounts(): LinkedAccount[] {
+    return this.#accounts.list();
+  }
+
+  /** Links an account by what the browser brought back from the upstream's server, which is good once. */
+  async linkAccount(command: LinkCommand): Promise<Result<void, OneTimeFault | LinkFault>> {
+    const { identity, oneTime, upstream, scope, link, answer } = command;
+    const used = this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      return this.#oneTime.consume(oneTime, this.#now());
+    });
+    if (!used.ok) return used;
+    const linked = await this.#accounts.link(upstream, scope, link, new URLSearchParams(answer));
+    await this.#arm();
+    return linked;
+  }
+
+  /**
+   * @param by who says so, for the record
+   * @returns whether there was one to unlink
+   */
+  async unlinkAccount(identity: PersonIdentity, upstream: string, by: string): Promise<boolean> {
+    this.#identify(identity);
+    const unlinked = this.#accounts.unlink(upstream, by);
+    await this.#arm();
+    return unlinked;
+  }
+
+  /** An access token by an account of this person's, for one session that works for them. */
+  async drawFromAccount(command: DrawCommand): Promise<Result<IssuedToken, ConnectorFault>> {
+    const { identity, upstream, scope, session } = command;
+    this.#identify(identity);
+    const drawn = await this.#accounts.draw(upstream, scope, session);
+    await this.#arm();
+    return drawn;
+  }
+
   override async alarm(): Promise<void> {
     const identity = this.#identity();
     for (const job of this.#outbox.due(Date.now(), MAX_JOBS)) {
-      const outcome = await runPersonJob(job, { env: this.env, identity });
+      const outcome = await runPersonJob(job, { env: this.env, identity, accounts: this.#accounts });
       this.ctx.storage.transactionSync(() => this.#outbox.settle(job, outcome, Date.now()));
     }
     await this.#feed().send(identity.issuer);

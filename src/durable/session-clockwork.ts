@@ -76,9 +76,10 @@ export class SessionClockwork {
     const stored = store.state();
     const current = asOf(stored, this.#books.now());
     if (current.status === "ended" && stored.status !== "ended") this.#books.end(current);
-    for (const leaseId of leases.lost(this.#books.now())) {
-      leases.close(leaseId, { fate: "unknown" });
-      this.#books.record("lease.closed", { lease_id: leaseId, fate: "unknown" });
+    for (const { leaseId, mayLive } of leases.lost(this.#books.now())) {
+      if (mayLive) leases.close(leaseId, { fate: "unknown" });
+      else leases.release(leaseId);
+      this.#books.record("lease.closed", { lease_id: leaseId, fate: mayLive ? "unknown" : "never_made" });
     }
     this.#books.queueReceipt();
   }

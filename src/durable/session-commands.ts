@@ -1,4 +1,4 @@
-import type { Credential } from "../connectors/connector.ts";
+import type { Credential } from "../domain/credential.ts";
 import type { ExchangeAsk, ExchangePlan, Target } from "../domain/exchange.ts";
 import type { CutOffs } from "../domain/cut-off.ts";
 import type { UnitCall } from "../domain/judged-calls.ts";

@@ -11,7 +11,8 @@ import { describeOutcome } from "../domain/outcome.ts";
 import { registrationOf } from "../domain/registration.ts";
 import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
-import { deliveryContextOf, loadTenant, signingKey, type TenantContext } from "../tenancy.ts";
+import { deliveryContextOf, loadTenant, signingKey } from "../tenancy.ts";
+import { signApprovalLink } from "./approval-link.ts";
 import type { EventData } from "./journal.ts";
 import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
@@ -41,7 +42,7 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
       case "settle":
         return await settle(context);
       case "notify":
-        return await notify(payload["channel"] as Channel, payload["person"] ?? "", context);
+        return await notify(payload["channel"] as Channel | "inbox", payload["person"] ?? "", context);
       case "notice":
         return await notice(context);
       case "release":
@@ -96,7 +97,7 @@ async function settle(context: JobContext): Promise<JobOutcome> {
 }
 
 /** Sends an approver their own link. It is signed here, when it leaves, so that no link is ever at rest. */
-async function notify(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
+async function notify(channel: Channel | "inbox", personId: string, context: JobContext): Promise<JobOutcome> {
   const { state, setting } = context.books.describe();
   if (state.status !== "pending") return DONE;
   const tenant = await loadTenant(context.env, setting.issuer);
@@ -107,7 +108,9 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
   const identity = { issuer: setting.issuer, person: personId };
   const wait = await asking.admit(identity, state.request.session_id, open_requests_per_approver);
   if (wait !== undefined) return { kind: "retry", afterSeconds: wait };
-  const link = `${setting.issuer}/approve#${await signLink(tenant, state, personId)}`;
+  // Who has no other way to be told finds it in their inbox.
+  if (channel === "inbox") return DONE;
+  const link = `${setting.issuer}/approve#${await signApprovalLink(tenant, state, personId)}`;
   const sent = await deliverLink(
     channel,
     { ...noticeOf(context), approver: person, link },
@@ -130,7 +133,7 @@ async function showOutcome({ reference, person }: PostedMessage, context: JobCon
   const tenant = await loadTenant(context.env, setting.issuer);
   const link =
     state.status === "active" && person !== undefined
-      ? `${setting.issuer}/approve#${await signLink(tenant, state, person)}`
+      ? `${setting.issuer}/approve#${await signApprovalLink(tenant, state, person)}`
       : undefined;
   const sent = await updateSlackMessage(reference, outcomeOf(context), link, deliveryContextOf(context.env, tenant));
   return sent.ok || sent.error.kind === "permanent" ? DONE : { kind: "retry", afterSeconds: sent.error.afterSeconds };
@@ -212,26 +215,16 @@ function rememberPosted(message: PostedMessage, { books }: JobContext): void {
   if (books.current().status !== "pending") books.queue(`outcome:${message.reference}`, "outcome", message);
 }
 
-function signLink(tenant: TenantContext, state: SessionState, person: string): Promise<string> {
-  const { request, request_digest, request_expires_at } = state;
-  return signToken(signingKey(tenant, "approval_link"), {
-    iss: request.issuer,
-    aud: `${request.issuer}/approve`,
-    sub: person,
-    sid: request.session_id,
-    request_digest,
-    iat: request.requested_at,
-    exp: request_expires_at,
-    jti: ID_PREFIXES.link + sha256(`${request.session_id} ${person}`),
-  });
-}
-
 async function revokeLease(leaseId: string, attempts: number, { books, leases }: JobContext): Promise<JobOutcome> {
   if (books.leases.get(leaseId) === undefined) return DONE;
   const fate = await leases.takeBack(leaseId, attempts);
   if (fate === undefined) return RETRY;
   leases.close(leaseId, fate);
   return DONE;
+}
+
+function utc(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
 }
 
 /** Signs the closing statement once every lease has found its fate. */
@@ -244,7 +237,7 @@ async function receipt(context: JobContext): Promise<JobOutcome> {
     iss: setting.issuer,
     iat: context.books.now(),
     jti: ID_PREFIXES.receipt + sha256(state.request.session_id),
-    ...receiptClaims(state, leases, usage, { seq, hash }),
+    ...receiptClaims(state, leases, usage, { seq, hash }, utc),
   });
   context.books.store.writeReceipt(jws);
   context.books.record("receipt.signed", { digest: sha256(jws) });

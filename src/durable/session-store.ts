@@ -39,8 +39,11 @@ export class SessionStore {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.#opened = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
-    // A session that an earlier release opened has no such table.
-    if (this.#opened) UsageStore.createTables(sql);
+    if (this.#opened) {
+      LeaseStore.addColumns(sql);
+      // A session that an earlier release opened has no such table.
+      UsageStore.createTables(sql);
+    }
   }
 
   /** Whether the session was ever opened. Until then the object writes nothing, so a guessed id costs no disk. */

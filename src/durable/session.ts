@@ -23,6 +23,8 @@ import {
   type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
+import { loadTenant } from "../tenancy.ts";
+import { signApprovalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
@@ -96,6 +98,15 @@ export class Session extends DurableObject<Env> {
     return approversOf(description.state.plan).includes(person) ? ok(description) : err("not_an_approver");
   }
 
+  /** A person's link to this session, as it was sent to them: while it waits, or to watch what they may end. */
+  async link(person: string): Promise<{ token: string; isActive: boolean } | undefined> {
+    if (!this.#opened || !approversOf(this.#books.store.state().plan).includes(person)) return undefined;
+    const state = this.#books.current();
+    if (state.status === "ended") return undefined;
+    const tenant = await loadTenant(this.env, state.request.issuer);
+    return { token: await signApprovalLink(tenant, state, person), isActive: state.status === "active" };
+  }
+
   /** What the agent did lately, for whoever approved it. */
   activity(): Activity[] {
     if (!this.#opened) return [];
@@ -151,6 +162,7 @@ export class Session extends DurableObject<Env> {
         person: decider.person,
         assurance: decider.assurance,
         request_digest: digest,
+        ...(decider.via === undefined ? {} : { via: decider.via }),
       });
       this.#books.end(denied.value);
       return denied;
@@ -207,7 +219,8 @@ export class Session extends DurableObject<Env> {
     const permitted = await this.#transactTogether(() => this.#metering.authorize(command));
     if (!permitted.ok) return permitted;
     const { session, reservedBytes } = permitted.value;
-    const credential = await this.#leases.credentialFor(command.upstream, session.grant);
+    const units = command.calls.map(({ unit }) => unit);
+    const credential = await this.#leases.credentialFor(command.upstream, units, session.grant);
     if (!credential.ok) await this.settle(command.upstream, reservedBytes, 0);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
@@ -228,6 +241,13 @@ export class Session extends DurableObject<Env> {
   /** Records a refusal that was decided before the session was asked: a call outside the token, a renewal. */
   async refuse(reason: string, data: EventData): Promise<void> {
     if (this.#opened) await this.#transactTogether(() => this.#books.refuse({ ...data, reason }));
+  }
+
+  /** Gives back what an upstream gave, because the account it came of was unlinked. */
+  async giveBack(upstream: string): Promise<void> {
+    if (!this.#opened) return;
+    this.#leases.retire(upstream);
+    await this.#clockwork.arm();
   }
 
   /** Whether a token of this session is good now. */

@@ -4,8 +4,12 @@ import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
 import { addColumn } from "./add-column.ts";
+import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
-import { requireConfig } from "../config.ts";
+import { environmentSecret, requireConfig } from "../config.ts";
+import { unseal } from "../crypto/seal.ts";
+import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
+import { Connections, type ConnectionRow } from "./connections.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
@@ -40,6 +44,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #journal: Journal;
   readonly #feed: LedgerFeed;
   readonly #documents: RemoteDocuments;
+  readonly #connections: Connections;
   readonly #keys = new KeyStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -60,8 +65,21 @@ export class Tenant extends DurableObject<Env> {
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
-    const { allowPrivateNetwork, origins } = requireConfig(env);
-    this.#documents = new RemoteDocuments(createOutbound({ allowPrivateNetwork, ownOrigins: origins }));
+    Connections.createTables(this.#sql);
+    const { allowPrivateNetwork, origins, kek } = requireConfig(env);
+    const outbound = createOutbound({ allowPrivateNetwork, ownOrigins: origins });
+    this.#documents = new RemoteDocuments(outbound);
+    this.#connections = new Connections({
+      storage: ctx.storage,
+      kek,
+      outbound,
+      issuer: () => this.#issuer(),
+      readSecret: (name) => this.#readSecret(name),
+      sealedSecret: (name) => this.sealedSecret(name),
+      writeSecret: (name, sealed) => this.#writeSecret(name, sealed),
+      record: (type, data) => this.#journal.append(type, data, this.#now()),
+      now: () => this.#now(),
+    });
   }
 
   /** The snapshot, or undefined when the caller's is still the newest. */
@@ -160,11 +178,8 @@ export class Tenant extends DurableObject<Env> {
   /** Keeps a sealed secret under its name; what was there before is gone. */
   async putSecret(name: string, sealed: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
-      this.#sql.exec(
-        "INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
-        name,
-        sealed,
-      );
+      this.#writeSecret(name, sealed);
+      this.#connections.forget(name);
       this.#journal.append("secret.set", { name }, this.#now());
     });
     await this.#scheduleFeed();
@@ -203,6 +218,25 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#scheduleFeed();
     return sessions;
+  }
+
+  /** An access token by the refresh token of an upstream, which nobody else uses at the same time. */
+  async refreshAccess(upstream: OAuth2RefreshUpstream, scope: string): Promise<Result<IssuedToken, ConnectorFault>> {
+    const issued = await this.#connections.refresh(upstream, scope);
+    await this.#scheduleFeed();
+    return issued;
+  }
+
+  /** The connections that wait for an answer or are broken; all others are ready. */
+  connections(): ConnectionRow[] {
+    return this.#connections.rows();
+  }
+
+  /** Lets a broken connection's last known refresh token be tried once more. */
+  async retryConnection(secret: string): Promise<boolean> {
+    const isRetried = this.#connections.retry(secret);
+    await this.#scheduleFeed();
+    return isRetried;
   }
 
   /** A document that a client or an identity provider publishes, as text. */
@@ -247,6 +281,19 @@ export class Tenant extends DurableObject<Env> {
       .map((row) => ({ ...row, approved_by: row.approved_by.split(" ").filter((person) => person !== "") }));
   }
 
+  /** The sessions at work that somebody approved, the newest first. */
+  activeSessionsOf(person: string): string[] {
+    return this.#sql
+      .exec<{ session_id: string }>(
+        `SELECT session_id FROM session WHERE status = 'active' AND instr(approved_by, ?) > 0
+         ORDER BY created_at DESC LIMIT ?`,
+        ` ${person} `,
+        MAX_LISTED_SESSIONS,
+      )
+      .toArray()
+      .map((row) => row.session_id);
+  }
+
   forgetSession(sessionId: string): void {
     this.#sql.exec("DELETE FROM session WHERE session_id = ?", sessionId);
   }
@@ -263,6 +310,21 @@ export class Tenant extends DurableObject<Env> {
 
   #issuer(): string {
     return this.#sql.exec<{ issuer: string }>("SELECT issuer FROM about").one().issuer;
+  }
+
+  async #readSecret(name: string): Promise<string | undefined> {
+    const sealed = this.sealedSecret(name);
+    const issuer = this.#issuer();
+    if (sealed === undefined) return environmentSecret(this.env, issuer, name);
+    return unseal(requireConfig(this.env).kek, { issuer, kind: "secret", name }, sealed);
+  }
+
+  #writeSecret(name: string, sealed: string): void {
+    this.#sql.exec(
+      "INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+      name,
+      sealed,
+    );
   }
 
   #addKey(key: SealedSigningKey): void {

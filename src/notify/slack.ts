@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { formatDuration } from "../domain/duration.ts";
 import { err, ok } from "../domain/result.ts";
-import type { SlackChannel } from "../domain/tenant.ts";
+import { SLACK_DENY_ACTION, type SlackChannel } from "../domain/tenant.ts";
 import { cut } from "./cut.ts";
 import { messageUuid } from "./idempotency.ts";
 import type { Message } from "./message.ts";
@@ -52,7 +52,7 @@ export async function postSlackLink(notice: LinkNotice, context: DeliveryContext
       remark(`${label}, in the agent's own words, unchecked:`),
       { type: "section", text: plain(`“${cut(text, MAX_BLOCK_TEXT - 2)}”`) },
     ]),
-    linkButton("Look and decide", link),
+    actions([linkButton("Look and decide", link), ...denyButtons(notice, context.notify.slack)]),
     remark(`This link is yours alone; whoever holds it can decide as you. It ends ${untilText(expiresAt)}.`),
   ];
   return post(
@@ -96,7 +96,7 @@ export function updateSlackMessage(
   const blocks = [
     { type: "header", text: plain(outcome.headline, 150) },
     ...outcome.paragraphs.map((text) => ({ type: "section", text: plain(text) })),
-    ...(link === undefined ? [] : [linkButton("Watch it, or end it", link)]),
+    ...(link === undefined ? [] : [actions([linkButton("Watch it, or end it", link)])]),
   ];
   return call("chat.update", { channel, ts, text: escape(outcome.headline), blocks }, slack, context);
 }
@@ -127,11 +127,27 @@ function plain(text: string, limit = MAX_BLOCK_TEXT): object {
   return { type: "plain_text", emoji: false, text: cut(text, limit) };
 }
 
+function actions(elements: readonly object[]): object {
+  return { type: "actions", elements };
+}
+
 function linkButton(text: string, url: string): object {
-  return {
-    type: "actions",
-    elements: [{ type: "button", text: plain(text), url, style: "primary", action_id: "open" }],
+  return { type: "button", text: plain(text), url, style: "primary", action_id: "open" };
+}
+
+/** Where Slack may tell Stint what is pressed. It holds no link: who presses it is Slack's signed word. */
+function denyButtons({ sessionId }: LinkNotice, { interactions }: SlackChannel): object[] {
+  if (interactions === undefined) return [];
+  const confirm = {
+    title: plain("Deny this request?"),
+    text: plain("The agent is told at once, and has to ask anew."),
+    confirm: plain("Deny"),
+    deny: plain("Back"),
+    style: "danger",
   };
+  return [
+    { type: "button", text: plain("Deny"), style: "danger", action_id: SLACK_DENY_ACTION, value: sessionId, confirm },
+  ];
 }
 
 function remark(text: string): object {

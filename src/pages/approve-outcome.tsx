@@ -23,7 +23,9 @@ export type ApproveOutcomeProps =
       /** While the session is at work: what shows it. */
       readonly token?: string;
     }
-  | { readonly kind: "nothing_left" | "not_signed" | "wrong_code"; readonly token: string }
+  | { readonly kind: "nothing_left" | "not_signed" | "not_signed_in" | "wrong_code"; readonly token: string }
+  /** Somebody else than the link was written to. */
+  | { readonly kind: "wrong_person"; readonly signedIn: string }
   | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" | "other_browser" };
 
 /** How a visit ends, whichever way: what happened, and what to do next. */
@@ -169,6 +171,37 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
             </p>
             <input type="hidden" name="token" value={props.token} />
             <button type="submit">Look again</button>
+          </form>
+        ),
+      };
+    case "not_signed_in":
+      return {
+        title: "Sign in once more",
+        tone: "warn",
+        body: (
+          <form method="post" action="/approve/view">
+            <p>
+              Approving this needs a sign-in at your identity provider a short while ago, and there is none in this
+              browser any more. Nothing was approved.
+            </p>
+            <input type="hidden" name="token" value={props.token} />
+            <button type="submit">Back to the request</button>
+          </form>
+        ),
+      };
+    case "wrong_person":
+      return {
+        title: "This link was written to somebody else",
+        tone: "warn",
+        body: (
+          <form method="post" action="/sign-out">
+            <p>
+              You are signed in as <bdi>{props.signedIn}</bdi>. Only the person whom Stint wrote to can use it, so
+              nothing is shown and nothing was changed. If that is you, sign out and open the link again.
+            </p>
+            <button type="submit" class="quiet">
+              Sign out
+            </button>
           </form>
         ),
       };

@@ -27,6 +27,8 @@ export interface ApproveViewProps {
 
 export type Obstacle =
   | { readonly kind: "other_browser" }
+  /** Host of the identity provider. */
+  | { readonly kind: "sign_in"; readonly provider: string }
   | { readonly kind: "no_passkey"; readonly person: string }
   /** Epoch seconds. */
   | { readonly kind: "passkey_waits"; readonly until: number };
@@ -75,6 +77,11 @@ export function ApproveView(props: ApproveViewProps) {
         {obstacle !== undefined && <ObstacleNote obstacle={obstacle} />}
         <div class="actions">
           {obstacle === undefined && <button type="submit">Review and approve</button>}
+          {obstacle?.kind === "sign_in" && (
+            <button type="submit" formaction="/sign-in/sso" name="purpose" value="approve" data-keep="token">
+              Sign in with {obstacle.provider}
+            </button>
+          )}
           <button type="submit" class="deny" formaction="/approve/decide" name="decision" value="deny">
             Deny
           </button>
@@ -114,6 +121,13 @@ function ObstacleNote({ obstacle }: { obstacle: Obstacle }) {
         <p class="banner" role="note">
           <strong>This request was begun in another browser.</strong> Only there can it be approved: open the link
           there. If it was not you who began it, deny.
+        </p>
+      );
+    case "sign_in":
+      return (
+        <p class="banner" role="note">
+          <strong>Approving this needs a sign-in.</strong> Your identity provider says who you are, and brings you back
+          to this request. You can deny without it.
         </p>
       );
     case "no_passkey":

@@ -5,7 +5,8 @@
 export const APPROVE_SCRIPT = `"use strict";
 const enter = document.getElementById("enter");
 if (enter) {
-  const token = location.hash.slice(1);
+  const token = location.hash.slice(1) || sessionStorage.getItem("token");
+  sessionStorage.removeItem("token");
   history.replaceState(null, "", location.pathname);
   if (token) {
     enter.elements.token.value = token;
@@ -15,6 +16,14 @@ if (enter) {
       "This link is incomplete. Open it again from the message that you were sent.";
   }
 }
+const onward = document.getElementById("onward");
+if (onward) {
+  history.replaceState(null, "", location.pathname);
+  onward.submit();
+}
+// A sign-in leaves the page and comes back to this tab; the link's token waits here, and nowhere else.
+for (const button of document.querySelectorAll("button[data-keep]"))
+  button.addEventListener("click", () => sessionStorage.setItem("token", button.form.elements.token.value));
 const clockOf = (root) => {
   for (const time of root.querySelectorAll("time:not([data-countdown])")) {
     time.title = time.textContent;
@@ -151,7 +160,7 @@ p { margin: .6rem 0; }
 .group { min-width: 0; border: 1px solid var(--line); border-left: 4px solid var(--edge); border-radius: .6rem; margin: .75rem 0; padding: .35rem .85rem .45rem; }
 .group.write { border-left-color: var(--write); background: var(--write-bg); }
 .group.read { border-left-color: var(--read); background: var(--read-bg); }
-.group h2, legend { font-size: 1rem; font-weight: 650; margin: .25rem 0; }
+.group h2, .group h3, legend { font-size: 1rem; font-weight: 650; margin: .25rem 0; }
 .group.write h2, .write > legend { color: var(--write); }
 .group.read h2, .read > legend { color: var(--read); }
 legend { float: left; width: 100%; padding: 0; }

@@ -66,6 +66,7 @@ export function UnitList({ units }: { units: readonly UnitLine[] }) {
 
 const ENFORCED: Readonly<Record<Enforcement, string>> = {
   upstream: "enforced by the upstream and by Stint",
+  scope: "the upstream enforces its scopes, Stint the rest",
   proxy: "enforced by Stint's proxy alone",
   server: "enforced by the server that gets the token",
 };
@@ -75,10 +76,8 @@ function UnitText({ unit }: { unit: UnitLine }) {
   return (
     <span class="unit">
       <bdi>{unit.line}</bdi>
-      <small>
-        {ENFORCED[unit.enforcedBy]}
-        {reachesEverywhere(unit.unit) ? "; not limited by location" : ""}
-      </small>
+      <small>{ENFORCED[unit.enforcedBy]}</small>
+      {reachesEverywhere(unit.unit) && <small>not limited by location</small>}
     </span>
   );
 }

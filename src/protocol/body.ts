@@ -39,8 +39,13 @@ export async function readJson(
 
 /** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
 export async function readForm(request: Request): Promise<Result<Form, WireError>> {
-  const text = await readText(request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
+  const text = await readFormText(request);
   return text.ok ? parseForm(text.value) : text;
+}
+
+/** Reads a form as it was sent, to the byte, for whoever has to check a signature over it. */
+export function readFormText(request: Request): Promise<Result<string, WireError>> {
+  return readText(request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
 }
 
 /** Reads the text of a form, or of a URL's query. */

@@ -54,10 +54,7 @@ const ALWAYS = {
 } as const;
 
 /** The headers that an upstream sees: those that may pass, and the credential alone and last. */
-export function headersToUpstream(
-  request: Headers,
-  credential: { readonly header: string; readonly value: string },
-): Headers {
+export function headersToUpstream(request: Headers, credential: Readonly<Record<string, string>>): Headers {
   const headers = new Headers();
   for (const name of TO_UPSTREAM) {
     const value = request.get(name);
@@ -66,7 +63,7 @@ export function headersToUpstream(
   headers.set("user-agent", "stint");
   // The credential's echo is looked for in what comes back, so that must come uncompressed.
   headers.set("accept-encoding", "identity");
-  headers.set(credential.header, credential.value);
+  for (const [name, value] of Object.entries(credential)) headers.set(name, value);
   return headers;
 }
 

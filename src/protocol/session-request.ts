@@ -116,6 +116,14 @@ export function askError(fault: AskFault): WireError {
       return invalidDetails(fault.detail);
     case "unknown_user":
       return { status: 400, error: "unknown_user_id", description: "user is not a person of this tenant" };
+    case "user_missing":
+      return invalidRequest("/user: this upstream lends the account of the person it works for; name them");
+    case "not_linked":
+      return {
+        status: 400,
+        error: "account_not_linked",
+        description: `the person it works for has linked no account at ${fault.upstream}; they do that at /accounts of this broker`,
+      };
     case "not_allowed":
       return {
         status: 403,

@@ -4,7 +4,8 @@ import { shippedCatalogue } from "../catalogues/index.ts";
 import { readTenantDocument } from "./tenant-document.ts";
 
 const page = readFileSync("docs/tenant.md", "utf8");
-const example = () => JSON.parse(/```json\n([^]*?)```/.exec(page)?.[1] ?? "null") as Record<string, never>;
+const examples = [...page.matchAll(/```json\n([^]*?)```/g)].map(([, text = ""]) => text);
+const example = () => JSON.parse(examples[0] ?? "null") as Record<string, never>;
 
 type Loose = Record<string, Record<string, unknown>[]>;
 const setting = { shipped: shippedCatalogue, allowPrivateNetwork: false };
@@ -13,6 +14,12 @@ describe("the tenant document", () => {
   it("reads the one in docs/tenant.md, and warns of what link is worth", () => {
     const read = readTenantDocument(example(), { issuer: "http://localhost:8787", ...setting });
     expect(read).toMatchObject({ ok: true, value: { warnings: [{ path: "/policies/0/assurance" }] } });
+  });
+
+  it("reads the identity provider in docs/tenant.md", () => {
+    const sso: unknown = JSON.parse(examples[1] ?? "null");
+    const read = readTenantDocument({ ...example(), sso } as never, { issuer: "http://localhost:8787", ...setting });
+    expect(read).toMatchObject({ ok: true, value: { document: { sso } } });
   });
 
   it("demands passkeys where nothing is said", () => {

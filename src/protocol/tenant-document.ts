@@ -3,11 +3,29 @@ import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isRedirectUri } from "../domain/redirect-uri.ts";
-import { ASSURANCE_LEVELS, CLIENT_AUTHENTICATION_METHODS, type TenantDocument } from "../domain/tenant.ts";
-import { meets, OFFERED_ASSURANCE } from "../domain/policy.ts";
+import {
+  ASSURANCE_LEVELS,
+  CLIENT_AUTHENTICATION_METHODS,
+  SSO_AUTHENTICATION_METHODS,
+  type TenantDocument,
+} from "../domain/tenant.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { identifier, limitsSchema } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
+import { secretReference } from "./secret-reference.ts";
+import {
+  apiKeyShape,
+  clientCredentialsShape,
+  googleOAuthShape,
+  googleServiceAccountShape,
+  jwtBearerShape,
+  jwtShape,
+  linkedAccountShape,
+  oauth2Shape,
+  refreshTokenShape,
+  slackShape,
+  tokenExchangeShape,
+} from "./upstream-shapes.ts";
 
 const MAX_LIST = 500;
 
@@ -33,13 +51,6 @@ const emailAddress = z
 const groupName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be lower-case letters, digits, dots, dashes or underscores");
-const secretName = z
-  .string()
-  .regex(/^[A-Z][A-Z0-9_]{0,63}$/, "must be a name such as GITHUB_APP_KEY")
-  .refine((name) => !name.startsWith("STINT_"), "names that start with STINT_ are the broker's own");
-const secretReference = z
-  .strictObject({ secret: secretName })
-  .describe("The name of a secret in the sealed store or the environment, never its value");
 const duration = z.string().regex(/^[1-9][0-9]{0,5}[smhd]$/, "must be a duration such as 90s, 30m or 2h");
 
 /** An address that the broker calls. Whether it may be called is judged again at every call. */
@@ -108,6 +119,32 @@ const identityProvider = z.strictObject({
   ...keySource,
 });
 
+const providerGroups = z.array(z.string().min(1).max(255)).min(1).max(50).optional();
+const singleSignOn = z.strictObject({
+  issuer: z.url({ protocol: /^https?$/ }).max(500),
+  client_id: z.string().min(1).max(255),
+  token_endpoint_auth_method: z.enum(SSO_AUTHENTICATION_METHODS).default("client_secret_basic"),
+  client_secret: secretReference.optional(),
+  scope: z
+    .string()
+    .max(500)
+    .regex(/^openid(?: [!#-[\]-~]+)*$/, "must begin with openid")
+    .default("openid"),
+  max_age: duration
+    .default("15m")
+    .describe("How long ago an approver may have proved themselves to the provider when they decide"),
+  acr_values: z
+    .array(z.string().regex(/^[!-~]{1,255}$/))
+    .max(10)
+    .default([])
+    .describe("What is asked of the provider; its answer has to be one of them"),
+  groups_claim: z.string().min(1).max(100).default("groups"),
+  roles: z
+    .strictObject({ approver: providerGroups, admin: providerGroups, auditor: providerGroups })
+    .default({})
+    .describe("For a role, the provider's groups of which one is needed to hold it, besides the role in people"),
+});
+
 const person = z.strictObject({
   id: personId,
   name: displayName,
@@ -167,6 +204,12 @@ const operation = z.strictObject({
   location: z.string().max(200).optional().describe("How a location is read off the path, such as :owner/:repo"),
   permissions: z.record(z.string().max(64), z.string().max(64)).optional(),
   cost: z.int().min(1).max(1_000_000).optional().describe("Cost units of one call; 1 unless told"),
+  scopes: z
+    .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, "must be a scope, RFC 6749 §3.3"))
+    .max(20)
+    .optional()
+    .describe("The OAuth scopes that it needs at the upstream"),
+  read_by_post: z.boolean().optional().describe("Whether a read may be a POST, for an upstream that searches so"),
 });
 const catalogue = z.strictObject({
   operations: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9:._-]{0,99}$/), operation),
@@ -176,14 +219,13 @@ const upstreamBase = {
   id: identifier.refine((id) => id !== "mcp", "is a reserved word"),
   base_url: baseUrl,
   catalogue: z.union([identifier, catalogue]),
+  operations: z
+    .array(z.string().max(100))
+    .min(1)
+    .max(MAX_LIST)
+    .optional()
+    .describe("Of the catalogue, these operations alone; all of them unless told"),
 };
-const headerName = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be a header name")
-  .refine(
-    (name) => !["host", "content-length", "connection", "transfer-encoding", "cookie"].includes(name.toLowerCase()),
-    "is a header that cannot carry a key",
-  );
 const upstream = z.discriminatedUnion("connector", [
   z.strictObject({
     ...upstreamBase,
@@ -192,16 +234,18 @@ const upstream = z.discriminatedUnion("connector", [
     installation_id: z.string().regex(/^[0-9]{1,20}$/),
     private_key: secretReference,
   }),
-  z.strictObject({
-    ...upstreamBase,
-    connector: z.literal("api_key"),
-    api_key: secretReference,
-    header: headerName.default("Authorization"),
-    scheme: z
-      .string()
-      .regex(/^[A-Za-z]{0,20}$/)
-      .default("Bearer"),
-  }),
+  z.strictObject({ ...upstreamBase, ...apiKeyShape }),
+  z.strictObject({ ...upstreamBase, ...slackShape }),
+  z.strictObject({ ...upstreamBase, ...jwtShape }),
+  z.discriminatedUnion("grant_type", [
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...clientCredentialsShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...refreshTokenShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...linkedAccountShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...jwtBearerShape }),
+    z.strictObject({ ...upstreamBase, ...oauth2Shape, ...tokenExchangeShape }),
+  ]),
+  z.strictObject({ ...upstreamBase, ...googleOAuthShape }),
+  z.strictObject({ ...upstreamBase, ...googleServiceAccountShape }),
 ]);
 
 const server = z.strictObject({
@@ -273,6 +317,16 @@ const notify = z.strictObject({
         .describe("Where a notice without any link goes"),
       token: secretReference,
       base_url: baseUrl.default("https://slack.com/api"),
+      interactions: z
+        .strictObject({
+          signing_secret: secretReference.describe("What Slack signs with what is pressed in a message"),
+          team_id: z
+            .string()
+            .regex(/^T[A-Z0-9]{2,20}$/)
+            .describe("The only workspace whose presses count"),
+        })
+        .optional()
+        .describe("Lets an approver deny in the message itself. Nothing is approved there"),
     })
     .optional(),
   email: z
@@ -326,6 +380,7 @@ export const tenantDocumentSchema = z.strictObject({
     "Hosts whose clients need no registration: their client_id is the address of a metadata document",
   ),
   identity_providers: list(identityProvider).describe("Whose identity assertions (ID-JAG) are believed"),
+  sso: singleSignOn.optional().describe("The identity provider that people sign in with, by OpenID Connect"),
   people: list(person),
   upstreams: list(upstream),
   servers: list(server),
@@ -408,13 +463,17 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
     agents,
     servers,
     identity_providers,
+    sso,
     notify: { slack, email, webhook },
   } = document;
   const addresses: (readonly [string, string | undefined])[] = [
     ...agents.map(({ jwks_uri }, at) => [`/agents/${at}/jwks_uri`, jwks_uri] as const),
     ...servers.map(({ jwks_uri }, at) => [`/servers/${at}/jwks_uri`, jwks_uri] as const),
     ...identity_providers.map(({ jwks_uri }, at) => [`/identity_providers/${at}/jwks_uri`, jwks_uri] as const),
-    ...upstreams.map(({ base_url }, at) => [`/upstreams/${at}/base_url`, base_url] as const),
+    ...upstreams.flatMap((upstream, at) =>
+      UPSTREAM_ADDRESSES.map((name) => [`/upstreams/${at}/${name}`, addressIn(upstream, name)] as const),
+    ),
+    ["/sso/issuer", sso?.issuer],
     ["/notify/webhook/url", webhook?.url],
     ["/notify/slack/base_url", slack?.base_url],
     ["/notify/email/resend/base_url", email?.resend?.base_url],
@@ -427,6 +486,18 @@ function privateAddresses(document: TenantDocument): DocumentProblem[] {
   const { smtp } = email ?? {};
   const isPrivateSmtp = smtp !== undefined && (!isPublicHost(smtp.host) || smtp.security === "none");
   return isPrivateSmtp ? [...problems, { path: "/notify/email/smtp", message: NOT_PUBLIC }] : problems;
+}
+
+const UPSTREAM_ADDRESSES = [
+  "base_url",
+  "authorization_endpoint",
+  "token_endpoint",
+  "revocation_endpoint",
+  "authorization_server",
+];
+
+function addressIn(upstream: object, name: string): string | undefined {
+  return (upstream as { [member: string]: string | undefined })[name];
 }
 
 const NOT_PUBLIC =
@@ -471,13 +542,5 @@ function warnAssurance(
   at: number,
 ): DocumentProblem[] {
   const path = `/policies/${at}/assurance`;
-  if (!meets(OFFERED_ASSURANCE, assurance)) {
-    return [
-      {
-        path,
-        message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "passkey" is what there is.`,
-      },
-    ];
-  }
   return assurance === "link" ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }] : [];
 }

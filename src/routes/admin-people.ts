@@ -10,7 +10,7 @@ import { signingKey } from "../tenancy.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { personObject } from "./objects.ts";
 
-/** What an admin does for people: invitations to make a passkey, and taking passkeys away. */
+/** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts. */
 export const adminPeople = new Hono<App>()
   .post("/admin/people/:id/invite", async (c) => {
     const body = await readJsonObject(c.req.raw);
@@ -52,6 +52,16 @@ export const adminPeople = new Hono<App>()
     const person = c.req.param("id");
     const revoked = await personObject(c.env, issuer, person).revoke({ issuer, person }, credential_id);
     return credential_id !== undefined && revoked.length === 0 ? renderError(NOT_FOUND) : c.json({ revoked });
+  })
+  .get("/admin/people/:id/accounts", async (c) =>
+    c.json({ accounts: await personObject(c.env, c.var.tenant.issuer, c.req.param("id")).accounts() }),
+  )
+  .post("/admin/people/:id/accounts/:upstream/unlink", async (c) => {
+    const { issuer } = c.var.tenant;
+    const person = c.req.param("id");
+    const object = personObject(c.env, issuer, person);
+    const wasLinked = await object.unlinkAccount({ issuer, person }, c.req.param("upstream"), "operator");
+    return wasLinked ? c.json({ unlinked: c.req.param("upstream") }) : renderError(NOT_FOUND);
   });
 
 /** A passkey without what only a verifier needs. */

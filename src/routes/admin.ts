@@ -19,7 +19,7 @@ import { registrationOf } from "../domain/registration.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { forgetTenant, signingKey, storeSecret } from "../tenancy.ts";
+import { describeUpstreams, forgetTenant, signingKey, storeSecret } from "../tenancy.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
@@ -110,6 +110,17 @@ export const admin = new Hono<App>()
       return renderError(invalidRequest("value must be a text"));
     await storeSecret(c.env, c.var.tenant.issuer, name, value);
     return c.json({ stored: name });
+  })
+  .get("/admin/connections", async (c) =>
+    c.json({
+      upstreams: describeUpstreams(c.var.tenant),
+      connections: await tenantObject(c.env, c.var.tenant.issuer).connections(),
+    }),
+  )
+  .post("/admin/connections/:secret/retry", async (c) => {
+    const secret = c.req.param("secret");
+    const isRetried = await tenantObject(c.env, c.var.tenant.issuer).retryConnection(secret);
+    return isRetried ? c.json({ retried: secret }) : renderError(NOT_FOUND);
   })
   .get("/admin/keys", (c) => c.json({ keys: c.var.tenant.keys.map((key) => keyView(key, c)) }))
   .post("/admin/keys/rotate", async (c) => {

@@ -3,6 +3,7 @@ import { unitLine, type Labels } from "../domain/facts.ts";
 import { mayDecideNow, quorumNow } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
+import { approvingIdentity } from "../domain/sign-in.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../pages/approve-outcome.tsx";
 import type { UnitLine } from "../pages/units.tsx";
@@ -13,6 +14,7 @@ import { checkView, isSameOrigin } from "./browser-view.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
 import { page } from "./page.ts";
+import { signedInAs } from "./signed-in.ts";
 
 /** A visitor whose link holds, and the session it is about. */
 export interface Entered {
@@ -48,9 +50,17 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
   if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest)
     return err(outcome(c, { kind: "invalid_link" }));
   const { state } = viewed.value;
+  const signedIn = await signedInAs(c);
+  if (signedIn !== undefined && signedIn.person.id !== link.value.person) {
+    await session.refuse("wrong_person", { person: link.value.person, signed_in: signedIn.person.id });
+    return err(outcome(c, { kind: "wrong_person", signedIn: signedIn.person.name }));
+  }
+  const identity =
+    signedIn === undefined ? undefined : approvingIdentity(signedIn.signIn, tenant.document.sso, nowSeconds());
   const decider: Decider = {
     person: link.value.person,
-    assurance: "link",
+    assurance: identity === undefined ? "link" : "sso",
+    sign_in: identity,
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
     quorum: quorumNow(tenant, state.plan),
     permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
@@ -116,6 +126,8 @@ const OUTCOME_STATUS = {
   expired: 410,
   invalid_link: 404,
   not_permitted: 403,
+  wrong_person: 403,
+  not_signed_in: 403,
   changed: 409,
   nothing_left: 400,
   forbidden: 403,

@@ -6,9 +6,9 @@ import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
-import { meets } from "../domain/policy.ts";
-import { ok, type Result } from "../domain/result.ts";
+import { err, ok, type Result } from "../domain/result.ts";
 import type { Decider, SessionState } from "../domain/session.ts";
+import { involvesPasskey, involvesSso } from "../domain/tenant.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveReview } from "../pages/approve-review.tsx";
@@ -17,6 +17,7 @@ import { Shell } from "../pages/shell.tsx";
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import type { Form } from "../protocol/body.ts";
 import { NO_STORE } from "../protocol/wire-error.ts";
+import { signOnOrigin } from "../single-sign-on.ts";
 import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
 import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
@@ -47,7 +48,7 @@ export const approvePages = new Hono<App>()
         ? outcome(c, { kind: "counted", missing: undefined })
         : reviewPage(c, entered.value, grant, csrf);
     }
-    return page(c, view(entered.value, csrf, await obstacleOf(c, entered.value)));
+    return viewPage(c, entered.value, csrf);
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);
@@ -91,8 +92,9 @@ export const approvePages = new Hono<App>()
     if (seen === undefined) return outcome(c, { kind: "changed" });
     const proven = await prove(c, entered.value);
     if (!proven.ok) {
-      await session.refuse("passkey_not_signed", { person: decider.person });
-      return outcome(c, { kind: "not_signed", token: form.get("token") ?? "" });
+      const reason = proven.error === "not_signed" ? "passkey_not_signed" : "not_signed_in";
+      await session.refuse(reason, { person: decider.person });
+      return outcome(c, { kind: proven.error, token: form.get("token") ?? "" });
     }
     const approved = await session.approve(proven.value, { ...seen, digest });
     if (!approved.ok) return outcome(c, faultOutcome(approved.error));
@@ -160,14 +162,22 @@ function isCodeRight({ form, description }: Entered): boolean {
   return !asksForCode(state) || equalsConstantTime(letters(form.get("match_code") ?? ""), letters(setting.match_code));
 }
 
-/** Whether the link alone is not enough to approve. */
+/** Whether a passkey has to sign, besides whatever else says who is there. */
 function needsPasskey({ state }: SessionDescription): boolean {
-  return !meets("link", state.plan.assurance);
+  return involvesPasskey(state.plan.assurance);
+}
+
+/** Whether the identity provider has to have said who is there, and has not. */
+function needsSignIn({ description, decider }: Entered): boolean {
+  return involvesSso(description.state.plan.assurance) && decider.sign_in === undefined;
 }
 
 /** What the approver has to mend before this can be approved, told before they begin. */
-async function obstacleOf(c: Handling, { link, description }: Entered): Promise<Obstacle | undefined> {
+async function obstacleOf(c: Handling, entered: Entered): Promise<Obstacle | undefined> {
+  const { link, description } = entered;
+  const { sso } = c.var.tenant.tenant.document;
   if (isElsewhere(c, description)) return { kind: "other_browser" };
+  if (needsSignIn(entered)) return { kind: "sign_in", provider: sso === undefined ? "" : new URL(sso.issuer).host };
   if (!needsPasskey(description)) return undefined;
   const passkeys = await personObject(c.env, c.var.tenant.issuer, link.person).passkeys();
   if (usablePasskeys(passkeys, nowSeconds()).length > 0) return undefined;
@@ -180,11 +190,23 @@ function signingOf({ form, link }: Entered): Signing {
 }
 
 /** Who decides, as well as it is known: by a passkey's signature over this digest, where the policy asks for that. */
-async function prove(c: Handling, entered: Entered): Promise<Result<Decider, "not_signed">> {
+async function prove(c: Handling, entered: Entered): Promise<Result<Decider, "not_signed" | "not_signed_in">> {
   const { decider, description, form } = entered;
+  if (needsSignIn(entered)) return err("not_signed_in");
   if (!needsPasskey(description)) return ok(decider);
   const evidence = await provePasskey(c, signingOf(entered), form);
-  return evidence.ok ? ok({ ...decider, assurance: "passkey", evidence: evidence.value }) : evidence;
+  if (!evidence.ok) return evidence;
+  const assurance = decider.sign_in === undefined ? "passkey" : "sso+passkey";
+  return ok({ ...decider, assurance, evidence: evidence.value });
+}
+
+/** The request, and what keeps this visitor from approving it, if anything does. */
+async function viewPage(c: Handling, entered: Entered, csrf: string): Promise<Response> {
+  const obstacle = await obstacleOf(c, entered);
+  const { sso } = c.var.tenant.tenant.document;
+  const leadsTo =
+    obstacle?.kind === "sign_in" && sso !== undefined ? await signOnOrigin(c.env, c.var.tenant, sso) : undefined;
+  return page(c, view(entered, csrf, obstacle), 200, leadsTo);
 }
 
 function view({ form, link, approverName, description }: Entered, csrf: string, obstacle: Obstacle | undefined): Child {

@@ -16,6 +16,7 @@ import { AuthorizeWait } from "../pages/authorize-wait.tsx";
 import { parseForm, readForm, type Form } from "../protocol/body.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { invalidRequest, NO_STORE, type WireError } from "../protocol/wire-error.ts";
+import { narrowingAt } from "../tenancy.ts";
 import { judgeAuthorization, type AuthorizationFault, type JudgedAuthorization } from "./authorization.ts";
 import { checkView, csrfToken, isSameOrigin, startView, viewDigest } from "./browser-view.ts";
 import { clientError } from "./client.ts";
@@ -37,7 +38,11 @@ export const authorize = new Hono<App>()
     if (!begun.ok) return refusal(c, begun.error);
     const { judged, client, query } = begun.value;
     const { request, details, codeFlow } = judged;
-    const labels = labelsFor(c.var.tenant.tenant, { client_id: client.id, authorization_details: details });
+    const labels = labelsFor(
+      c.var.tenant.tenant,
+      { client_id: client.id, authorization_details: details },
+      narrowingAt,
+    );
     return page(
       c,
       <AuthorizeBegin

@@ -7,6 +7,7 @@ import type { CallPermit } from "../durable/session-commands.ts";
 import type { Challenge } from "../protocol/dpop.ts";
 import { limitError } from "../protocol/limit-error.ts";
 import { headersFromUpstream, headersToUpstream } from "../protocol/proxy-headers.ts";
+import { dropEchoes, injectCredential } from "../protocol/upstream-credential.ts";
 import { deny, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
 import { ByteMeter } from "./byte-meter.ts";
@@ -110,10 +111,12 @@ async function forward(
 ): Promise<Response> {
   const outbound = outboundOf(c.var.tenant);
   const remainingMs = (permit.ends_at - nowSeconds()) * 1000;
+  const { credential } = permit;
+  const call = await injectCredential(upstream.base_url + pathAndQuery, c.req.method, credential, nowSeconds());
   const answered = await outbound.stream({
-    url: upstream.base_url + pathAndQuery,
+    url: call.url,
     method: c.req.method,
-    headers: headersToUpstream(c.req.raw.headers, permit.credential),
+    headers: headersToUpstream(c.req.raw.headers, call.headers),
     body: meter.request(),
     signal: meter.signal,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
@@ -140,7 +143,7 @@ async function forward(
     await response.body?.cancel();
     return renderError(refusal);
   }
-  const headers = headersFromUpstream(response.headers);
+  const headers = dropEchoes(headersFromUpstream(response.headers), credential);
   headers.set("dpop-nonce", freshNonce(c, "resource"));
   if (response.body === null) {
     meter.end();
@@ -191,6 +194,12 @@ function callError(
         error: "upstream_unauthorized",
         description: "the upstream refused to issue a credential for this session",
       };
+    case "upstream_broken":
+      return UPSTREAM_BROKEN;
+    case "not_linked":
+      return deny("account_not_linked", "the person this session works for has no account linked at this upstream");
+    case "upstream_withheld":
+      return deny("upstream_withheld", "the upstream gave Stint less than was granted, and this call needs the rest");
     case "upstream_misconfigured":
       return { ...UNAVAILABLE, description: "the upstream is not fully configured; its operator must mend it" };
     default:
@@ -213,4 +222,9 @@ const UPSTREAM_UNAVAILABLE: WireError = {
   status: 502,
   error: "upstream_unavailable",
   description: "the upstream did not answer properly; nothing was retried",
+};
+const UPSTREAM_BROKEN: WireError = {
+  status: 502,
+  error: "upstream_broken",
+  description: "Stint's connection to the upstream is broken; its operator must renew it",
 };

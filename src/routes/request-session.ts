@@ -3,21 +3,24 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
+import { linkables } from "../domain/linked-account.ts";
 import { labelsFor } from "../domain/labels.ts";
 import { registrationOf } from "../domain/registration.ts";
-import { judgeAsk, type AskFault } from "../domain/policy.ts";
+import { judgeAsk, type AskFault, type JudgedAsk } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import type { NotifyChannels } from "../domain/tenant.ts";
 import type { AdmitFault } from "../durable/agent.ts";
 import type { SessionSetting } from "../durable/session-store.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import { narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
-import { agentObject, sessionObject } from "./objects.ts";
+import { agentObject, personObject, sessionObject } from "./objects.ts";
 import { freshNonce } from "./proof.ts";
 
 /** What is asked for, whichever door it came through. */
@@ -60,13 +63,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
-  const judged = judgeAsk(tenant, {
-    clientId: client.id,
-    details: ask.authorization_details,
-    expiresInSeconds: ask.expires_in,
-    user,
-    approver,
-  });
+  const judged = await judge(c, ask);
   if (!judged.ok) {
     const used = await agent.consume(identity, oneTime);
     if (!used.ok) return err({ kind: "not_admitted", fault: { reason: used.error } });
@@ -100,16 +97,35 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     plan: judged.value.plan,
     setting: {
       issuer,
-      labels: labelsFor(tenant, request, history),
+      labels: labelsFor(tenant, request, narrowingAt, history),
       match_code: code,
       owner: registrationOf(tenant, client.id)?.owner,
       browser: ask.browser,
     },
-    channels: Object.entries(tenant.document.notify)
-      .filter(([, channel]) => channel !== undefined)
-      .map(([name]) => name),
+    channels: channelsOf(tenant.document.notify),
   });
   return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
+}
+
+/** By the trust policy, and by whether the person it works for has linked the accounts that it would use. */
+async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, AskFault>> {
+  const { issuer, tenant } = c.var.tenant;
+  const { client, authorization_details: details, expires_in: expiresInSeconds, user, approver } = ask;
+  const judged = judgeAsk(tenant, { clientId: client.id, details, expiresInSeconds, user, approver });
+  if (!judged.ok || user === undefined) return judged;
+  const needed = linkables(tenant).filter(({ upstream }) =>
+    details.some((detail) => detail.type === "upstream_access" && detail.upstream === upstream.id),
+  );
+  if (needed.length === 0) return judged;
+  const linked = await personObject(c.env, issuer, user).accounts();
+  const missing = needed.find(({ upstream: { id } }) => !linked.some(({ upstream }) => upstream === id));
+  return missing === undefined ? judged : err({ reason: "not_linked", upstream: missing.upstream.id });
+}
+
+/** How approvers are told. Without any, a request waits in their inbox. */
+function channelsOf(notify: NotifyChannels): string[] {
+  const configured = Object.entries(notify).flatMap(([name, channel]) => (channel === undefined ? [] : [name]));
+  return configured.length === 0 ? ["inbox"] : configured;
 }
 
 /** What a client that will poll is told of a session that waits, CIBA Core §7.3, and the code to compare. */

@@ -1,25 +1,28 @@
 import { until } from "../../demo/until.ts";
 import type { SoftAuthenticator, Tweaks } from "./authenticator.ts";
+import { CookieJar } from "./cookie-jar.ts";
 import type { World } from "../../demo/world.ts";
 
 /** A page as the broker answered it. */
 export interface Page {
   readonly status: number;
   readonly html: string;
+  /** Where it sends the browser, if it does. */
+  readonly location: string | null;
 }
 
 /** An approver without a browser: posts the same forms that the pages hold, with a cookie jar. */
 export class Approver {
   readonly #issuer: string;
   readonly token: string;
-  #cookie: string;
+  readonly cookies: CookieJar;
   #fields = new Map<string, string>();
 
   /** @param cookie what the browser holds already, where it was here before */
   constructor(issuer: string, token: string, cookie = "") {
     this.#issuer = issuer;
     this.token = token;
-    this.#cookie = cookie;
+    this.cookies = new CookieJar(cookie);
   }
 
   /** Opens the link that a person was sent by Slack. */
@@ -88,21 +91,21 @@ export class Approver {
   async post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}): Promise<Page> {
     const response = await fetch(this.#issuer + path, {
       method: "POST",
+      redirect: "manual",
       headers: {
         "content-type": "application/x-www-form-urlencoded",
-        cookie: this.#cookie,
+        cookie: this.cookies.header,
         origin: this.#issuer,
         ...headers,
       },
       body: new URLSearchParams(fields).toString(),
     });
-    const set = response.headers.get("set-cookie");
-    if (set !== null) this.#cookie = set.split(";", 1)[0] ?? "";
+    this.cookies.keep(response);
     const html = await response.text();
     const found = readFields(html);
     // A page that only reports something has no decision to carry on.
     if (found.has("csrf")) this.#fields = found;
-    return { status: response.status, html };
+    return { status: response.status, html, location: response.headers.get("location") };
   }
 }
 

@@ -16,6 +16,8 @@ export interface Tweaks {
   /** After the authenticator data. */
   readonly trailing?: Buffer;
   readonly crossOrigin?: boolean;
+  /** Whom the passkey says it is of. */
+  readonly userHandle?: string;
 }
 
 const USER_PRESENT = 1;
@@ -85,6 +87,7 @@ export class SoftAuthenticator {
       clientDataJSON: clientData.toString("base64url"),
       authenticatorData: authData.toString("base64url"),
       signature: signature.toString("base64url"),
+      ...(tweaks.userHandle === undefined ? {} : { userHandle: tweaks.userHandle }),
     });
   }
 

@@ -1,0 +1,69 @@
+import type { CompiledTenant } from "./compiled-tenant.ts";
+import { cutOffKey, type CutOffs } from "./cut-off.ts";
+import { parseDuration } from "./duration.ts";
+import type { Identity, Person, Role, SingleSignOn } from "./tenant.ts";
+
+/** How long a browser stays signed in, in seconds. For a decision, `sso.max_age` counts besides. */
+export const SIGN_IN_SECONDS = 8 * 3600;
+
+/** Who an identity provider says is there, OpenID Connect Core §2. */
+export interface VerifiedIdentity extends Identity {
+  /** When they proved it, epoch seconds. */
+  readonly auth_time: number;
+  /** How, in the provider's words. */
+  readonly acr?: string | undefined;
+}
+
+/** How somebody signed in in one browser. */
+export interface SignIn {
+  /** Epoch seconds. */
+  readonly at: number;
+  readonly how: { readonly by: "passkey" } | { readonly by: "sso"; readonly identity: VerifiedIdentity };
+  /** The roles it was worth: those of the document that the provider's groups bear out. */
+  readonly roles: readonly Role[];
+}
+
+/** The person of an identity. An address is none: it is given to others in time, and unverified at some providers. */
+export function personOf(tenant: CompiledTenant, { issuer, subject }: Identity): Person | undefined {
+  return tenant.document.people.find(({ identities }) =>
+    identities.some((identity) => identity.issuer === issuer && identity.subject === subject),
+  );
+}
+
+/** A person's roles, without those that the provider's groups do not bear out. */
+export function rolesBorneOut({ roles }: Person, sso: SingleSignOn, groups: readonly string[]): Role[] {
+  return roles.filter((role) => {
+    const demanded = sso.roles[role];
+    return demanded === undefined || demanded.some((group) => groups.includes(group));
+  });
+}
+
+/** Whether a browser is still signed in. */
+export function holdsStill({ at }: SignIn, person: string, cutOffs: CutOffs, now: number): boolean {
+  const cutOff = Math.max(
+    cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0,
+    cutOffs[cutOffKey({ kind: "tenant" })] ?? 0,
+  );
+  return now < at + SIGN_IN_SECONDS && at > cutOff;
+}
+
+/** The identity that a sign-in proves well enough to approve by, if it does: fresh, by today's provider, as an approver. */
+export function approvingIdentity(
+  { how, roles }: SignIn,
+  sso: SingleSignOn | undefined,
+  now: number,
+): VerifiedIdentity | undefined {
+  if (sso === undefined || how.by !== "sso" || !roles.includes("approver")) return undefined;
+  const { identity } = how;
+  if (identity.issuer !== sso.issuer || !isAcceptable(sso, identity.acr)) return undefined;
+  return now <= identity.auth_time + maxAgeSeconds(sso) ? identity : undefined;
+}
+
+/** Whether the provider says that it looked closely enough. */
+export function isAcceptable({ acr_values }: SingleSignOn, acr: string | undefined): boolean {
+  return acr_values.length === 0 || (acr !== undefined && acr_values.includes(acr));
+}
+
+export function maxAgeSeconds({ max_age }: SingleSignOn): number {
+  return parseDuration(max_age) ?? 0;
+}

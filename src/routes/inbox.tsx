@@ -1,0 +1,91 @@
+import { Hono } from "hono";
+import { isSessionId } from "../domain/ids.ts";
+import { unitsOf } from "../domain/access.ts";
+import { linkables } from "../domain/linked-account.ts";
+import { unitLine } from "../domain/facts.ts";
+import { Inbox, type InboxItem } from "../pages/inbox.tsx";
+import { Onward } from "../pages/onward.tsx";
+import { readForm, type Form } from "../protocol/body.ts";
+import { outcome } from "./approval-visit.tsx";
+import { checkView, csrfToken, isSameOrigin, startView } from "./browser-view.ts";
+import type { App, Handling } from "./http.ts";
+import { personObject, sessionObject, tenantObject } from "./objects.ts";
+import { page } from "./page.ts";
+import { signInPage } from "./sign-in.tsx";
+import { signedInAs, type SignedIn } from "./signed-in.ts";
+
+/** Requests and sessions that one page shows; the rest come as these are decided. */
+const MAX_SHOWN = 30;
+
+/**
+ * What waits for the person who is signed in. Nothing is decided here: each request leads to its own
+ * approval page, by the same link that was sent, and is judged there like any other visit.
+ */
+export const inbox = new Hono<App>()
+  .get("/inbox", (c) => page(c, <Onward heading="Your inbox" action="/inbox/view" />))
+  .post("/inbox/view", async (c) => {
+    if (!isSameOrigin(c)) return outcome(c, { kind: "forbidden" });
+    const signedIn = await signedInAs(c);
+    return signedIn === undefined ? signInPage(c, "inbox") : inboxPage(c, signedIn);
+  })
+  .post("/inbox/open", async (c) => {
+    const form = await readForm(c.req.raw);
+    const signedIn = form.ok && isSameOrigin(c) ? await signedInAs(c) : undefined;
+    if (!form.ok || signedIn === undefined) return outcome(c, { kind: "forbidden" });
+    if (checkView(c, form.value.get("csrf"), signedIn.digest) === undefined) return outcome(c, { kind: "forbidden" });
+    return openSession(c, signedIn, form.value);
+  });
+
+async function openSession(c: Handling, { person }: SignedIn, form: Form): Promise<Response> {
+  const sessionId = form.get("session") ?? "";
+  const link = isSessionId(sessionId)
+    ? await sessionObject(c.env, c.var.tenant.issuer, sessionId).link(person.id)
+    : undefined;
+  if (link === undefined) return outcome(c, { kind: "invalid_link" });
+  const action = link.isActive ? "/approve/watch" : "/approve/view";
+  return page(c, <Onward heading="Opening it" action={action} fields={{ token: link.token }} />);
+}
+
+async function inboxPage(c: Handling, { person, digest }: SignedIn): Promise<Response> {
+  const { issuer } = c.var.tenant;
+  const [waiting, working] = await Promise.all([
+    personObject(c.env, issuer, person.id).waiting(),
+    tenantObject(c.env, issuer).activeSessionsOf(person.id),
+  ]);
+  const [requests, sessions] = await Promise.all([
+    Promise.all(waiting.slice(0, MAX_SHOWN).map((id) => itemOf(c, id, person.id, "pending"))),
+    Promise.all(working.slice(0, MAX_SHOWN).map((id) => itemOf(c, id, person.id, "active"))),
+  ]);
+  return page(
+    c,
+    <Inbox
+      personName={person.name}
+      csrf={csrfToken(c, startView(c), digest)}
+      waiting={requests.filter((item) => item !== undefined)}
+      working={sessions.filter((item) => item !== undefined)}
+      hidden={Math.max(0, waiting.length - MAX_SHOWN)}
+      hasAccounts={linkables(c.var.tenant.tenant).length > 0}
+    />,
+  );
+}
+
+/** A session as its list has it, if it still is what the list says. */
+async function itemOf(
+  c: Handling,
+  sessionId: string,
+  personId: string,
+  status: "pending" | "active",
+): Promise<InboxItem | undefined> {
+  const viewed = await sessionObject(c.env, c.var.tenant.issuer, sessionId).view(personId);
+  if (!viewed.ok || viewed.value.state.status !== status) return undefined;
+  const { state, setting } = viewed.value;
+  const { labels } = setting;
+  const details = state.status === "active" ? state.grant.authorization_details : state.request.authorization_details;
+  return {
+    sessionId,
+    agentName: labels.agent_name,
+    lines: details.flatMap(unitsOf).map((unit) => unitLine(unit, labels)),
+    task: state.request.task.title,
+    until: state.status === "active" ? state.grant.expires_at : state.request_expires_at,
+  };
+}
