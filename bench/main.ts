@@ -39,7 +39,7 @@ async function bench(requests: number): Promise<void> {
   const broker = await startBroker({
     tenants: [document],
     port: Number(new URL(issuer).port),
-    secrets: { KEY: "k", SLACK: "s" },
+    secrets: { KEY: "bench-upstream-key", SLACK: "s" },
   });
   try {
     const agent = new StintClient(issuer, "bench", key, await newProofKey());

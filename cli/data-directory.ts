@@ -21,6 +21,8 @@ export interface DataDirectory {
   readonly path: string;
   /** base64url of 32 bytes each. */
   readonly kek: string;
+  /** The key-encryption key before this one, until nothing needs it any more. */
+  readonly oldKek: string | undefined;
   readonly adminKey: string;
 }
 
@@ -36,9 +38,31 @@ export function openDataDirectory(path: string): DataDirectory {
       `${join(path, "kek")} is missing. What this broker has stored is sealed under it: restore the file, or start with an empty --data directory.`,
     );
   }
-  const directory = { path, kek: key(join(path, "kek")), adminKey: key(join(path, "admin-key")) };
+  const old = join(path, "kek.old");
+  const directory = {
+    path,
+    kek: key(join(path, "kek")),
+    oldKek: existsSync(old) ? readKey(old) : undefined,
+    adminKey: key(join(path, "admin-key")),
+  };
   if (fresh) writeNew(join(path, "initialised"), new Date().toISOString());
   return directory;
+}
+
+/**
+ * Puts a new key-encryption key in the place of the old one, which stays beside it. Cut off anywhere, it
+ * leaves a pair that opens everything, and can be done again.
+ */
+export function replaceKek(path: string): void {
+  const [file, old] = [join(path, "kek"), join(path, "kek.old")];
+  if (!existsSync(file)) throw new CliError(`${path} is not a broker's data directory (no kek in it); pass --data`);
+  const current = readKey(file);
+  if (existsSync(old) && readKey(old) !== current)
+    throw new CliError(
+      `${old} is there: finish the last change first. Run stint keys rotate for every tenant, then remove that file.`,
+    );
+  writeNew(old, current);
+  writeNew(file, randomBytes(KEY_BYTES).toString("base64url"));
 }
 
 /** The admin token of a tenant, derived from a data directory's key. */

@@ -13,6 +13,7 @@ import { revokeCommand } from "./commands/revoke.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { upstreamsCommand } from "./commands/upstreams.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
 
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   apply: applyCommand,
   secrets: secretsCommand,
+  upstreams: upstreamsCommand,
   sessions: sessionsCommand,
   revoke: revokeCommand,
   receipt: receiptCommand,

@@ -10,6 +10,9 @@ const good = {
   STINT_ENV_SECRETS: '{"https://a.test":["API_KEY","STINT_KEK"]}',
   API_KEY: "value",
 };
+const drawn = (step: number): string =>
+  Buffer.from(Array.from({ length: 32 }, (_, at) => (at * step + 200) % 256)).toString("base64url");
+const random = drawn(89);
 const env = (changes: Record<string, unknown> = {}) => ({ ...good, ...changes }) as never;
 
 describe("readConfig (Y07, Y08, FL)", () => {
@@ -20,11 +23,21 @@ describe("readConfig (Y07, Y08, FL)", () => {
     });
   });
 
+  it("takes keys that were drawn at random for issuers that others can reach", () => {
+    const keys = { STINT_KEK: random, STINT_ADMIN_KEY: drawn(53), STINT_ORIGINS: "https://stint.acme.com" };
+    expect(readConfig(env(keys))).toMatchObject({ ok: true });
+  });
+
   it.each([
     ["no key", { STINT_KEK: undefined }],
     ["an empty key", { STINT_KEK: "" }],
     ["a short key", { STINT_KEK: "abc" }],
     ["a placeholder", { STINT_KEK: Buffer.alloc(32).toString("base64url") }],
+    ["a test key where others can reach it (Y08)", { STINT_ORIGINS: "https://stint.acme.example" }],
+    ["a test key where others can reach one tenant", { STINT_ORIGINS: "https://a.test https://stint.acme.com" }],
+    ["a test key for the admin alone", { STINT_KEK: random, STINT_ORIGINS: "https://stint.acme.com" }],
+    ["a broken key of before", { STINT_KEK_OLD: "abc" }],
+    ["the admin key as the one of before", { STINT_KEK_OLD: good.STINT_ADMIN_KEY }],
     ["no admin key", { STINT_ADMIN_KEY: undefined }],
     ["one key for both", { STINT_ADMIN_KEY: good.STINT_KEK }],
     ["no tenant", { STINT_ORIGINS: "" }],

@@ -1,8 +1,9 @@
 import { shippedCatalogue } from "./catalogues/index.ts";
 import { connectorFor } from "./connectors/index.ts";
 import { createOutbound, type Outbound } from "./connectors/outbound.ts";
-import { environmentSecret, requireConfig, type BrokerConfig } from "./config.ts";
-import { seal, unseal } from "./crypto/seal.ts";
+import { environmentSecret, readKeks, requireConfig, type BrokerConfig } from "./config.ts";
+import type { KekRing } from "./crypto/kek.ts";
+import { seal, sealedVersion, unseal, type SealContext } from "./crypto/seal.ts";
 import {
   currentKey,
   generateSigningKeys,
@@ -12,6 +13,7 @@ import {
   type SigningKey,
 } from "./crypto/signing-key.ts";
 import { compileTenant, type CompiledTenant } from "./domain/compiled-tenant.ts";
+import { newTenantKey, openVault, type Vault } from "./crypto/vault.ts";
 import type { CutOffs } from "./domain/cut-off.ts";
 import type { NarrowingAt } from "./domain/labels.ts";
 import { objectName } from "./domain/ids.ts";
@@ -32,6 +34,10 @@ export interface TenantContext {
   readonly configVersion: number;
   readonly tenant: CompiledTenant;
   readonly keys: readonly SigningKey[];
+  /** What handles, nonces and codes are derived from. */
+  readonly root: Uint8Array;
+  /** What seals and opens what the tenant keeps. */
+  readonly vault: Vault;
   readonly cutOffs: CutOffs;
 }
 
@@ -63,18 +69,51 @@ async function refresh(env: Env, issuer: string, known: TenantContext | undefine
   const object = env.TENANT.getByName(objectName(issuer));
   let snapshot = await object.snapshot(known?.revision);
   if (snapshot === undefined && known !== undefined) return known;
-  const { kek } = requireConfig(env);
-  const missing = KEY_USES.filter((use) => snapshot?.keys.every((key) => key.use !== use) ?? true);
-  if (missing.length > 0) {
-    const now = Math.floor(Date.now() / 1000);
-    await object.adoptKeys(issuer, await generateSigningKeys(kek, issuer, missing, now));
+  const ring = await requireKeks(env);
+  if (snapshot?.tenantKeys.length === 0) {
+    const { current } = ring;
+    const first = (["derive", "seal"] as const).map((purpose) => newTenantKey(current, issuer, purpose, 1));
+    await object.adoptTenantKeys(await Promise.all(first));
     snapshot = await object.snapshot();
   }
   if (snapshot === undefined) throw new Error("a tenant without a snapshot");
-  return open(requireConfig(env), issuer, snapshot);
+  const vault = await openTenantKeys(ring, issuer, snapshot);
+  const missing = KEY_USES.filter((use) => snapshot?.keys.every((key) => key.use !== use) ?? true);
+  if (missing.length > 0) {
+    const now = Math.floor(Date.now() / 1000);
+    await object.adoptKeys(issuer, await generateSigningKeys(vault, issuer, missing, now));
+    snapshot = await object.snapshot();
+  }
+  if (snapshot === undefined) throw new Error("a tenant without a snapshot");
+  return open(requireConfig(env), issuer, snapshot, vault);
 }
 
-async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapshot): Promise<TenantContext> {
+/** The key-encryption keys, or a fault that the operator finds in the log. */
+export async function requireKeks(env: Env): Promise<KekRing> {
+  const ring = await readKeks(env);
+  if (ring.ok) return ring.value;
+  log("config.invalid", { reason: ring.error });
+  throw new Error("the key-encryption key is not to be had");
+}
+
+/** Opens a tenant's own keys. That they do not open is the operator's to mend, and never a reason to make others. */
+async function openTenantKeys(ring: KekRing, issuer: string, { tenantKeys }: TenantSnapshot): Promise<Vault> {
+  const opened = await openVault(ring, issuer, tenantKeys);
+  if ("vault" in opened) return opened.vault;
+  const held = [ring.current.id, ...(ring.old === undefined ? [] : [ring.old.id])].join(" and ");
+  log("tenant.keys_do_not_open", {
+    issuer,
+    reason: `this tenant's data needs ${opened.unknown_kek}; STINT_KEK and STINT_KEK_OLD hold ${held}`,
+  });
+  throw new Error("the tenant's keys do not open");
+}
+
+async function open(
+  config: BrokerConfig,
+  issuer: string,
+  snapshot: TenantSnapshot,
+  vault: Vault,
+): Promise<TenantContext> {
   // Read by the schema again: what was stored before a member existed gets that member's default.
   const document: TenantDocument = tenantDocumentSchema.parse(
     snapshot.document === undefined ? { issuer } : JSON.parse(snapshot.document),
@@ -85,22 +124,11 @@ async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapsh
     revision: snapshot.revision,
     configVersion: snapshot.configVersion,
     tenant: compileTenant(document, shippedCatalogue).tenant,
-    keys: await openKeys(config, issuer, snapshot),
+    keys: await Promise.all(snapshot.keys.map((key) => openSigningKey(vault, issuer, key))),
+    root: vault.root,
+    vault,
     cutOffs: snapshot.cutOffs,
   };
-}
-
-/** Opens the stored keys. That they do not open is the operator's to mend, and never a reason to make others. */
-async function openKeys(config: BrokerConfig, issuer: string, { keys }: TenantSnapshot): Promise<SigningKey[]> {
-  try {
-    return await Promise.all(keys.map((key) => openSigningKey(config.kek, issuer, key)));
-  } catch (fault) {
-    log("tenant.keys_do_not_open", {
-      issuer,
-      reason: "STINT_KEK is not the key that this tenant's data was sealed under",
-    });
-    throw fault;
-  }
 }
 
 /** The key that signs a kind of token now: the newest of its use. */
@@ -110,16 +138,30 @@ export function signingKey(context: TenantContext, use: KeyUse): SigningKey {
   return key;
 }
 
+/** Opens a sealed value. A key that this isolate has not heard of yet is asked for first. */
+export async function openSealed(env: Env, context: SealContext, sealed: string): Promise<string | undefined> {
+  const { vault } = await loadTenant(env, context.issuer);
+  if (vault.keys.has(sealedVersion(sealed) ?? 0)) return unseal(vault, context, sealed);
+  forgetTenant(context.issuer);
+  return unseal((await loadTenant(env, context.issuer)).vault, context, sealed);
+}
+
 /** Reads a secret that the tenant's document refers to: from the sealed store, else from the environment. */
 export async function readSecret(env: Env, issuer: string, name: string): Promise<string | undefined> {
   const sealed = await env.TENANT.getByName(objectName(issuer)).sealedSecret(name);
   if (sealed === undefined) return environmentSecret(env, issuer, name);
-  return unseal(requireConfig(env).kek, { issuer, kind: "secret", name }, sealed);
+  return openSealed(env, { issuer, kind: "secret", name }, sealed);
+}
+
+/** Seals a secret under its name, for {@link openSealed}. */
+export async function sealSecret(env: Env, issuer: string, name: string, value: string): Promise<string> {
+  const { vault } = await loadTenant(env, issuer);
+  return seal(vault, { issuer, kind: "secret", name }, value);
 }
 
 /** Puts a secret into the sealed store. Nothing readable ever comes back out of it. */
 export async function storeSecret(env: Env, issuer: string, name: string, value: string): Promise<void> {
-  const sealed = await seal(requireConfig(env).kek, { issuer, kind: "secret", name }, value);
+  const sealed = await sealSecret(env, issuer, name, value);
   await env.TENANT.getByName(objectName(issuer)).putSecret(name, sealed);
 }
 

@@ -202,7 +202,9 @@ describe("bytes of a session", () => {
   it("are never more than the limit, of many answers at once", async () => {
     const session = await limited({ bytes: 200 * KILOBYTE });
     world.echo.answer = () => ({ status: 200, body: "x".repeat(20 * KILOBYTE) });
-    const answers = await Promise.all(Array.from({ length: 30 }, () => session.call()));
+    // One that is broken off before its head was on its way has no status.
+    const broken = { status: 0, text: "", cut: true };
+    const answers = await Promise.all(Array.from({ length: 30 }, () => session.call().catch(() => broken)));
     const passed = answers.reduce((sum, { status, text }) => sum + (status === 200 ? text.length : 0), 0);
     expect(passed).toBeLessThanOrEqual(200 * KILOBYTE);
     // Whoever asks first finds that there is enough.

@@ -128,7 +128,7 @@ function startWorkerd(
       STINT_ENV_SECRETS: JSON.stringify(named),
       STINT_ALLOW_PRIVATE_NETWORK: String(allowPrivateNetwork),
     },
-    secrets: ["STINT_KEK", "STINT_ADMIN_KEY", ...present],
+    secrets: ["STINT_KEK", "STINT_ADMIN_KEY", ...(directory.oldKek === undefined ? [] : ["STINT_KEK_OLD"]), ...present],
   });
   const file = join(directory.path, "workerd.capnp");
   writeFileSync(file, config, { mode: 0o600 });
@@ -138,6 +138,7 @@ function startWorkerd(
     env: {
       PATH: process.env["PATH"] ?? "",
       STINT_KEK: directory.kek,
+      ...(directory.oldKek === undefined ? {} : { STINT_KEK_OLD: directory.oldKek }),
       STINT_ADMIN_KEY: directory.adminKey,
       ...Object.fromEntries(present.map((name) => [name, process.env[name]])),
     },

@@ -1,5 +1,9 @@
+import type { EchoWatch } from "../domain/echo-watch.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { CallClock, type CallTimes } from "./call-clock.ts";
+import { relayBody, type BodyFault } from "./relayed-body.ts";
+import { sendBody } from "./sent-body.ts";
 
 /** Why a call did not succeed. Carries no address and no content, so that it may be logged. */
 export type OutboundFault = { readonly kind: "refused_address" | "timeout" | "too_large" | "network" };
@@ -18,13 +22,24 @@ export interface TextRequest extends OutboundRequest {
   readonly body?: string;
 }
 
-export interface StreamRequest extends OutboundRequest {
-  readonly body: ReadableStream | null;
-  /** How long the whole exchange may take, bodies included, in milliseconds. */
-  readonly totalDeadlineMs: number;
-  /** Breaks the call off. A body that only ended early would look whole to the upstream. */
-  readonly signal: AbortSignal;
+export interface StreamRequest extends OutboundRequest, CallTimes {
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** The length of the body, where its sender said it; more than `maxBytes` is not sent. */
+  readonly bodyLength: number | undefined;
+  /** What the body of the answer may not hold. */
+  readonly watch: EchoWatch;
+  /** Called once, when the exchange is over: with what broke the answer, if something did. */
+  readonly onEnd: (fault?: BodyFault) => void;
 }
+
+export type StreamFault =
+  | OutboundFault
+  /** The exchange took too long; or it was ended by its signal. */
+  | { readonly kind: "overdue" | "ended" }
+  /** The caller's own body broke off, or was too large. */
+  | { readonly kind: "body_broken" | "body_too_large" }
+  /** The answer holds what it may not, or is encoded so that nobody can tell. */
+  | { readonly kind: "credential_echoed" | "undecodable" };
 
 export interface TextResponse {
   readonly status: number;
@@ -36,8 +51,8 @@ export interface TextResponse {
 export interface Outbound {
   /** Makes a call of our own; deadline and cap cover the body. */
   text(request: TextRequest): Promise<Result<TextResponse, OutboundFault>>;
-  /** Passes a call on and its answer back, both streaming. */
-  stream(request: StreamRequest): Promise<Result<Response, OutboundFault>>;
+  /** Passes a call on and its answer back, both streaming. Nothing is tried twice. */
+  stream(request: StreamRequest): Promise<Result<Response, StreamFault>>;
 }
 
 export interface OutboundLimits {
@@ -61,7 +76,7 @@ export function createOutbound(limits: OutboundLimits): Outbound {
         const response = await fetch(url, {
           method,
           headers,
-          redirect: "manual",
+          ...NEITHER_FOLLOWED_NOR_KEPT,
           signal,
           ...(body === undefined ? {} : { body }),
         });
@@ -74,25 +89,70 @@ export function createOutbound(limits: OutboundLimits): Outbound {
       }
     },
     async stream(request) {
-      if (!mayCall(request.url, limits)) return err({ kind: "refused_address" });
-      const { url, method, headers, body, deadlineMs, totalDeadlineMs, maxBytes } = request;
-      const abort = new AbortController();
-      request.signal.addEventListener("abort", () => abort.abort());
-      const whole = setTimeout(() => abort.abort(), totalDeadlineMs);
-      const head = setTimeout(() => abort.abort(), Math.min(deadlineMs, totalDeadlineMs));
-      try {
-        const response = await fetch(url, { method, headers, body, redirect: "manual", signal: abort.signal });
-        clearTimeout(head);
-        if (response.body === null) clearTimeout(whole);
-        const capped = response.body?.pipeThrough(capBytes(maxBytes, () => clearTimeout(whole))) ?? null;
-        return ok(new Response(capped, { status: response.status, headers: response.headers }));
-      } catch {
-        clearTimeout(head);
-        clearTimeout(whole);
-        return err({ kind: abort.signal.aborted ? "timeout" : "network" });
-      }
+      const answer = mayCall(request.url, limits) ? await relay(request) : err({ kind: "refused_address" as const });
+      if (!answer.ok) request.onEnd();
+      return answer;
     },
   };
+}
+
+async function relay(request: StreamRequest): Promise<Result<Response, StreamFault>> {
+  const { url, method, headers, maxBytes, watch, onEnd } = request;
+  if ((request.bodyLength ?? 0) > maxBytes) return err({ kind: "body_too_large" });
+  const clock = new CallClock(request);
+  const moved = (): void => clock.moved();
+  const sent = request.body === null ? undefined : sendBody(request.body, request.bodyLength, maxBytes, moved);
+  void (sent?.done ?? Promise.resolve(true)).then((isWhole) => isWhole && clock.expectHead());
+  const giveUp = async (response: Response | undefined, kind: StreamFault["kind"]) => {
+    clock.stop();
+    await response?.body?.cancel().catch(() => undefined);
+    return err({ kind: clock.fault ?? sent?.fault() ?? kind });
+  };
+  let response: Response;
+  try {
+    const body = sent?.readable ?? null;
+    response = await fetch(url, { method, headers, body, ...NEITHER_FOLLOWED_NOR_KEPT, signal: clock.signal });
+  } catch {
+    return giveUp(undefined, "network");
+  }
+  clock.headArrived();
+  const { status } = response;
+  if (status < 200 || status > 599) return giveUp(response, "network");
+  if (!isDecoded(response)) return giveUp(response, "undecodable");
+  if (response.body === null || BODILESS.has(status)) {
+    clock.stop();
+    onEnd();
+    await response.body?.cancel();
+    return ok(new Response(null, { status, headers: response.headers }));
+  }
+  const relayed = await relayBody(response.body, {
+    watch,
+    maxBytes,
+    signal: clock.signal,
+    moved,
+    onEnd(fault) {
+      clock.stop();
+      onEnd(fault);
+    },
+  });
+  if (relayed.ok) return ok(new Response(relayed.value, { status, headers: response.headers }));
+  clock.stop();
+  return err({ kind: clock.fault ?? (relayed.error === "broken" ? "network" : relayed.error) });
+}
+
+/** Statuses that have no body. A server that sends one all the same is not listened to. */
+const BODILESS = new Set([204, 205, 304]);
+
+/**
+ * A redirect would carry the credential elsewhere. A cache between here and there would show one
+ * caller's answer to another: it cannot know that a key in a header of the upstream's own matters.
+ */
+const NEITHER_FOLLOWED_NOR_KEPT = { redirect: "manual", cache: "no-store" } as const;
+
+/** Whether what we read is what was meant: the runtime undoes these two, and passes any other as it is. */
+function isDecoded({ headers }: Response): boolean {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  return ["", "identity", "gzip", "br"].includes(encoding);
 }
 
 /** Whether an address may be called at all. */
@@ -115,17 +175,4 @@ async function readCapped(response: Response, maxBytes: number): Promise<string 
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-/** Passes bytes on until there are too many, then breaks the stream: a cut answer must not look whole. */
-function capBytes(maxBytes: number, onEnd: () => void): TransformStream<Uint8Array, Uint8Array> {
-  let size = 0;
-  return new TransformStream({
-    transform(chunk, controller) {
-      size += chunk.byteLength;
-      if (size > maxBytes) controller.error(new RangeError("the answer is larger than its cap"));
-      else controller.enqueue(chunk);
-    },
-    flush: onEnd,
-  });
 }

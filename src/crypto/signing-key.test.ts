@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { importKek } from "./kek.ts";
 import {
   currentKey,
   generateSigningKeys,
@@ -7,14 +8,22 @@ import {
   verifyOwnToken,
   type SigningKey,
 } from "./signing-key.ts";
+import { newTenantKey, openVault, type Vault } from "./vault.ts";
 
-const ROOT_KEY = new Uint8Array(32).map((_, at) => at);
 const ISSUER = "https://stint.test";
+const makeVault = async (): Promise<Vault> => {
+  const kek = await importKek(crypto.getRandomValues(new Uint8Array(32)));
+  const keys = [await newTenantKey(kek, ISSUER, "derive", 1), await newTenantKey(kek, ISSUER, "seal", 1)];
+  const opened = await openVault({ current: kek }, ISSUER, keys);
+  if (!("vault" in opened)) throw new Error(opened.unknown_kek);
+  return opened.vault;
+};
+const vault = await makeVault();
 const NOW = 1_800_000_000;
 
 async function makeKey(changes: Partial<SigningKey> = {}): Promise<SigningKey> {
-  const [sealed] = await generateSigningKeys(ROOT_KEY, ISSUER, ["access_token"], NOW);
-  return { ...(await openSigningKey(ROOT_KEY, ISSUER, sealed!)), ...changes };
+  const [sealed] = await generateSigningKeys(vault, ISSUER, ["access_token"], NOW);
+  return { ...(await openSigningKey(vault, ISSUER, sealed!)), ...changes };
 }
 
 describe("signing keys (group Y)", () => {
@@ -43,10 +52,10 @@ describe("signing keys (group Y)", () => {
     expect(currentKey(keys, "receipt", NOW)).toBeUndefined();
   });
 
-  it("opens for its tenant and root key alone", async () => {
-    const [sealed] = await generateSigningKeys(ROOT_KEY, ISSUER, ["access_token"], NOW);
-    await expect(openSigningKey(ROOT_KEY, "https://other.test", sealed!)).rejects.toThrow("does not open");
-    await expect(openSigningKey(new Uint8Array(32), ISSUER, sealed!)).rejects.toThrow("does not open");
-    await expect(openSigningKey(ROOT_KEY, ISSUER, { ...sealed!, use: "receipt" })).rejects.toThrow("does not open");
+  it("opens for its tenant and vault alone", async () => {
+    const [sealed] = await generateSigningKeys(vault, ISSUER, ["access_token"], NOW);
+    await expect(openSigningKey(vault, "https://other.test", sealed!)).rejects.toThrow("does not open");
+    await expect(openSigningKey(await makeVault(), ISSUER, sealed!)).rejects.toThrow("does not open");
+    await expect(openSigningKey(vault, ISSUER, { ...sealed!, use: "receipt" })).rejects.toThrow("does not open");
   });
 });

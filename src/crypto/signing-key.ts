@@ -3,6 +3,7 @@ import type { PublicJwk } from "../domain/tenant.ts";
 import { newId } from "./random.ts";
 import { isSignedBy, readJws, signJws, type JsonObject } from "./jws.ts";
 import { seal, unseal } from "./seal.ts";
+import type { Vault } from "./vault.ts";
 
 /**
  * What a key signs. Each kind of token has a key of its own, so that none can stand in for another
@@ -77,16 +78,16 @@ export interface SigningKey {
 
 /** Makes keys for these uses, sealed. */
 export function generateSigningKeys(
-  root: Uint8Array,
+  vault: Vault,
   issuer: string,
   uses: readonly KeyUse[],
   signsFrom: number,
 ): Promise<SealedSigningKey[]> {
-  return Promise.all(uses.map((use) => generateSigningKey(root, issuer, use, signsFrom)));
+  return Promise.all(uses.map((use) => generateSigningKey(vault, issuer, use, signsFrom)));
 }
 
 async function generateSigningKey(
-  root: Uint8Array,
+  vault: Vault,
   issuer: string,
   use: KeyUse,
   signsFrom: number,
@@ -98,19 +99,19 @@ async function generateSigningKey(
     kid,
     use,
     public_jwk: { ...((await exportJWK(publicKey)) as PublicJwk), kid, alg: "ES256", use: "sig" },
-    sealed_private_jwk: await seal(root, context, JSON.stringify(await exportJWK(privateKey))),
+    sealed_private_jwk: await seal(vault, context, JSON.stringify(await exportJWK(privateKey))),
     signs_from: signsFrom,
   };
 }
 
-/** Opens a stored key. Throws when the root key is not the one it was sealed under. */
-export async function openSigningKey(root: Uint8Array, issuer: string, key: SealedSigningKey): Promise<SigningKey> {
+/** Opens a stored key. Throws when it was altered, or sealed under a key that the vault does not hold. */
+export async function openSigningKey(vault: Vault, issuer: string, key: SealedSigningKey): Promise<SigningKey> {
   const opened = await unseal(
-    root,
+    vault,
     { issuer, kind: "signing_key", name: `${key.use} ${key.kid}` },
     key.sealed_private_jwk,
   );
-  if (opened === undefined) throw new Error(`signing key ${key.kid} does not open: is STINT_KEK the right one?`);
+  if (opened === undefined) throw new Error(`signing key ${key.kid} does not open`);
   return {
     kid: key.kid,
     use: key.use,

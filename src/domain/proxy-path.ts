@@ -112,11 +112,12 @@ const METHOD_OVERRIDE = /^_+method$/i;
 /**
  * Judges a query string (without `?`) and returns it unchanged: no name twice, none that carries a
  * credential, nothing but ASCII and upper-case percent-encoding of valid UTF-8 without NUL. Some
- * readers part a query at `;` as well, so it may only stand in it encoded.
+ * readers part a query at `;` as well, and a URL parser would encode an apostrophe after it was judged,
+ * so these may only stand in it encoded.
  */
 export function canonicalQuery(query: string): Result<string, "not_canonical" | "forbidden_parameter"> {
   if (query.length > MAX_PATH_LENGTH) return err("not_canonical");
-  if (!/^(?:[A-Za-z0-9\-._~!$'()*+,:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
+  if (!/^(?:[A-Za-z0-9\-._~!$()*+,:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
   const names = new Set<string>();
   for (const pair of query === "" ? [] : query.split("&")) {
     let name: string;

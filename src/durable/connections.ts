@@ -1,7 +1,6 @@
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import type { Outbound } from "../connectors/outbound.ts";
 import { requestToken, toConnectorFault, type TokenFault } from "../connectors/token-endpoint.ts";
-import { seal } from "../crypto/seal.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import type { EventData } from "./journal.ts";
@@ -23,9 +22,9 @@ export interface ConnectionRow {
 /** What the connections may use of the object they live in. */
 export interface ConnectionsHost {
   readonly storage: DurableObjectStorage;
-  readonly kek: Uint8Array;
+  /** Seals a token under its name. */
+  readonly seal: (name: string, token: string) => Promise<string>;
   readonly outbound: Outbound;
-  readonly issuer: () => string;
   readonly readSecret: (name: string) => Promise<string | undefined>;
   readonly sealedSecret: (name: string) => string | undefined;
   /** Keeps a sealed secret under its name, inside the caller's transaction. */
@@ -142,11 +141,8 @@ export class Connections {
     sealedBefore: string | undefined,
     refresh_token: string | undefined,
   ): Promise<void> {
-    const { storage, kek, issuer, sealedSecret, writeSecret, record } = this.#host;
-    const sealed =
-      refresh_token === undefined
-        ? undefined
-        : await seal(kek, { issuer: issuer(), kind: "secret", name }, refresh_token);
+    const { storage, seal, sealedSecret, writeSecret, record } = this.#host;
+    const sealed = refresh_token === undefined ? undefined : await seal(name, refresh_token);
     storage.transactionSync(() => {
       // Where the operator stored another token meanwhile, theirs stays.
       if (sealed !== undefined && sealedSecret(name) === sealedBefore) {

@@ -82,10 +82,9 @@ export class LeaseStore {
     return this.#select("WHERE status = 'held'").map(toHeld);
   }
 
-  /** Keeps what an upstream gave from being used again, until it is taken back; answers those leases. */
-  withdraw(upstream: string): HeldLease[] {
-    this.#sql.exec("UPDATE lease SET sealed_credential = NULL WHERE upstream = ? AND status = 'held'", upstream);
-    return this.held().filter((lease) => lease.upstream === upstream);
+  /** Keeps what an upstream gave from being used again, until it is taken back. */
+  withdraw(leaseId: string): void {
+    this.#sql.exec("UPDATE lease SET sealed_credential = NULL WHERE lease_id = ? AND status = 'held'", leaseId);
   }
 
   get(leaseId: string): HeldLease | undefined {

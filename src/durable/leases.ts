@@ -1,7 +1,7 @@
 import { connectorFor } from "../connectors/index.ts";
 import type { ConnectorFault, Description, IssuedToken, Minted } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
-import { seal, unseal } from "../crypto/seal.ts";
+import { seal } from "../crypto/seal.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import type { AccessUnit, UpstreamAccess } from "../domain/access.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
@@ -11,7 +11,7 @@ import { ID_PREFIXES, objectName } from "../domain/ids.ts";
 import type { LinkedUpstream } from "../domain/upstream.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { loadTenant, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
+import { loadTenant, openSealed, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
 import type { HeldLease } from "./lease-store.ts";
 import type { SessionBooks } from "./session-books.ts";
 
@@ -40,6 +40,8 @@ interface Rest {
   readonly seconds: number;
   readonly fault: LeaseFault;
 }
+/** A session mints no oftener than this for one upstream because that refuses what it gave, in seconds. */
+const MIN_LEASE_SECONDS = 60;
 
 /**
  * The upstream credentials of one session: reserve (transaction) → ask the upstream → hold
@@ -61,12 +63,12 @@ export class Leases {
     this.#books = books;
   }
 
-  /** The credential for a call that the session has already let through. */
+  /** The credential for a call that the session has already let through, and the lease it belongs to. */
   async credentialFor(
     upstream: string,
     units: readonly AccessUnit[],
     grant: Grant,
-  ): Promise<Result<Credential, LeaseFault>> {
+  ): Promise<Result<{ credential: Credential; lease_id: string }, LeaseFault>> {
     const held = this.#books.leases.usable(upstream, this.#books.now(), grant.expires_at);
     const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
     if (!lease.ok) return lease;
@@ -74,7 +76,20 @@ export class Leases {
     const opened = await this.#open(lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
     if (this.#books.current().status !== "active") return err("ended");
-    return opened === undefined ? err("upstream_misconfigured") : ok(readCredential(opened));
+    if (opened === undefined) return err("upstream_misconfigured");
+    return ok({ credential: JSON.parse(opened) as Credential, lease_id: lease.value.lease_id });
+  }
+
+  /**
+   * The upstream no longer takes a credential: the next call mints anew. Not one that was minted just
+   * now: an upstream that refuses everything is not asked for another at every call.
+   */
+  distrust(leaseId: string): void {
+    const lease = this.#books.leases.get(leaseId);
+    const now = this.#books.now();
+    if (lease === undefined || lease.minted_at + MIN_LEASE_SECONDS > now) return;
+    this.#books.leases.withdraw(leaseId);
+    this.#books.queueRevocation(leaseId);
   }
 
   /** Takes a lease back at its upstream. Answers what became of it, or undefined to try again later. */
@@ -122,9 +137,9 @@ export class Leases {
     });
     if (configured === undefined) return this.#giveUp(leaseId, upstreamId, "upstream_misconfigured");
     const minted = await this.#ask(configured, grant, context);
-    if (!minted.ok) return this.#failed(leaseId, upstreamId, minted.error, context);
+    if (!minted.ok) return this.#failed(leaseId, upstreamId, minted.error);
     this.#resting.delete(upstreamId);
-    const lease = await this.#hold(leaseId, upstreamId, minted.value, context);
+    const lease = await this.#hold(leaseId, upstreamId, minted.value);
     if (this.#books.current().status === "active") return ok(lease);
     await this.#takeBackNow(leaseId);
     return err("ended");
@@ -165,7 +180,11 @@ export class Leases {
   /** Stops using what an upstream gave, and takes it back. What it gives from now on is another matter. */
   retire(upstream: string): void {
     this.#storage.transactionSync(() => {
-      for (const { lease_id } of this.#books.leases.withdraw(upstream)) this.#books.queueRevocation(lease_id);
+      for (const lease of this.#books.leases.held()) {
+        if (lease.upstream !== upstream) continue;
+        this.#books.leases.withdraw(lease.lease_id);
+        this.#books.queueRevocation(lease.lease_id);
+      }
     });
   }
 
@@ -174,16 +193,15 @@ export class Leases {
     leaseId: string,
     upstream: string,
     { credential, handle, ends, expiresAt, scopes }: Minted,
-    context: TenantContext,
     isUsable = true,
   ): Promise<HeldLease> {
     const lease: HeldLease = {
       lease_id: leaseId,
       upstream,
       sealed_credential: isUsable
-        ? await sealPart(context, leaseId, "credential", JSON.stringify(credential))
+        ? await this.#seal(upstream, leaseId, "credential", JSON.stringify(credential))
         : undefined,
-      sealed_handle: await sealPart(context, leaseId, "handle", handle),
+      sealed_handle: await this.#seal(upstream, leaseId, "handle", handle),
       ends,
       expires_at: expiresAt,
       minted_at: this.#books.now(),
@@ -204,18 +222,13 @@ export class Leases {
     return lease;
   }
 
-  async #failed(
-    leaseId: string,
-    upstream: string,
-    fault: ConnectorFault,
-    context: TenantContext,
-  ): Promise<Result<never, LeaseFault>> {
+  async #failed(leaseId: string, upstream: string, fault: ConnectorFault): Promise<Result<never, LeaseFault>> {
     switch (fault.kind) {
       case "answer_lost":
         this.close(leaseId, { fate: "unknown" });
         return this.#rest(upstream, "upstream_unavailable");
       case "too_wide":
-        await this.#hold(leaseId, upstream, fault.minted, context, false);
+        await this.#hold(leaseId, upstream, fault.minted, false);
         await this.#takeBackNow(leaseId);
         return this.#rest(upstream, "upstream_refused");
       case "upstream_unavailable":
@@ -277,31 +290,21 @@ export class Leases {
     return loadTenant(this.#env, this.#books.store.setting().issuer);
   }
 
+  async #seal(upstream: string, leaseId: string, part: string, plaintext: string): Promise<string> {
+    const { vault, issuer } = await this.#context();
+    return seal(vault, { issuer, kind: "lease", name: `${upstream} ${leaseId} ${part}` }, plaintext);
+  }
+
   async #open(lease: HeldLease, part: "credential" | "handle"): Promise<string | undefined> {
-    const { config, issuer } = await this.#context();
+    const { issuer } = this.#books.store.setting();
     const sealed = part === "credential" ? lease.sealed_credential : lease.sealed_handle;
-    if (sealed === undefined) return undefined;
-    return unseal(config.kek, { issuer, kind: "lease", name: `${lease.lease_id} ${part}` }, sealed);
+    const name = `${lease.upstream} ${lease.lease_id} ${part}`;
+    return sealed === undefined ? undefined : openSealed(this.#env, { issuer, kind: "lease", name }, sealed);
   }
 }
 
 function describe({ upstream }: CompiledUpstream): Description {
   return connectorFor(upstream).describe(upstream);
-}
-
-function sealPart(
-  { config, issuer }: TenantContext,
-  leaseId: string,
-  part: string,
-  plaintext: string,
-): Promise<string> {
-  return seal(config.kek, { issuer, kind: "lease", name: `${leaseId} ${part}` }, plaintext);
-}
-
-/** A credential that an earlier release sealed has no `kind`, and stands in a header. */
-function readCredential(text: string): Credential {
-  const credential = JSON.parse(text) as Credential;
-  return "kind" in credential ? credential : { kind: "header", ...(credential as { header: string; value: string }) };
 }
 
 /** All that the session was granted at this upstream: one credential serves the whole session. */

@@ -3,11 +3,10 @@ import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { revokeToken, type TokenEndpointContext } from "../connectors/token-endpoint.ts";
 import { requireConfig } from "../config.ts";
-import { seal, unseal } from "../crypto/seal.ts";
 import { asRefreshing, withinConsent, type LinkedAccount } from "../domain/linked-account.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { LinkedUpstream } from "../domain/upstream.ts";
-import { readSecret } from "../tenancy.ts";
+import { openSealed, readSecret, sealSecret } from "../tenancy.ts";
 import { Connections } from "./connections.ts";
 import type { EventData } from "./journal.ts";
 import type { Outbox } from "./outbox.ts";
@@ -49,9 +48,8 @@ export class LinkedAccounts {
     const { env, storage, identity, now } = host;
     this.#connections = new Connections({
       storage,
-      kek: requireConfig(env).kek,
+      seal: (name, token) => sealSecret(env, identity().issuer, name, token),
       outbound: this.#context().outbound,
-      issuer: () => identity().issuer,
       readSecret: (name) => this.#readSecret(name),
       sealedSecret: (name) => this.#rows().find((row) => this.#secretOf(row.upstream) === name)?.sealed,
       writeSecret: (name, sealed) => this.#replace(name, sealed),
@@ -88,7 +86,8 @@ export class LinkedAccounts {
     const consent = await redeemConsent(upstream, asked, link, answer, this.#context());
     if (!consent.ok) return consent;
     const { refresh_token, scope } = consent.value;
-    const sealed = await this.#seal(upstream.id, refresh_token);
+    const { env, identity } = this.#host;
+    const sealed = await sealSecret(env, identity().issuer, this.#secretOf(upstream.id), refresh_token);
     this.#host.storage.transactionSync(() => {
       this.#forget(upstream.id);
       this.#sql.exec(
@@ -193,15 +192,9 @@ export class LinkedAccounts {
     return `account ${upstream} ${this.#host.identity().person}`;
   }
 
-  #seal(upstream: string, token: string): Promise<string> {
-    const { issuer } = this.#host.identity();
-    return seal(requireConfig(this.#host.env).kek, { issuer, kind: "secret", name: this.#secretOf(upstream) }, token);
-  }
-
   #unseal(upstream: string, sealed: string): Promise<string | undefined> {
-    const { issuer } = this.#host.identity();
-    const about = { issuer, kind: "secret", name: this.#secretOf(upstream) } as const;
-    return unseal(requireConfig(this.#host.env).kek, about, sealed);
+    const { env, identity } = this.#host;
+    return openSealed(env, { issuer: identity().issuer, kind: "secret", name: this.#secretOf(upstream) }, sealed);
   }
 
   async #readSecret(name: string): Promise<string | undefined> {

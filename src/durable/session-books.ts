@@ -3,6 +3,7 @@ import { cutOffKey } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
+import { Bell } from "./bell.ts";
 import { Journal, type EventData } from "./journal.ts";
 import { LeaseStore } from "./lease-store.ts";
 import { OneTimeStore } from "./one-time.ts";
@@ -29,6 +30,8 @@ export class SessionBooks {
   readonly outbox: Outbox;
   readonly leases: LeaseStore;
   readonly usage: UsageStore;
+  /** Rung when the session or one of its tokens is taken away. */
+  readonly takenAway = new Bell();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -95,6 +98,7 @@ export class SessionBooks {
     this.queue("index:ended", "index");
     this.queue("settle", "settle");
     this.queueReceipt();
+    this.takenAway.ring();
   }
 
   queueRevocation(leaseId: string): void {

@@ -111,8 +111,17 @@ export interface CallPermit {
   readonly credential: Credential;
   /** Bytes that may pass without asking again. */
   readonly reserved_bytes: number;
+  readonly lease_id: string;
   /** When the session ends, epoch seconds: nothing may be delivered after it. */
   readonly ends_at: number;
+}
+
+/** What an upstream did with the credential that it was shown: refused it, or showed it again. */
+export interface UpstreamMisdeed {
+  readonly kind: "credential_refused" | "credential_echoed";
+  readonly jti: string;
+  readonly upstream: string;
+  readonly lease_id: string;
 }
 
 /** One thing that happened in a session, as far as it says anything to a human. */

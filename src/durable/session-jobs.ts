@@ -55,6 +55,8 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
         return await told(payload["channel"] as Channel, payload["person"] ?? "", context);
       case "revoke_lease":
         return await revokeLease(payload["lease_id"] ?? "", job.attempts, context);
+      case "flag":
+        return await flag(payload["upstream"] ?? "", context);
       case "receipt":
         return await receipt(context);
       default:
@@ -93,6 +95,12 @@ async function settle(context: JobContext): Promise<JobOutcome> {
     verdict: state.status === "pending" ? undefined : state.decision?.verdict,
     units: state.status === "pending" ? [] : (state.grant?.authorization_details ?? []).flatMap(unitsOf),
   });
+  return DONE;
+}
+
+/** Marks an upstream that showed our credential, for whoever operates the tenant. */
+async function flag(upstream: string, { env, books }: JobContext): Promise<JobOutcome> {
+  await env.TENANT.getByName(objectName(books.store.setting().issuer)).flagUpstream(upstream);
   return DONE;
 }
 

@@ -48,11 +48,14 @@ import type {
   ReserveCommand,
   SessionDescription,
   Standing,
+  UpstreamMisdeed,
   UseFault,
 } from "./session-commands.ts";
 
 /** Events that a watching approver is shown. */
 const MAX_ACTIVITY = 30;
+/** How long one question whether the session is over waits for its end: what an object has not been told shows in the next. */
+const WATCH_MS = 5000;
 /** How long the answer to an agent's last call may wait for upstreams to take credentials back. */
 const CLOSING_WAIT_MS = 5000;
 
@@ -224,7 +227,7 @@ export class Session extends DurableObject<Env> {
     if (!credential.ok) await this.settle(command.upstream, reservedBytes, 0);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
-    return ok({ credential: credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
+    return ok({ ...credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
   }
 
   /** Reserves more bytes for a request that was let through, and answers how many. */
@@ -236,6 +239,27 @@ export class Session extends DurableObject<Env> {
   /** Says how many bytes a request passed of those that were reserved for it. */
   async settle(upstream: string, reservedBytes: number, passedBytes: number): Promise<void> {
     if (this.#opened) await this.#transactTogether(() => this.#metering.settle(upstream, reservedBytes, passedBytes));
+  }
+
+  /**
+   * Waits until a token of this session is worth nothing any more, at most {@link WATCH_MS}, and
+   * answers whether it is: whoever passes a long stream on asks again and again.
+   */
+  async isOver(token: PresentedToken, standing: Standing): Promise<boolean> {
+    const isOver = (): boolean => !this.#opened || !this.#books.live(token, standing).ok;
+    if (isOver()) return true;
+    await this.#books.takenAway.wait(WATCH_MS);
+    return isOver();
+  }
+
+  /** An upstream did what it should not with the session's credential. */
+  async reportUpstream({ kind, ...about }: UpstreamMisdeed): Promise<void> {
+    if (!this.#opened) return;
+    await this.#transact(() => {
+      this.#books.record(`upstream.${kind}`, about);
+      if (kind === "credential_refused") this.#leases.distrust(about.lease_id);
+      else this.#books.queue(`flag:${about.upstream}`, "flag", { upstream: about.upstream });
+    });
   }
 
   /** Records a refusal that was decided before the session was asked: a call outside the token, a renewal. */
@@ -323,6 +347,7 @@ export class Session extends DurableObject<Env> {
         return;
       }
       if (this.#books.store.revokeToken(jti)) this.#books.record("token.revoked", { jti });
+      this.#books.takenAway.ring();
     });
   }
 

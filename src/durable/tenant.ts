@@ -1,17 +1,20 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
+import type { WrappedKey } from "../crypto/vault.ts";
 import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
 import { addColumn } from "./add-column.ts";
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
-import { environmentSecret, requireConfig } from "../config.ts";
-import { unseal } from "../crypto/seal.ts";
+import { requireConfig } from "../config.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
+import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
+import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
@@ -22,6 +25,7 @@ export interface TenantSnapshot {
   /** The tenant's document as canonical JSON; undefined until one is applied. */
   readonly document: string | undefined;
   readonly keys: readonly SealedSigningKey[];
+  readonly tenantKeys: readonly WrappedKey[];
   readonly cutOffs: CutOffs;
 }
 
@@ -46,6 +50,8 @@ export class Tenant extends DurableObject<Env> {
   readonly #documents: RemoteDocuments;
   readonly #connections: Connections;
   readonly #keys = new KeyStore(this.#sql);
+  readonly #tenantKeys = new TenantKeyStore(this.#sql);
+  readonly #flags = new UpstreamFlags(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -62,19 +68,20 @@ export class Tenant extends DurableObject<Env> {
     addColumn(this.#sql, "session", "approved_by", "TEXT NOT NULL DEFAULT ''");
     addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
     KeyStore.createTables(this.#sql);
+    TenantKeyStore.createTables(this.#sql);
+    UpstreamFlags.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
     Connections.createTables(this.#sql);
-    const { allowPrivateNetwork, origins, kek } = requireConfig(env);
+    const { allowPrivateNetwork, origins } = requireConfig(env);
     const outbound = createOutbound({ allowPrivateNetwork, ownOrigins: origins });
     this.#documents = new RemoteDocuments(outbound);
     this.#connections = new Connections({
       storage: ctx.storage,
-      kek,
       outbound,
-      issuer: () => this.#issuer(),
-      readSecret: (name) => this.#readSecret(name),
+      seal: (name, token) => sealSecret(env, this.#issuer(), name, token),
+      readSecret: (name) => readSecret(env, this.#issuer(), name),
       sealedSecret: (name) => this.sealedSecret(name),
       writeSecret: (name, sealed) => this.#writeSecret(name, sealed),
       record: (type, data) => this.#journal.append(type, data, this.#now()),
@@ -98,6 +105,7 @@ export class Tenant extends DurableObject<Env> {
       configVersion: config?.version ?? 0,
       document: config?.document,
       keys,
+      tenantKeys: this.#tenantKeys.all(),
       cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
     };
   }
@@ -111,16 +119,54 @@ export class Tenant extends DurableObject<Env> {
     });
   }
 
+  /** Takes the tenant's own first keys, unless another isolate was first. */
+  adoptTenantKeys(keys: readonly WrappedKey[]): void {
+    this.ctx.storage.transactionSync(() => {
+      for (const key of keys.filter(({ purpose }) => !this.#tenantKeys.has(purpose))) this.#tenantKeys.add(key);
+      this.#bump();
+    });
+  }
+
+  /**
+   * Seals with a new key from now on, and keeps all of them wrapped as they are given here. One
+   * transaction: a crash leaves either the old wrapping or the new, and both open meanwhile.
+   *
+   * @param kek the public name of the key that wraps them
+   */
+  async renewTenantKeys(next: WrappedKey, rewrapped: readonly WrappedKey[], kek: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      const now = this.#now();
+      for (const key of rewrapped) this.#tenantKeys.rewrap(key);
+      if (this.#tenantKeys.add(next)) {
+        this.#tenantKeys.succeed(next, now);
+        this.#journal.append("data_key.created", { version: next.version, kek, rewrapped: rewrapped.length }, now);
+      }
+      this.#bump();
+    });
+    await this.#scheduleFeed();
+  }
+
+  /** What is still sealed under another key than this version. */
+  sealedUnderOthers(version: number): SealedRow[] {
+    return this.#tenantKeys.sealedUnderOthers(version);
+  }
+
+  /** Puts values in the place of the same under older keys, and drops the keys that this frees. */
+  reseal(rows: readonly ResealedRow[]): void {
+    this.ctx.storage.transactionSync(() => {
+      for (const row of rows) this.#tenantKeys.reseal(row);
+      this.#tenantKeys.removeUnneeded(this.#longestSessionSeconds(), this.#now());
+      this.#bump();
+    });
+  }
+
   /** Lets new keys take over when they begin to sign; the old ones verify on for as long as they must. */
   async rotateKeys(keys: readonly SealedSigningKey[]): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#keys.removeOutlived(this.#now());
-      const { longest } = this.#sql
-        .exec<{ longest: number | null }>("SELECT max(longest_session_seconds) AS longest FROM config")
-        .one();
       for (const key of keys) {
         this.#addKey(key);
-        this.#keys.succeed(key, longest ?? 0);
+        this.#keys.succeed(key, this.#longestSessionSeconds());
       }
       this.#bump();
     });
@@ -239,6 +285,29 @@ export class Tenant extends DurableObject<Env> {
     return isRetried;
   }
 
+  /** Marks an upstream that showed the credential it was given. */
+  async flagUpstream(upstream: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      if (this.#flags.raise(upstream, this.#now()))
+        this.#journal.append("upstream.flagged", { upstream, reason: "credential_echoed" }, this.#now());
+    });
+    await this.#scheduleFeed();
+  }
+
+  flaggedUpstreams(): UpstreamFlag[] {
+    return this.#flags.all();
+  }
+
+  async clearUpstream(upstream: string): Promise<boolean> {
+    const cleared = this.ctx.storage.transactionSync(() => {
+      if (!this.#flags.clear(upstream)) return false;
+      this.#journal.append("upstream.cleared", { upstream }, this.#now());
+      return true;
+    });
+    await this.#scheduleFeed();
+    return cleared;
+  }
+
   /** A document that a client or an identity provider publishes, as text. */
   remoteDocument(url: string, maxBytes: number, isConfigured: boolean): Promise<Result<string, RemoteFault>> {
     return this.#documents.read(url, maxBytes, isConfigured);
@@ -312,11 +381,12 @@ export class Tenant extends DurableObject<Env> {
     return this.#sql.exec<{ issuer: string }>("SELECT issuer FROM about").one().issuer;
   }
 
-  async #readSecret(name: string): Promise<string | undefined> {
-    const sealed = this.sealedSecret(name);
-    const issuer = this.#issuer();
-    if (sealed === undefined) return environmentSecret(this.env, issuer, name);
-    return unseal(requireConfig(this.env).kek, { issuer, kind: "secret", name }, sealed);
+  /** What any document that was ever applied allowed at most. */
+  #longestSessionSeconds(): number {
+    const { longest } = this.#sql
+      .exec<{ longest: number | null }>("SELECT max(longest_session_seconds) AS longest FROM config")
+      .one();
+    return longest ?? 0;
   }
 
   #writeSecret(name: string, sealed: string): void {

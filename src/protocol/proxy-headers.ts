@@ -1,6 +1,10 @@
+import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
+
 /**
  * What passes the proxy toward an upstream. A list of what may pass, not of what may not: whatever
  * nobody thought of stays out, credentials, cookies, overrides and forwarding headers among it.
+ * `Range` stays out as well: an answer that is fetched in slices shows the credential in slices, each
+ * too short to be recognised.
  */
 const TO_UPSTREAM = new Set([
   "accept",
@@ -12,7 +16,6 @@ const TO_UPSTREAM = new Set([
   "if-unmodified-since",
   "idempotency-key",
   "prefer",
-  "range",
   "x-github-api-version",
   "notion-version",
   "stripe-version",
@@ -27,8 +30,6 @@ const TO_UPSTREAM = new Set([
 const FROM_UPSTREAM = new Set([
   "content-type",
   "content-language",
-  "content-range",
-  "accept-ranges",
   "etag",
   "last-modified",
   "link",
@@ -65,6 +66,36 @@ export function headersToUpstream(request: Headers, credential: Readonly<Record<
   headers.set("accept-encoding", "identity");
   for (const [name, value] of Object.entries(credential)) headers.set(name, value);
   return headers;
+}
+
+/** Headers that say how the body is to be read; one that is said twice is read by each reader as it likes. */
+const SAID_ONCE = ["content-type", "content-length"];
+
+/** Whether a request says such a thing twice: what came in two lines arrives here joined by a comma. */
+export function isAmbiguous(request: Headers): boolean {
+  return SAID_ONCE.some((name) => request.get(name)?.includes(",") === true);
+}
+
+/**
+ * Where an upstream points to, as the caller may follow it: under the proxy, so that it is judged like
+ * any other call.
+ *
+ * @param from the address that was called
+ * @param baseUrl the upstream's own; what lies elsewhere is nothing
+ * @param proxyUrl the upstream's place under the proxy
+ */
+export function proxiedLocation(
+  location: string | null,
+  from: string,
+  { baseUrl, proxyUrl }: { readonly baseUrl: string; readonly proxyUrl: string },
+): string | undefined {
+  if (location === null || !URL.canParse(location, from)) return undefined;
+  const { href } = new URL(location, from);
+  if (!href.startsWith(`${baseUrl}/`)) return undefined;
+  const [path = "", ...queries] = href.slice(baseUrl.length).split("?");
+  const query = canonicalQuery(queries.join("?"));
+  if (!canonicalPath(path).ok || !query.ok) return undefined;
+  return `${proxyUrl}${path}${query.value === "" ? "" : `?${query.value}`}`;
 }
 
 /** The headers that the caller sees. */

@@ -34,6 +34,11 @@ export async function injectCredential(
   }
 }
 
+/** What an upstream could show again: what it was sent, with its scheme. */
+export function shownAs(credential: Credential): string {
+  return credential.kind === "dpop" ? credential.token : credential.value;
+}
+
 /** The secret itself, without the scheme that stands before it. */
 function secretOf(credential: Credential): string {
   if (credential.kind === "dpop") return credential.token;

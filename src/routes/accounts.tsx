@@ -66,23 +66,23 @@ function linkableAt(c: Handling, id: string | undefined): Linkable | undefined {
 }
 
 async function begin(c: Handling, { person, linkable }: Visit): Promise<Response> {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const beginner = beginnerOf(viewDigest(startView(c)), person.id);
-  const attempt = beginAttempt(config.kek, issuer, beginner, linkable.upstream.id, nowSeconds());
+  const attempt = beginAttempt(root, issuer, beginner, linkable.upstream.id, nowSeconds());
   const address = await linkAddress(c.env, c.var.tenant, linkable, attempt);
   if (!address.ok) return outcome(c, { kind: "unavailable" });
   return c.body(null, 303, { ...NO_STORE, location: address.value.href });
 }
 
 async function finish(c: Handling, { person }: SignedIn, form: Form): Promise<Response> {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const answer = new URLSearchParams(form.get("answer") ?? "");
   const state = answer.get("state") ?? "";
   const linkable = linkableAt(c, form.get("upstream"));
   const view = viewOf(c);
   if (linkable === undefined || view === undefined) return outcome(c, { kind: "forbidden" });
   const { upstream } = linkable;
-  const resumed = resumeAttempt(config.kek, issuer, beginnerOf(viewDigest(view), person.id), state, nowSeconds());
+  const resumed = resumeAttempt(root, issuer, beginnerOf(viewDigest(view), person.id), state, nowSeconds());
   if (resumed === undefined) return outcome(c, { kind: "forbidden" });
   if (purposeOf(state) !== upstream.id) return outcome(c, { kind: "mixed_up" });
   const linked = await personObject(c.env, issuer, person.id).linkAccount({

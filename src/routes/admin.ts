@@ -19,8 +19,10 @@ import { registrationOf } from "../domain/registration.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { describeUpstreams, forgetTenant, signingKey, storeSecret } from "../tenancy.ts";
+import { describeUpstreams, forgetTenant, loadTenant, signingKey, storeSecret } from "../tenancy.ts";
+import { kekState, renewTenantKeys } from "../tenant-keys.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
+import { adminUpstreams } from "./admin-upstreams.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
 
@@ -28,6 +30,8 @@ const MAX_REASON_LENGTH = 200;
 /** A tenant document with hundreds of agents and their keys; a row of SQLite holds twice as much. */
 const MAX_DOCUMENT_BYTES = 1_048_576;
 const MAX_SECRET_LENGTH = 20_000;
+/** Among the keys to rotate: those that seal what is kept, instead of signing. */
+const DATA_KEY = "data";
 
 /** The operator's surface, for whoever holds this tenant's admin token. */
 export const admin = new Hono<App>()
@@ -122,28 +126,35 @@ export const admin = new Hono<App>()
     const isRetried = await tenantObject(c.env, c.var.tenant.issuer).retryConnection(secret);
     return isRetried ? c.json({ retried: secret }) : renderError(NOT_FOUND);
   })
-  .get("/admin/keys", (c) => c.json({ keys: c.var.tenant.keys.map((key) => keyView(key, c)) }))
+  .get("/admin/keys", async (c) => {
+    const { issuer, keys, vault } = c.var.tenant;
+    const kek = await kekState(c.env, issuer);
+    return c.json({ keys: keys.map((key) => keyView(key, c)), data_key: { version: vault.version, kek } });
+  })
   .post("/admin/keys/rotate", async (c) => {
     const body = await readJsonObject(c.req.raw);
     if (!body.ok) return renderError(body.error);
     const { use } = body.value;
-    if (use !== undefined && !KEY_USES.includes(use as KeyUse))
-      return renderError(invalidRequest(`use is one of ${KEY_USES.join(", ")}`));
-    const uses = use === undefined ? KEY_USES : [use as KeyUse];
-    const { issuer, config } = c.var.tenant;
+    if (use !== undefined && use !== DATA_KEY && !KEY_USES.includes(use as KeyUse))
+      return renderError(invalidRequest(`use is one of ${[...KEY_USES, DATA_KEY].join(", ")}`));
+    const uses = KEY_USES.filter((one) => use === undefined || use === one);
+    const { issuer } = c.var.tenant;
+    const data_key = use === undefined || use === DATA_KEY ? await renewTenantKeys(c.env, issuer) : undefined;
+    const { vault } = await loadTenant(c.env, issuer);
     const made = await Promise.all(
-      uses.map((one) => generateSigningKeys(config.kek, issuer, [one], nowSeconds() + KEY_LIVES[one].publishSeconds)),
+      uses.map((one) => generateSigningKeys(vault, issuer, [one], nowSeconds() + KEY_LIVES[one].publishSeconds)),
     );
     await tenantObject(c.env, issuer).rotateKeys(made.flat());
     forgetTenant(issuer);
-    return c.json({ created: made.flat().map((key) => ({ kid: key.kid, use: key.use, signs_from: key.signs_from })) });
+    const created = made.flat().map(({ kid, use: of, signs_from }) => ({ kid, use: of, signs_from }));
+    return c.json({ created, data_key });
   })
   .post("/admin/keys/:kid/retire", async (c) => {
-    const { issuer, config, keys } = c.var.tenant;
+    const { issuer, vault, keys } = c.var.tenant;
     const kid = c.req.param("kid");
     const retired = keys.find((key) => key.kid === kid);
     if (retired === undefined) return renderError(NOT_FOUND);
-    const [successor] = await generateSigningKeys(config.kek, issuer, [retired.use], nowSeconds());
+    const [successor] = await generateSigningKeys(vault, issuer, [retired.use], nowSeconds());
     if (!(await tenantObject(c.env, issuer).retireKey(kid, successor!))) return renderError(NOT_FOUND);
     forgetTenant(issuer);
     return c.json({ retired: kid, successor: successor!.kid });
@@ -157,6 +168,7 @@ export const admin = new Hono<App>()
     return c.json({ rows, head, checkpoint: await signToken(signingKey(c.var.tenant, "checkpoint"), claims) });
   })
   .route("/", adminPeople)
+  .route("/", adminUpstreams)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
 function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {

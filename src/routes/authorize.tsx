@@ -149,10 +149,10 @@ async function open(
   });
   if (opened.ok || opened.error.kind !== "refused" || opened.error.fault.reason !== "unknown_approver") return opened;
   const sessionId = newId(ID_PREFIXES.session);
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   return ok({
     session_id: sessionId,
-    match_code: matchCode(config.kek, issuer, sessionId),
+    match_code: matchCode(root, issuer, sessionId),
     request_expires_at: nowSeconds() + REQUEST_LIFETIME_SECONDS,
   });
 }
@@ -185,14 +185,14 @@ function waitOn(
   view: string,
   description: SessionDescription | undefined,
 ): Response {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const until = Number(form.get("until"));
   const redirect = description?.state.request.code_flow?.redirect_uri ?? issuer;
   return wait(
     c,
     {
       session_id: sessionId,
-      match_code: matchCode(config.kek, issuer, sessionId),
+      match_code: matchCode(root, issuer, sessionId),
       request_expires_at: Number.isSafeInteger(until) ? Math.min(until, nowSeconds() + REQUEST_LIFETIME_SECONDS) : 0,
     },
     view,
@@ -201,9 +201,9 @@ function waitOn(
 }
 
 function comeBack(c: Handling, description: SessionDescription): Response {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const { session_id } = description.state.request;
-  return redirectBack(c, description, { code: handleOf(config.kek, issuer, "code", session_id) });
+  return redirectBack(c, description, { code: handleOf(root, issuer, "code", session_id) });
 }
 
 function comeBackRefused(c: Handling, description: SessionDescription): Response {

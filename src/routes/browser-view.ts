@@ -37,8 +37,8 @@ export function viewDigest(viewId: string): string {
 
 /** Bound to what is shown as well as to the browser: a planted cookie is worth nothing without it. */
 export function csrfToken(c: Handling, viewId: string, about: string): string {
-  const { config, issuer } = c.var.tenant;
-  return hmac(deriveKey(config.kek, "csrf", issuer), `${viewId} ${about}`);
+  const { root, issuer } = c.var.tenant;
+  return hmac(deriveKey(root, "csrf", issuer), `${viewId} ${about}`);
 }
 
 /** The view of this browser, if the form brought the token that belongs to it. */

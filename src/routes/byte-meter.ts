@@ -43,17 +43,23 @@ export class ByteMeter {
     return this.#reached;
   }
 
-  /** Aborted when no more of the request's body may pass. */
+  /**
+   * Aborted when no more may pass. The runtime closes a body whose stream fails as if it were complete:
+   * only without a connection is it not.
+   */
   get signal(): AbortSignal {
     return this.#cut.signal;
+  }
+
+  /** The length of the request's body, if that is known. */
+  get requestBytes(): number | undefined {
+    return this.#call.body.bytes;
   }
 
   /** The request's body, counted. */
   request(): ReadableStream<Uint8Array> | null {
     const { stream, bytes } = this.#call.body;
-    if (stream === null || bytes !== undefined) return stream;
-    // The runtime closes a body whose stream fails as if it were complete: only without a connection is it not.
-    return this.#through(stream, (isWhole) => isWhole || this.#cut.abort());
+    return stream === null || bytes !== undefined ? stream : this.#through(stream, () => undefined);
   }
 
   /** Reserves what an answer of this length needs, before any of it passes. */
@@ -75,7 +81,7 @@ export class ByteMeter {
   }
 
   /** The same stream, which breaks off where no more may pass: a cut body must not look whole. */
-  #through(body: ReadableStream<Uint8Array>, onEnd: (isWhole: boolean) => unknown): ReadableStream<Uint8Array> {
+  #through(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
     const reader = body.getReader();
     return new ReadableStream({
       type: "bytes",
@@ -83,7 +89,7 @@ export class ByteMeter {
         try {
           const { done, value } = await readSome(reader);
           if (done) {
-            onEnd(true);
+            onEnd();
             controller.close();
             controller.byobRequest?.respond(0);
             return;
@@ -92,17 +98,20 @@ export class ByteMeter {
           const spare = Math.min(this.#passedBytes, MAX_SPARE_BYTES);
           const hasRoom = await this.#reserveUpTo(this.#passedBytes + value.byteLength, spare);
           // A request's body may go on after its answer was complete and counted.
-          if (!hasRoom || this.#ended) throw new RangeError("no more bytes may pass");
+          if (!hasRoom || this.#ended) {
+            this.#cut.abort();
+            throw new RangeError("no more bytes may pass");
+          }
           this.#passedBytes += value.byteLength;
           controller.enqueue(value);
         } catch (fault) {
-          onEnd(false);
+          onEnd();
           controller.error(fault);
           await reader.cancel().catch(() => undefined);
         }
       },
       cancel: (reason) => {
-        onEnd(false);
+        onEnd();
         return reader.cancel(reason);
       },
     });

@@ -41,8 +41,8 @@ export const enrol = new Hono<App>()
     const entered = await enter(c);
     if (!entered.ok) return outcome(c, entered.error);
     const { person, invitation } = entered.value;
-    const { config, issuer } = c.var.tenant;
-    const nonce = makeChallengeNonce(config.kek, issuer, aboutOf(invitation), nowSeconds());
+    const { root, issuer } = c.var.tenant;
+    const nonce = makeChallengeNonce(root, issuer, aboutOf(invitation), nowSeconds());
     const known = await personObject(c.env, issuer, person.id).passkeys();
     const publicKey = await creationOptions(issuer, person, challengeOf(issuer, invitation, nonce), known);
     return c.json({ nonce, publicKey }, 200, NO_STORE);
@@ -51,9 +51,9 @@ export const enrol = new Hono<App>()
     const entered = await enter(c);
     if (!entered.ok) return outcome(c, entered.error);
     const { form, person, invitation } = entered.value;
-    const { config, issuer } = c.var.tenant;
+    const { root, issuer } = c.var.tenant;
     const nonce = form.get("nonce") ?? "";
-    const rememberUntil = challengeNonceUntil(config.kek, issuer, aboutOf(invitation), nonce, nowSeconds());
+    const rememberUntil = challengeNonceUntil(root, issuer, aboutOf(invitation), nonce, nowSeconds());
     const response = readRegistration(form.get("credential") ?? "");
     if (rememberUntil === undefined || response === undefined) return outcome(c, { kind: "not_made" });
     const made = await verifyNewPasskey(response, issuer, challengeOf(issuer, invitation, nonce));

@@ -23,8 +23,8 @@ export function usablePasskeys(passkeys: readonly KeptPasskey[], now: number): K
 
 /** A fresh challenge over exactly this grant, and what the browser needs to sign it. */
 export async function challengeFor(c: Handling, signing: Signing) {
-  const { config, issuer } = c.var.tenant;
-  const nonce = makeChallengeNonce(config.kek, issuer, aboutOf(signing), nowSeconds());
+  const { root, issuer } = c.var.tenant;
+  const nonce = makeChallengeNonce(root, issuer, aboutOf(signing), nowSeconds());
   const passkeys = usablePasskeys(await personObject(c.env, issuer, signing.person).passkeys(), nowSeconds());
   return { nonce, publicKey: await requestOptions(issuer, digestOf(statementOf(issuer, signing, nonce)), passkeys) };
 }
@@ -38,9 +38,9 @@ export async function provePasskey(
   signing: Signing,
   form: Form,
 ): Promise<Result<PasskeyEvidence, "not_signed">> {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const nonce = form.get("nonce") ?? "";
-  const rememberUntil = challengeNonceUntil(config.kek, issuer, aboutOf(signing), nonce, nowSeconds());
+  const rememberUntil = challengeNonceUntil(root, issuer, aboutOf(signing), nonce, nowSeconds());
   const response = readAssertion(form.get("credential") ?? "");
   if (rememberUntil === undefined || response === undefined) return err("not_signed");
   const person = personObject(c.env, issuer, signing.person);

@@ -17,8 +17,8 @@ import type { Standing } from "../durable/session-commands.ts";
 
 /** The newest nonce, for the client's next proof. */
 export function freshNonce(c: Handling, scope: NonceScope): string {
-  const { config, issuer } = c.var.tenant;
-  return acceptedNonces(config.kek, issuer, scope, nowSeconds())[0];
+  const { root, issuer } = c.var.tenant;
+  return acceptedNonces(root, issuer, scope, nowSeconds())[0];
 }
 
 /** What the resource of this audience tells whom it turns away. */
@@ -32,9 +32,9 @@ export function challengeOf(c: Handling, audience: string): Challenge {
 
 /** The proof that comes with a request to one of the authorization server's own endpoints. */
 export async function proofAtServer(c: Handling, path: string): Promise<Result<Proof, WireError>> {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const now = nowSeconds();
-  const nonces = acceptedNonces(config.kek, issuer, "as", now);
+  const nonces = acceptedNonces(root, issuer, "as", now);
   const proof = await verifyProof(c.req.header("dpop") ?? null, {
     method: c.req.method,
     url: issuer + path,
@@ -62,9 +62,9 @@ export interface Bearing {
  * session lives, and the proof is new, is for the session to say.
  */
 export async function bearingAt(c: Handling, url: string, audience: string): Promise<Result<Bearing, WireError>> {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   const now = nowSeconds();
-  const nonces = acceptedNonces(config.kek, issuer, "resource", now);
+  const nonces = acceptedNonces(root, issuer, "resource", now);
   const challenge = challengeOf(c, audience);
   const presented = readAuthorization(c.req.header("authorization") ?? null);
   if (presented === undefined) return err(tokenError("send the access token as Authorization: DPoP", challenge));

@@ -2,28 +2,18 @@ import { Hono } from "hono";
 import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { Session } from "../durable/session.ts";
-import type { CallPermit } from "../durable/session-commands.ts";
-import type { Challenge } from "../protocol/dpop.ts";
-import { limitError } from "../protocol/limit-error.ts";
-import { headersFromUpstream, headersToUpstream } from "../protocol/proxy-headers.ts";
-import { dropEchoes, injectCredential } from "../protocol/upstream-credential.ts";
-import { deny, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
-import { outboundOf } from "../tenancy.ts";
+import { isAmbiguous } from "../protocol/proxy-headers.ts";
+import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { ByteMeter } from "./byte-meter.ts";
-import { nowSeconds, type App, type Handling } from "./http.ts";
+import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
 import { sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
-import { bearingAt, challengeOf, freshNonce } from "./proof.ts";
+import { bearingAt, challengeOf } from "./proof.ts";
+import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL } from "./proxy-errors.ts";
+import { forward } from "./proxy-forward.ts";
 import { useErrorAtResource } from "./session-errors.ts";
-
-/** How long an upstream may take to begin its answer, in milliseconds. */
-const UPSTREAM_HEADERS_DEADLINE_MS = 30_000;
-/** How long a whole answer may take, in milliseconds. */
-const UPSTREAM_BODY_DEADLINE_MS = 300_000;
-/** The largest answer that is passed on, in bytes. */
-const MAX_RESPONSE_BYTES = 1024 ** 3;
+import { UpstreamHealth } from "./upstream-health.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
@@ -43,6 +33,14 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
     return renderError(error);
   }
+  const challenge = challengeOf(c, audience);
+  const health = new UpstreamHealth(c.var.tenant.issuer, upstream.upstream.id);
+  const waitSeconds = health.enter();
+  if (waitSeconds > 0) {
+    // Nothing is used up and nothing is sent, but a session that has ended learns that first.
+    const live = await session.introspect(token, standing);
+    return renderError(live.ok ? leftAlone(waitSeconds) : useErrorAtResource(live.error, challenge));
+  }
   const { calls, limits } = judged.value;
   const body = passingBody(c, judged.value.body);
   const permit = await session.call({
@@ -55,16 +53,20 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     limits,
     bodyBytes: body.bytes ?? 0,
   });
-  if (!permit.ok) return renderError(callError(permit.error, challengeOf(c, audience)));
-  const meter = new ByteMeter({
-    session,
-    upstream: upstream.upstream.id,
-    limits,
-    reservedBytes: permit.value.reserved_bytes,
-    body,
-    later: (work) => c.executionCtx.waitUntil(work),
-  });
-  return forward(c, upstream, path + query, permit.value, meter);
+  if (permit.ok) {
+    const meter = new ByteMeter({
+      session,
+      upstream: upstream.upstream.id,
+      limits,
+      reservedBytes: permit.value.reserved_bytes,
+      body,
+      later: (work) => c.executionCtx.waitUntil(work),
+    });
+    return forward({ c, token, session, health, upstream: upstream.upstream, meter }, path + query, permit.value);
+  }
+  if (permit.error === "upstream_unavailable") health.settled(false);
+  else health.withdrew();
+  return renderError(callError(permit.error, challenge));
 });
 
 interface ProxyTarget {
@@ -99,132 +101,10 @@ function readTarget(c: Handling): Result<ProxyTarget, WireError> {
       description: "the proxy passes plain requests: no Upgrade, TE, Trailer or Expect",
     });
   }
+  if (isAmbiguous(c.req.raw.headers))
+    return err(invalidRequest("a header that says how the body is to be read stands twice"));
+  // The header would stay behind, and the upstream would read the compressed bytes as they are.
+  if (c.req.header("content-encoding") !== undefined)
+    return err({ status: 415, error: "invalid_request", description: "send the body without a Content-Encoding" });
   return ok({ upstream, path: path.value, query: query.value === "" ? "" : `?${query.value}` });
 }
-
-async function forward(
-  c: Handling,
-  { upstream }: CompiledUpstream,
-  pathAndQuery: string,
-  permit: CallPermit,
-  meter: ByteMeter,
-): Promise<Response> {
-  const outbound = outboundOf(c.var.tenant);
-  const remainingMs = (permit.ends_at - nowSeconds()) * 1000;
-  const { credential } = permit;
-  const call = await injectCredential(upstream.base_url + pathAndQuery, c.req.method, credential, nowSeconds());
-  const answered = await outbound.stream({
-    url: call.url,
-    method: c.req.method,
-    headers: headersToUpstream(c.req.raw.headers, call.headers),
-    body: meter.request(),
-    signal: meter.signal,
-    deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
-    totalDeadlineMs: Math.max(0, Math.min(UPSTREAM_BODY_DEADLINE_MS, remainingMs)),
-    maxBytes: MAX_RESPONSE_BYTES,
-  });
-  if (!answered.ok) {
-    meter.end();
-    if (meter.reached !== undefined) return renderError(limitError(meter.reached, true));
-    return renderError(
-      answered.error.kind === "timeout"
-        ? {
-            status: 504,
-            error: "upstream_timeout",
-            description: "the upstream did not answer in time; the call may have had its effect",
-          }
-        : UPSTREAM_UNAVAILABLE,
-    );
-  }
-  const response = answered.value;
-  const refusal = refuseResponse(response, nowSeconds() >= permit.ends_at);
-  if (refusal !== undefined) {
-    meter.end();
-    await response.body?.cancel();
-    return renderError(refusal);
-  }
-  const headers = dropEchoes(headersFromUpstream(response.headers), credential);
-  headers.set("dpop-nonce", freshNonce(c, "resource"));
-  if (response.body === null) {
-    meter.end();
-    return new Response(null, { status: response.status, headers });
-  }
-  if (!(await meter.makeRoom(Number(response.headers.get("content-length") ?? 0))) && meter.reached !== undefined) {
-    meter.end();
-    await response.body.cancel();
-    return renderError(limitError(meter.reached, true));
-  }
-  return new Response(meter.answer(response.body), { status: response.status, headers });
-}
-
-/** Answers that must not reach the caller as they are. */
-function refuseResponse(response: Response, ended: boolean): WireError | undefined {
-  if (ended)
-    return { status: 401, error: "invalid_token", description: "the session ended before the upstream answered" };
-  if (response.status === 401 || response.status === 407) {
-    return {
-      status: 502,
-      error: "upstream_unauthorized",
-      description: "the upstream refused Stint's credential; your token and session are not at fault",
-    };
-  }
-  if (response.status >= 300 && response.status < 400 && response.status !== 304) {
-    return {
-      status: 502,
-      error: "upstream_redirect",
-      description: "the upstream answered with a redirect, which the proxy does not follow",
-    };
-  }
-  return undefined;
-}
-
-function callError(
-  fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"],
-  challenge: Challenge,
-): WireError {
-  if (typeof fault === "object") return limitError(fault);
-  switch (fault) {
-    case "not_granted":
-      return deny("not_granted", "the session was not granted that, or the trust policy no longer allows it");
-    case "upstream_unavailable":
-      return UPSTREAM_UNAVAILABLE;
-    case "upstream_refused":
-      return {
-        status: 502,
-        error: "upstream_unauthorized",
-        description: "the upstream refused to issue a credential for this session",
-      };
-    case "upstream_broken":
-      return UPSTREAM_BROKEN;
-    case "not_linked":
-      return deny("account_not_linked", "the person this session works for has no account linked at this upstream");
-    case "upstream_withheld":
-      return deny("upstream_withheld", "the upstream gave Stint less than was granted, and this call needs the rest");
-    case "upstream_misconfigured":
-      return { ...UNAVAILABLE, description: "the upstream is not fully configured; its operator must mend it" };
-    default:
-      return useErrorAtResource(fault, challenge);
-  }
-}
-
-const PATH_NOT_CANONICAL: WireError = {
-  status: 400,
-  error: "invalid_request",
-  description:
-    "the path or query is not in canonical form: no dot or empty segments, no ;, no needless or lower-case percent-encoding, no repeated parameter",
-};
-const CREDENTIAL_IN_QUERY: WireError = {
-  status: 400,
-  error: "invalid_request",
-  description: "the query carries a credential or a method override; the proxy brings the credential itself",
-};
-const UPSTREAM_UNAVAILABLE: WireError = {
-  status: 502,
-  error: "upstream_unavailable",
-  description: "the upstream did not answer properly; nothing was retried",
-};
-const UPSTREAM_BROKEN: WireError = {
-  status: 502,
-  error: "upstream_broken",
-  description: "Stint's connection to the upstream is broken; its operator must renew it",
-};

@@ -58,7 +58,7 @@ export type SessionAskFault =
  * assertion) comes through here, so none can be wider than another.
  */
 export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
-  const { issuer, tenant, config } = c.var.tenant;
+  const { issuer, tenant, root } = c.var.tenant;
   const { client, jkt, task, user, codeFlow, approver } = ask;
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
@@ -90,7 +90,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
   const { session_id, requested_at, history } = admitted.value;
   const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
-  const code = matchCode(config.kek, issuer, session_id);
+  const code = matchCode(root, issuer, session_id);
   const opened = await sessionObject(c.env, issuer, session_id).open({
     request,
     requestDigest: digestOf(request),
@@ -130,9 +130,9 @@ function channelsOf(notify: NotifyChannels): string[] {
 
 /** What a client that will poll is told of a session that waits, CIBA Core §7.3, and the code to compare. */
 export function pollingAnswer({ session_id, match_code, request_expires_at }: RequestedSession, c: Handling) {
-  const { config, issuer } = c.var.tenant;
+  const { root, issuer } = c.var.tenant;
   return {
-    auth_req_id: handleOf(config.kek, issuer, "auth_req_id", session_id),
+    auth_req_id: handleOf(root, issuer, "auth_req_id", session_id),
     expires_in: Math.max(0, request_expires_at - nowSeconds()),
     interval: POLL_INTERVAL_SECONDS,
     match_code,

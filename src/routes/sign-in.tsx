@@ -35,11 +35,11 @@ export const signInPages = new Hono<App>()
   .post("/sign-in/sso", async (c) => {
     const form = await ownForm(c);
     if (form instanceof Response) return form;
-    const { config, issuer, tenant } = c.var.tenant;
+    const { root, issuer, tenant } = c.var.tenant;
     const { sso } = tenant.document;
     const purpose = form.get("purpose") ?? "";
     if (sso === undefined || !DESTINATIONS.has(purpose)) return outcome(c, { kind: "forbidden" });
-    const attempt = beginAttempt(config.kek, issuer, viewDigest(startView(c)), purpose, nowSeconds());
+    const attempt = beginAttempt(root, issuer, viewDigest(startView(c)), purpose, nowSeconds());
     const address = await signOnAddress(c.env, c.var.tenant, sso, attempt);
     if (!address.ok) return outcome(c, { kind: "unavailable" });
     return c.body(null, 303, { ...NO_STORE, location: address.value.href });
@@ -61,9 +61,9 @@ export const signInPages = new Hono<App>()
   .post("/sign-in/challenge", async (c) => {
     const form = await ownForm(c);
     if (form instanceof Response) return form;
-    const { config, issuer } = c.var.tenant;
+    const { root, issuer } = c.var.tenant;
     const browser = viewDigest(startView(c));
-    const nonce = makeChallengeNonce(config.kek, issuer, aboutOf(browser), nowSeconds());
+    const nonce = makeChallengeNonce(root, issuer, aboutOf(browser), nowSeconds());
     return c.json(
       { nonce, publicKey: await requestOptions(issuer, challengeOf(c, browser, nonce), []) },
       200,
@@ -90,13 +90,13 @@ export async function signInPage(c: Handling, purpose: string): Promise<Response
 }
 
 async function finishSso(c: Handling, answer: URLSearchParams): Promise<Response> {
-  const { config, issuer, tenant } = c.var.tenant;
+  const { root, issuer, tenant } = c.var.tenant;
   const { sso } = tenant.document;
   const view = viewOf(c);
   const resumed =
     view === undefined
       ? undefined
-      : resumeAttempt(config.kek, issuer, viewDigest(view), answer.get("state") ?? "", nowSeconds());
+      : resumeAttempt(root, issuer, viewDigest(view), answer.get("state") ?? "", nowSeconds());
   if (sso === undefined || resumed === undefined) return outcome(c, { kind: "forbidden" });
   const { attempt, purpose } = resumed;
   const returned = await completeSignOn(c.env, c.var.tenant, sso, attempt, answer);
@@ -115,13 +115,13 @@ async function finishSso(c: Handling, answer: URLSearchParams): Promise<Response
 }
 
 async function finishPasskey(c: Handling, form: Form): Promise<Response> {
-  const { config, issuer, tenant } = c.var.tenant;
+  const { root, issuer, tenant } = c.var.tenant;
   const view = viewOf(c);
   const response = readAssertion(form.get("credential") ?? "");
   if (view === undefined || response === undefined) return outcome(c, { kind: "refused" });
   const browser = viewDigest(view);
   const nonce = form.get("nonce") ?? "";
-  const rememberUntil = challengeNonceUntil(config.kek, issuer, aboutOf(browser), nonce, nowSeconds());
+  const rememberUntil = challengeNonceUntil(root, issuer, aboutOf(browser), nonce, nowSeconds());
   const { userHandle } = response.response;
   const person = tenant.document.people.find(({ id }) => userHandleOf(issuer, id) === userHandle);
   if (rememberUntil === undefined || person === undefined) return outcome(c, { kind: "refused" });

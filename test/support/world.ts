@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { newProofKey, StintClient, type Answer } from "../../cli/agent-client.ts";
 import { startWorld, type World, type WorldOptions } from "../../demo/world.ts";
 import { Approver } from "./approver.ts";
@@ -27,6 +27,8 @@ export interface EchoUpstream {
   readonly seen: SeenRequest[];
   /** How it answers; by default 200 with a little JSON. */
   answer: (request: SeenRequest) => { status: number; headers?: Record<string, string>; body?: string; cut?: boolean };
+  /** Answers by hand instead, before the request's body is read. */
+  byHand: ((incoming: IncomingMessage, outgoing: ServerResponse) => void) | undefined;
   close(): Promise<void>;
 }
 
@@ -169,6 +171,10 @@ async function startEcho(): Promise<EchoUpstream> {
   };
   const server: Server = createServer((incoming, outgoing) => {
     let body = "";
+    if (result.byHand !== undefined) {
+      seen.push({ method: incoming.method ?? "", url: incoming.url ?? "", headers: incoming.headers, body });
+      return result.byHand(incoming, outgoing);
+    }
     incoming.on("data", (chunk: Buffer) => (body += chunk.toString()));
     incoming.on("end", () => {
       const request = { method: incoming.method ?? "", url: incoming.url ?? "", headers: incoming.headers, body };
@@ -184,6 +190,7 @@ async function startEcho(): Promise<EchoUpstream> {
     url: `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`,
     seen,
     answer: echo.answer,
+    byHand: undefined,
     close: () =>
       new Promise((done) => {
         server.closeAllConnections();

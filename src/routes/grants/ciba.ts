@@ -18,11 +18,11 @@ export async function redeemHandle(c: Handling, form: Form): Promise<Response> {
   if (!proof.ok) return renderError(proof.error);
   const used = await useAssertion(c, client.value);
   if (!used.ok) return renderError(used.error);
-  const { issuer, config } = c.var.tenant;
+  const { issuer, root } = c.var.tenant;
   if (form.has("scope")) return refuseClient(c, client.value, "scope_asked", NOTHING_MORE);
   const handle = form.get("auth_req_id");
   if (handle === undefined) return renderError(invalidRequest("auth_req_id is missing"));
-  const sessionId = sessionOfHandle(config.kek, issuer, "auth_req_id", handle);
+  const sessionId = sessionOfHandle(root, issuer, "auth_req_id", handle);
   const standing = standingOf(c.var.tenant, client.value.id);
   if (sessionId === undefined || standing === undefined) return renderError(pollError("unknown_session"));
   const session = sessionObject(c.env, issuer, sessionId);

@@ -33,8 +33,8 @@ export async function redeemCode(c: Handling, form: Form): Promise<Response> {
   if (!proof.ok) return renderError(proof.error);
   const used = await useAssertion(c, client.value);
   if (!used.ok) return renderError(used.error);
-  const { issuer, config } = c.var.tenant;
-  const sessionId = sessionOfHandle(config.kek, issuer, "code", code);
+  const { issuer, root } = c.var.tenant;
+  const sessionId = sessionOfHandle(root, issuer, "code", code);
   const standing = standingOf(c.var.tenant, client.value.id);
   if (sessionId === undefined || standing === undefined)
     return renderError(codeError("unknown_session", freshNonce(c, "as")));

@@ -1,0 +1,167 @@
+import { credentialForms } from "../domain/credential-forms.ts";
+import { EchoWatch } from "../domain/echo-watch.ts";
+import type { Upstream } from "../domain/upstream.ts";
+import type { Session } from "../durable/session.ts";
+import type { CallPermit, UpstreamMisdeed } from "../durable/session-commands.ts";
+import { log } from "../log.ts";
+import type { AccessToken } from "../protocol/access-token.ts";
+import { tokenError } from "../protocol/dpop.ts";
+import { limitError } from "../protocol/limit-error.ts";
+import { headersFromUpstream, headersToUpstream, proxiedLocation } from "../protocol/proxy-headers.ts";
+import { dropEchoes, injectCredential, shownAs } from "../protocol/upstream-credential.ts";
+import { renderError, type WireError } from "../protocol/wire-error.ts";
+import { outboundOf } from "../tenancy.ts";
+import type { ByteMeter } from "./byte-meter.ts";
+import { nowSeconds, type Handling } from "./http.ts";
+import { challengeOf, freshNonce } from "./proof.ts";
+import { ECHOED, ELSEWHERE, MISCONFIGURED, REFUSED_US, streamError, type StreamFault } from "./proxy-errors.ts";
+import { watchSession } from "./session-watch.ts";
+import type { UpstreamHealth } from "./upstream-health.ts";
+
+/** How long an upstream may take to begin its answer once it has the request, in milliseconds. */
+const UPSTREAM_HEADERS_DEADLINE_MS = 30_000;
+/** How long a call may stand still; an event stream sends something now and then to stay open. In milliseconds. */
+const IDLE_DEADLINE_MS = 60_000;
+/** How long a whole call may take, bodies included, in milliseconds. */
+const CALL_DEADLINE_MS = 300_000;
+/** The largest body that is passed on, either way, in bytes. */
+const MAX_BODY_BYTES = 1024 ** 3;
+/** What a gateway answers for an upstream that is not there. */
+const NOT_THERE = new Set([502, 503, 504]);
+
+export interface Call {
+  readonly c: Handling;
+  readonly token: AccessToken;
+  readonly session: DurableObjectStub<Session>;
+  readonly upstream: Upstream;
+  readonly health: UpstreamHealth;
+  readonly meter: ByteMeter;
+}
+
+/** Sends a call that was let through, once, and passes its answer back. */
+export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
+  const { c, token, upstream, health, meter } = call;
+  const { credential } = permit;
+  const forms = credentialForms(shownAs(credential));
+  if (forms.length === 0) {
+    health.withdrew();
+    meter.end();
+    return renderError(MISCONFIGURED);
+  }
+  const watch = new EchoWatch(forms);
+  const url = upstream.base_url + pathAndQuery;
+  const sent = await injectCredential(url, c.req.method, credential, nowSeconds());
+  const sessionWatch = watchSession(c, token);
+  const answered = await outboundOf(c.var.tenant).stream({
+    url: sent.url,
+    method: c.req.method,
+    headers: headersToUpstream(c.req.raw.headers, sent.headers),
+    body: meter.request(),
+    bodyLength: meter.requestBytes,
+    deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
+    idleDeadlineMs: IDLE_DEADLINE_MS,
+    totalDeadlineMs: Math.max(0, Math.min(CALL_DEADLINE_MS, permit.ends_at * 1000 - Date.now())),
+    maxBytes: MAX_BODY_BYTES,
+    signal: AbortSignal.any([sessionWatch.signal, meter.signal]),
+    watch,
+    onEnd(fault) {
+      sessionWatch.stop();
+      // Here the head of the answer is long gone; what is left to do is to tell.
+      if (fault === "credential_echoed") c.executionCtx.waitUntil(report(call, permit, "credential_echoed"));
+    },
+  });
+  if (!answered.ok) {
+    const { kind } = answered.error;
+    if (kind === "credential_echoed") await report(call, permit, kind);
+    tell(health, kind);
+    meter.end();
+    if (meter.reached !== undefined) return renderError(limitError(meter.reached, true));
+    if (kind === "overdue" && nowSeconds() >= permit.ends_at) return renderError(endedError(call));
+    return renderError(streamError(answered.error, endedError(call)));
+  }
+  const response = answered.value;
+  health.settled(!NOT_THERE.has(response.status));
+  // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
+  const answerHeaders =
+    credential.kind === "query" ? dropEchoes(new Headers(response.headers), credential) : response.headers;
+  const location = proxiedLocation(answerHeaders.get("location"), url, {
+    baseUrl: upstream.base_url,
+    proxyUrl: `${c.var.tenant.issuer}/proxy/${upstream.id}`,
+  });
+  const head = { status: response.status, headers: answerHeaders };
+  const refusal = await judgeHead(call, permit, head, location, watch);
+  if (refusal !== undefined) {
+    meter.end();
+    await response.body?.cancel();
+    return renderError(refusal);
+  }
+  const headers = headersFromUpstream(answerHeaders);
+  if (location !== undefined) headers.set("location", location);
+  headers.set("dpop-nonce", freshNonce(c, "resource"));
+  if (response.body === null) {
+    meter.end();
+    return new Response(null, { status: response.status, headers });
+  }
+  if (!(await meter.makeRoom(Number(response.headers.get("content-length") ?? 0))) && meter.reached !== undefined) {
+    meter.end();
+    await response.body.cancel();
+    return renderError(limitError(meter.reached, true));
+  }
+  return new Response(meter.answer(response.body), { status: response.status, headers });
+}
+
+/** Tells what the lack of an answer says of the upstream. */
+function tell(health: UpstreamHealth, kind: StreamFault["kind"]): void {
+  switch (kind) {
+    case "network":
+    case "timeout":
+      return health.settled(false);
+    case "credential_echoed":
+    case "undecodable":
+    case "too_large":
+      return health.settled(true);
+    case "refused_address":
+    case "overdue":
+    case "ended":
+    case "body_broken":
+    case "body_too_large":
+      return health.withdrew();
+  }
+}
+
+/** Answers that must not reach the caller as they are. */
+async function judgeHead(
+  call: Call,
+  permit: CallPermit,
+  { status, headers }: Pick<Response, "status" | "headers">,
+  location: string | undefined,
+  watch: EchoWatch,
+): Promise<WireError | undefined> {
+  if (nowSeconds() >= permit.ends_at) return endedError(call);
+  // Also in a header that would not be passed on: whoever runs the upstream should hear of it.
+  if (watch.isIn([...headers].flat().join("|"))) {
+    await report(call, permit, "credential_echoed");
+    return ECHOED;
+  }
+  if (status === 401 || status === 407) {
+    await report(call, permit, "credential_refused");
+    return REFUSED_US;
+  }
+  return status >= 300 && status < 400 && status !== 304 && location === undefined ? ELSEWHERE : undefined;
+}
+
+/** Has the session write down what its upstream did. */
+async function report(
+  { c, token, session, upstream }: Call,
+  permit: CallPermit,
+  kind: UpstreamMisdeed["kind"],
+): Promise<void> {
+  const { issuer } = c.var.tenant;
+  log(`upstream.${kind}`, { issuer, session_id: token.session_id, upstream: upstream.id });
+  await session.reportUpstream({ kind, jti: token.jti, upstream: upstream.id, lease_id: permit.lease_id });
+}
+
+function endedError({ c, upstream }: Call): WireError {
+  const challenge = challengeOf(c, `${c.var.tenant.issuer}/proxy/${upstream.id}`);
+  return tokenError("the session ended before the call was over", challenge);
+}
