@@ -186,6 +186,15 @@ describe("bytes of a session", () => {
     await settled(session, 0);
   });
 
+  it("refuse an answer whose beginning is too long already, without a word of its length", async () => {
+    const session = await limited({ bytes: 1000 });
+    world.echo.answer = () => ({ status: 200, body: "x".repeat(5000) });
+    const refused = await session.call();
+    expect(refused.status).toBe(429);
+    expect(JSON.parse(refused.text)).toMatchObject({ error: "limit_reached", limit: "bytes" });
+    await settled(session, 0);
+  });
+
   it("break an answer off that turns out to be too long, so that it does not look whole", async () => {
     const session = await limited({ bytes: 300 * KILOBYTE });
     world.echo.answer = () => ({ status: 200, body: "x".repeat(1000 * KILOBYTE) });

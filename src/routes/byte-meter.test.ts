@@ -54,7 +54,7 @@ async function lengthOf(stream: ReadableStream<Uint8Array>): Promise<number> {
 describe("ByteMeter", () => {
   it("passes what there is room for, empty pieces among it, and settles once", async () => {
     const { meter, settled } = metered(1000);
-    expect(await lengthOf(meter.answer(pieces(5, 0, 0, 20, 0, 30)))).toBe(55);
+    expect(await lengthOf((await meter.answer(pieces(5, 0, 0, 20, 0, 30)))!)).toBe(55);
     meter.end();
     expect(settled).toEqual([[55, 55]]);
   });
@@ -75,9 +75,31 @@ describe("ByteMeter", () => {
 
   it("breaks off where there is no more room, and says which limit it was", async () => {
     const { meter, settled } = metered(40);
-    await expect(lengthOf(meter.answer(pieces(25, 25, 25)))).rejects.toThrow(RangeError);
+    await expect(lengthOf((await meter.answer(pieces(25, 25, 25)))!)).rejects.toThrow(RangeError);
     expect(meter.reached).toEqual(REACHED);
     expect(settled).toEqual([[50, 50]]);
+  });
+
+  it("says of an answer that may not even begin, before it does", async () => {
+    const { meter, settled } = metered(10);
+    expect(await meter.answer(pieces(50, 1))).toBeUndefined();
+    expect(meter.reached).toEqual(REACHED);
+    expect(settled).toEqual([[10, 0]]);
+  });
+
+  it("does not wait for an answer that begins late", async () => {
+    const begun = Promise.withResolvers<void>();
+    const late = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await begun.promise;
+        controller.enqueue(new Uint8Array(3));
+        controller.close();
+      },
+    });
+    const { meter } = metered(10);
+    const stream = await meter.answer(late);
+    begun.resolve();
+    expect(await lengthOf(stream!)).toBe(3);
   });
 
   it("aborts the call when its request may not go on, and leaves it to others when the caller breaks off", async () => {
@@ -96,7 +118,7 @@ describe("ByteMeter", () => {
 
   it("settles with what passed when the reader goes away", async () => {
     const { meter, settled } = metered(1000);
-    const reader = meter.answer(pieces(5, 5, 5)).getReader();
+    const reader = (await meter.answer(pieces(5, 5, 5)))!.getReader();
     await reader.read();
     await reader.cancel();
     expect(settled).toEqual([[10, 5]]);

@@ -5,6 +5,9 @@ import type { PassingBody } from "./passing-body.ts";
 /** The most that one stream reserves beyond its need, in bytes: what a proxy that dies leaves counted and unused. */
 const MAX_SPARE_BYTES = 4 * 1024 * 1024;
 
+/** How long an answer's head may wait for its body to begin, in milliseconds: an event stream may begin late. */
+const FIRST_PIECE_PATIENCE_MS = 500;
+
 /** A call that its session has let through. */
 export interface MeteredCall {
   readonly session: DurableObjectStub<Session>;
@@ -59,7 +62,13 @@ export class ByteMeter {
   /** The request's body, counted. */
   request(): ReadableStream<Uint8Array> | null {
     const { stream, bytes } = this.#call.body;
-    return stream === null || bytes !== undefined ? stream : this.#through(stream, () => undefined);
+    if (stream === null || bytes !== undefined) return stream;
+    const reader = stream.getReader();
+    return this.#through(
+      reader,
+      () => this.#next(reader),
+      () => undefined,
+    );
   }
 
   /** Reserves what an answer of this length needs, before any of it passes. */
@@ -67,9 +76,25 @@ export class ByteMeter {
     return this.#reserveUpTo(this.#passedBytes + bytes, 0);
   }
 
-  /** The answer's body, counted; with its end the call is over. */
-  answer(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    return this.#through(body, () => this.end());
+  /**
+   * The answer's body, counted; with its end the call is over. Undefined where not even its first piece
+   * may pass, so that this can still be said properly; a body that begins late is not waited for.
+   */
+  async answer(body: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | undefined> {
+    const reader = body.getReader();
+    let first: Promise<Uint8Array | undefined> | undefined = this.#next(reader);
+    await orLater(first);
+    if (this.#reached !== undefined) {
+      this.end();
+      await reader.cancel().catch(() => undefined);
+      return undefined;
+    }
+    const next = (): Promise<Uint8Array | undefined> => {
+      const piece = first ?? this.#next(reader);
+      first = undefined;
+      return piece;
+    };
+    return this.#through(reader, next, () => this.end());
   }
 
   /** Nothing more will pass: the session is told what did. */
@@ -80,30 +105,37 @@ export class ByteMeter {
     later(session.settle(upstream, this.#reservedBytes, this.#passedBytes));
   }
 
-  /** The same stream, which breaks off where no more may pass: a cut body must not look whole. */
-  #through(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
-    const reader = body.getReader();
+  /** The next piece that may pass; none when the body is complete. Throws when there is one that may not. */
+  async #next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
+    const { done, value } = await readSome(reader);
+    if (done) return undefined;
+    // As much again as has passed, so that a long stream asks seldom and a short one reserves little.
+    const spare = Math.min(this.#passedBytes, MAX_SPARE_BYTES);
+    const hasRoom = await this.#reserveUpTo(this.#passedBytes + value.byteLength, spare);
+    // A request's body may go on after its answer was complete and counted.
+    if (!hasRoom || this.#ended) {
+      this.#cut.abort();
+      throw new RangeError("no more bytes may pass");
+    }
+    this.#passedBytes += value.byteLength;
+    return value;
+  }
+
+  /** A stream of these pieces, which breaks off where one throws: a cut body must not look whole. */
+  #through(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    next: () => Promise<Uint8Array | undefined>,
+    onEnd: () => void,
+  ): ReadableStream<Uint8Array> {
     return new ReadableStream({
       type: "bytes",
       pull: async (controller) => {
         try {
-          const { done, value } = await readSome(reader);
-          if (done) {
-            onEnd();
-            controller.close();
-            controller.byobRequest?.respond(0);
-            return;
-          }
-          // As much again as has passed, so that a long stream asks seldom and a short one reserves little.
-          const spare = Math.min(this.#passedBytes, MAX_SPARE_BYTES);
-          const hasRoom = await this.#reserveUpTo(this.#passedBytes + value.byteLength, spare);
-          // A request's body may go on after its answer was complete and counted.
-          if (!hasRoom || this.#ended) {
-            this.#cut.abort();
-            throw new RangeError("no more bytes may pass");
-          }
-          this.#passedBytes += value.byteLength;
-          controller.enqueue(value);
+          const piece = await next();
+          if (piece !== undefined) return controller.enqueue(piece);
+          onEnd();
+          controller.close();
+          controller.byobRequest?.respond(0);
         } catch (fault) {
           onEnd();
           controller.error(fault);
@@ -136,4 +168,12 @@ async function readSome(
     const read = await reader.read();
     if (read.done || read.value.byteLength > 0) return read;
   }
+}
+
+/** Waits until something has happened, one way or the other, but not for long. */
+async function orLater(event: Promise<unknown>): Promise<void> {
+  const later = Promise.withResolvers<void>();
+  const timer = setTimeout(later.resolve, FIRST_PIECE_PATIENCE_MS);
+  await Promise.race([event.catch(() => undefined), later.promise]);
+  clearTimeout(timer);
 }

@@ -102,12 +102,12 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     meter.end();
     return new Response(null, { status: response.status, headers });
   }
-  if (!(await meter.makeRoom(Number(response.headers.get("content-length") ?? 0))) && meter.reached !== undefined) {
-    meter.end();
-    await response.body.cancel();
-    return renderError(limitError(meter.reached, true));
-  }
-  return new Response(meter.answer(response.body), { status: response.status, headers });
+  const hasRoom = await meter.makeRoom(Number(response.headers.get("content-length") ?? 0));
+  const counted = hasRoom ? await meter.answer(response.body) : undefined;
+  if (counted !== undefined) return new Response(counted, { status: response.status, headers });
+  meter.end();
+  await response.body.cancel().catch(() => undefined);
+  return renderError(meter.reached === undefined ? endedError(call) : limitError(meter.reached, true));
 }
 
 /** Tells what the lack of an answer says of the upstream. */
