@@ -3,6 +3,7 @@ import github from "./github.json" with { type: "json" };
 import gmail from "./gmail.json" with { type: "json" };
 import googleCalendar from "./google-calendar.json" with { type: "json" };
 import googleDrive from "./google-drive.json" with { type: "json" };
+import { linear } from "./linear.ts";
 import notion from "./notion.json" with { type: "json" };
 import slack from "./slack.json" with { type: "json" };
 import stripe from "./stripe.json" with { type: "json" };
@@ -14,6 +15,7 @@ const CATALOGUES: ReadonlyMap<string, Catalogue> = new Map(
     gmail,
     "google-calendar": googleCalendar,
     "google-drive": googleDrive,
+    linear,
     notion,
     slack,
     stripe,

@@ -1,11 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { intersect, isWithin, narrow, unitsOf, type AccessDetail } from "./access.ts";
+import { intersect, isWithin, limit, limitsOf, narrow, unitsOf, upstreamsOf, type AccessDetail } from "./access.ts";
 
 const word = fc.constantFrom("a", "b", "c", "d");
 const words = fc.uniqueArray(word, { minLength: 1 });
+const limits = fc.record(
+  {
+    calls: fc.integer({ min: 1, max: 5 }),
+    writes: fc.integer({ min: 1, max: 5 }),
+    bytes: fc.integer({ min: 1, max: 5 }),
+  },
+  { requiredKeys: [] },
+);
 const detail: fc.Arbitrary<AccessDetail> = fc.oneof(
-  fc.record({ type: fc.constant("upstream_access" as const), upstream: word, actions: words, locations: words }),
+  fc.record({
+    type: fc.constant("upstream_access" as const),
+    upstream: word,
+    actions: words,
+    locations: words,
+    limits,
+  }),
   fc.record({ type: fc.constant("upstream_access" as const), upstream: word, actions: words }),
   fc.record({ type: fc.constant("mcp_tools" as const), server: word, actions: words }),
 );
@@ -30,6 +44,35 @@ describe("access", () => {
         expect(isWithin(both, right)).toBe(true);
       }),
     );
+  });
+
+  it("X17 narrowing never raises or drops a limit of an upstream that is left, however the entry falls apart", () => {
+    fc.assert(
+      fc.property(details, fc.func(fc.boolean()), (list, keep) => {
+        const same = limit(list, () => undefined);
+        const left = narrow(same, (unit) => keep(unit));
+        expect(isWithin(left, same)).toBe(true);
+        for (const upstream of upstreamsOf(left)) expect(limitsOf(left, upstream)).toEqual(limitsOf(same, upstream));
+      }),
+    );
+  });
+
+  it("X17 is not within when a limit is higher or left out", () => {
+    const granted: AccessDetail[] = [
+      { type: "upstream_access", upstream: "github", actions: ["issues:read"], limits: { calls: 5, bytes: 100 } },
+    ];
+    const asked = (limits?: object): AccessDetail[] => [{ ...granted[0]!, limits } as AccessDetail];
+    expect(isWithin(asked({ calls: 5, bytes: 100 }), granted)).toBe(true);
+    expect(isWithin(asked({ calls: 1, writes: 1, bytes: 1 }), granted)).toBe(true);
+    for (const wider of [
+      undefined,
+      {},
+      { calls: 5 },
+      { bytes: 100 },
+      { calls: 6, bytes: 100 },
+      { calls: 5, bytes: 101 },
+    ])
+      expect(isWithin(asked(wider), granted), JSON.stringify(wider)).toBe(false);
   });
 
   it("is not within when one action, location, upstream or type differs", () => {

@@ -1,4 +1,5 @@
 import { canonicalJson } from "./canonical-json.ts";
+import { areWithin, tightest, type Limits } from "./limits.ts";
 
 /** Access to operations of one upstream, at named locations. RFC 9396 type `upstream_access`. */
 export interface UpstreamAccess {
@@ -8,6 +9,8 @@ export interface UpstreamAccess {
   readonly actions: readonly string[];
   /** Concrete locations, such as repositories; absent for operations that know none. */
   readonly locations?: readonly string[] | undefined;
+  /** How much of the upstream the session may use in all, through this entry or any other; see {@link limitsOf}. */
+  readonly limits?: Limits | undefined;
 }
 
 /** Access to tools of one registered MCP server. RFC 9396 type `mcp_tools`. */
@@ -50,10 +53,45 @@ export function toolUnit(server: string, tool: string): AccessUnit {
   return `mcp:${server}:${tool}`;
 }
 
-/** Whether every unit of `inner` is a unit of `outer`: the one meaning of "narrower or equal". */
+/**
+ * The limits of an upstream. They are of the upstream and not of the entry, the smallest of each: if an
+ * entry had a count of its own, narrowing that splits it in two would double what it allows.
+ */
+export function limitsOf(details: readonly AccessDetail[], upstream: string): Limits {
+  return tightest(
+    details.flatMap((detail) =>
+      detail.type === "upstream_access" && detail.upstream === upstream ? (detail.limits ?? []) : [],
+    ),
+  );
+}
+
+/** The upstreams that these entries give access to. */
+export function upstreamsOf(details: readonly AccessDetail[]): string[] {
+  return [...new Set(details.flatMap((detail) => (detail.type === "upstream_access" ? detail.upstream : [])))];
+}
+
+/** The entries with no more than these limits at each upstream, the same in every entry of one. */
+export function limit(
+  details: readonly AccessDetail[],
+  limitsAt: (upstream: string) => Limits | undefined,
+): AccessDetail[] {
+  return details.map((detail) => {
+    if (detail.type === "mcp_tools") return detail;
+    const limits = tightest([limitsOf(details, detail.upstream), limitsAt(detail.upstream)]);
+    return Object.keys(limits).length === 0 ? detail : { ...detail, limits };
+  });
+}
+
+/**
+ * Whether every unit of `inner` is a unit of `outer`, and no limit of an upstream is higher or left
+ * out: the one meaning of "narrower or equal".
+ */
 export function isWithin(inner: readonly AccessDetail[], outer: readonly AccessDetail[]): boolean {
   const allowed = new Set(outer.flatMap(unitsOf));
-  return inner.flatMap(unitsOf).every((unit) => allowed.has(unit));
+  return (
+    inner.flatMap(unitsOf).every((unit) => allowed.has(unit)) &&
+    upstreamsOf(inner).every((upstream) => areWithin(limitsOf(inner, upstream), limitsOf(outer, upstream)))
+  );
 }
 
 /** The entries with only those units that `keep` accepts; entries left without any are dropped. */
@@ -88,8 +126,9 @@ function narrowOne(detail: AccessDetail, keep: (unit: AccessUnit) => boolean): A
   return [...byLocations.values()].map((group) => ({ ...detail, ...group }));
 }
 
-/** The units of `details` that `allowed` has too, as entries. */
+/** The units of `details` that `allowed` has too, as entries, within the limits of both. */
 export function intersect(details: readonly AccessDetail[], allowed: readonly AccessDetail[]): AccessDetail[] {
   const units = new Set(allowed.flatMap(unitsOf));
-  return narrow(details, (unit) => units.has(unit));
+  const both = limit(details, (upstream) => limitsOf(allowed, upstream));
+  return narrow(both, (unit) => units.has(unit));
 }

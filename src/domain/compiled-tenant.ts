@@ -1,3 +1,4 @@
+import { compileEndpoints, type EndpointFinder } from "./body-calls.ts";
 import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
@@ -22,6 +23,8 @@ export interface CompiledUpstream {
   readonly upstream: Upstream;
   readonly catalogue: Catalogue;
   readonly resolve: CallResolver;
+  /** Goes before {@link resolve}: a path that is an endpoint is judged by the body alone. */
+  readonly endpoint: EndpointFinder;
 }
 
 export interface CompiledPolicy {
@@ -104,9 +107,16 @@ function compileUpstreams(
         report(`/upstreams/${at}/operations/${of}`, `the catalogue has no operation "${name}"`);
     const offered = restrictCatalogue(catalogue, upstream.operations);
     const resolver = compileCatalogue(offered);
-    if (!resolver.ok) report(`${path}/operations/${resolver.error.operation}`, resolver.error.message);
-    else if (!compiled.has(upstream.id))
-      compiled.set(upstream.id, { upstream, catalogue: offered, resolve: resolver.value });
+    const endpoints = compileEndpoints(offered);
+    for (const part of [resolver, endpoints])
+      if (!part.ok) report(`${path}/operations/${part.error.operation}`, part.error.message);
+    if (resolver.ok && endpoints.ok && !compiled.has(upstream.id))
+      compiled.set(upstream.id, {
+        upstream,
+        catalogue: offered,
+        resolve: resolver.value,
+        endpoint: endpoints.value,
+      });
   }
   return compiled;
 }

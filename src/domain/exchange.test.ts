@@ -89,6 +89,30 @@ describe("planExchange", () => {
     expect(plan({ ...byAgent, target: github }, () => false)).toEqual({ ok: false, error: "invalid_target" });
   });
 
+  it("X17 keeps the limits of what it narrows, takes lower ones and refuses higher ones", () => {
+    const limits = { calls: 10, bytes: 1000 };
+    const limited = {
+      ...grant,
+      authorization_details: [
+        { ...read, limits },
+        { ...write, limits },
+      ],
+    };
+    const narrowed = (changes: object) =>
+      planExchange(limited, { ...byAgent, target: github, requested: [{ ...write, ...changes }] }, everything, NOW);
+    expect(narrowed({})).toMatchObject({ value: { authorization_details: [{ ...write, limits }] } });
+    expect(narrowed({ limits: { calls: 3 } })).toMatchObject({
+      value: { authorization_details: [{ ...write, limits: { calls: 3, bytes: 1000 } }] },
+    });
+    for (const wider of [{ calls: 11 }, { calls: 10, bytes: 1001 }])
+      expect(narrowed({ limits: wider })).toEqual({ ok: false, error: "wider_than_subject" });
+    // A server's subject token may be narrower than the grant, and the grant than a token of before.
+    const subject = { ...given, authorization_details: [tools, { ...write, limits: { calls: 4, writes: 2 } }] };
+    expect(planExchange(limited, { ...byServer, subject }, everything, NOW)).toMatchObject({
+      value: { authorization_details: [{ ...write, limits: { calls: 4, writes: 2, bytes: 1000 } }] },
+    });
+  });
+
   it("never yields more than the grant, the subject or the policy, and never outlives the session", () => {
     const unit = fc.constantFrom(...grant.authorization_details.flatMap(unitsOf));
     fc.assert(

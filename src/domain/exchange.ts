@@ -1,4 +1,4 @@
-import { intersect, isWithin, narrow, operationUnit, unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { intersect, isWithin, limit, limitsOf, narrow, type AccessDetail, type AccessUnit } from "./access.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** The longest life of an access token, in seconds. */
@@ -85,13 +85,27 @@ export function planExchange(
 
   const available = narrow(partFor(target, held), allowedNow);
   if (available.length === 0) return err("invalid_target");
-  if (ask.requested !== undefined && !isWithin(ask.requested, available)) return err("wider_than_subject");
+  const requested = ask.requested === undefined ? undefined : withLimitsLeftOut(ask.requested, available);
+  if (requested !== undefined && !isWithin(requested, available)) return err("wider_than_subject");
 
   const longest = Math.min(now + MAX_ACCESS_TOKEN_SECONDS, latest);
   if (ask.expiresInSeconds !== undefined && now + ask.expiresInSeconds > longest) return err("outlives_session");
   return ok({
-    authorization_details: ask.requested ?? available,
+    authorization_details: requested ?? available,
     expires_at: ask.expiresInSeconds === undefined ? longest : now + ask.expiresInSeconds,
+  });
+}
+
+/**
+ * Who narrows by operation need not repeat the limits: an entry without any has those of what it is
+ * taken from. A limit that is stated and higher stays as it is, and is refused.
+ */
+function withLimitsLeftOut(requested: readonly AccessDetail[], available: readonly AccessDetail[]): AccessDetail[] {
+  return limit(requested, (upstream) => {
+    const stated = limitsOf(requested, upstream);
+    return Object.fromEntries(
+      Object.entries(limitsOf(available, upstream)).filter(([name]) => !Object.hasOwn(stated, name)),
+    );
   });
 }
 
@@ -131,14 +145,4 @@ function partFor(target: Target, held: readonly AccessDetail[]): AccessDetail[] 
     (unit, detail) => detail.type === "upstream_access" && needed.has(unit.split("@", 1)[0]!),
   );
   return [...tools, ...access];
-}
-
-/** Whether a token's entries cover a call. */
-export function covers(
-  details: readonly AccessDetail[],
-  upstream: string,
-  call: { readonly operation: string; readonly location?: string | undefined },
-): boolean {
-  const unit = operationUnit(upstream, call.operation, call.location);
-  return details.flatMap(unitsOf).includes(unit);
 }

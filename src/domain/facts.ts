@@ -1,5 +1,6 @@
-import { unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { limitsOf, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
 import { formatDuration } from "./duration.ts";
+import { formatLimits } from "./limits.ts";
 import type { SessionRequest } from "./request.ts";
 
 /**
@@ -71,6 +72,7 @@ export function factsOf(
       ...(labels.accounts === undefined ? [] : [{ label: "With their account at", value: labels.accounts.join("\n") }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
+      ...limitRows(details),
       { label: "For at most", value: formatDuration(request.expires_in) },
       ...historyRows(labels, units),
       ...(matchCode === undefined ? [] : [{ label: "Match code", value: matchCode }]),
@@ -82,7 +84,7 @@ export function factsOf(
       ...(request.task.reference === undefined ? [] : [{ label: "Reference", text: request.task.reference }]),
     ],
     warnings: warningsOf(request),
-    notes: [...browserNote(request), ...enforcementNotes(units, labels)],
+    notes: [...browserNote(request), ...enforcementNotes(units, labels), ...locationNotes(units, labels)],
   };
 }
 
@@ -151,9 +153,32 @@ export function unitLine(unit: AccessUnit, labels: Labels): string {
   return unit.includes("@") ? `${title} · ${upstream} ${unit.slice(unit.indexOf("@") + 1)}` : `${title} · ${upstream}`;
 }
 
+/** How much of each upstream, where that is limited: `github: 200 calls, 20 writes`. */
+export function limitLines(details: readonly AccessDetail[]): string[] {
+  return upstreamsOf(details).flatMap((upstream) => {
+    const limits = formatLimits(limitsOf(details, upstream));
+    return limits === "" ? [] : [`${upstream}: ${limits}`];
+  });
+}
+
+function limitRows(details: readonly AccessDetail[]): { label: string; value: string }[] {
+  const lines = limitLines(details);
+  return lines.length === 0 ? [] : [{ label: "In all at most", value: lines.join("\n") }];
+}
+
 function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" | "write"): string {
   const lines = units.filter((unit) => (labels.units[unit]?.access ?? "write") === access);
   return lines.length === 0 ? "nothing" : lines.map((unit) => unitLine(unit, labels)).join("\n");
+}
+
+/** Whether an operation is granted as a whole: wherever the upstream's credential reaches. */
+export function reachesEverywhere(unit: AccessUnit): boolean {
+  return !unit.startsWith("mcp:") && !unit.includes("@");
+}
+
+function locationNotes(units: readonly AccessUnit[], labels: Labels): string[] {
+  const lines = units.filter(reachesEverywhere).map((unit) => unitLine(unit, labels));
+  return lines.length === 0 ? [] : [`${lines.join("; ")}: not limited by location.`];
 }
 
 const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {

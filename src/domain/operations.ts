@@ -5,6 +5,8 @@ import type { Catalogue, Operation } from "./tenant.ts";
 export interface ResolvedCall {
   readonly operation: string;
   readonly access: "read" | "write";
+  /** Cost units of one call. */
+  readonly cost: number;
   readonly location?: string | undefined;
 }
 
@@ -15,6 +17,7 @@ interface CompiledRoute {
   readonly pattern: URLPattern;
   readonly operation: string;
   readonly access: "read" | "write";
+  readonly cost: number;
   readonly location: string | undefined;
 }
 
@@ -44,9 +47,9 @@ export function compileCatalogue(catalogue: Catalogue): Result<CallResolver, Cat
     for (const route of routesByMethod.get(method) ?? []) {
       const match = route.pattern.exec({ pathname: path });
       if (match === null) continue;
-      const { operation, access } = route;
+      const { operation, access, cost } = route;
       const location = route.location === undefined ? undefined : fill(route.location, match.pathname.groups);
-      calls.push(location === undefined ? { operation, access } : { operation, access, location });
+      calls.push({ operation, access, cost, ...(location === undefined ? {} : { location }) });
     }
     return calls;
   });
@@ -87,10 +90,17 @@ function compileRoute(
       return err({ operation: name, message: `"${path}" has no :${parameter} for the location` });
     }
   }
-  return ok({ method, route: { pattern, operation: name, access: operation.access, location } });
+  const { access } = operation;
+  return ok({ method, route: { pattern, operation: name, access, cost: costOf(operation), location } });
 }
 
-const PARAMETER = /:([A-Za-z_][A-Za-z0-9_]*)/g;
+/** What one call of an operation takes from the `units` that a session is limited to. */
+export function costOf({ cost = 1 }: Operation): number {
+  return cost;
+}
+
+/** A part of a location that is filled in. */
+export const PARAMETER = /:([A-Za-z_][A-Za-z0-9_]*)/g;
 
 /** Fills `:owner/:repo` from a path's parameters. */
 function fill(template: string, groups: Record<string, string | undefined>): string {

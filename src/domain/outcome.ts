@@ -1,6 +1,6 @@
 import { unitsOf } from "./access.ts";
 import { formatDuration } from "./duration.ts";
-import { unitLine, type Labels } from "./facts.ts";
+import { limitLines, unitLine, type Labels } from "./facts.ts";
 import type { Ending, SessionState } from "./session.ts";
 
 const ENDED: Readonly<Record<Ending, string>> = {
@@ -26,11 +26,13 @@ export function describeOutcome(state: SessionState, labels: Labels): { headline
       paragraphs: [`${decision.person} denied it. Nothing was granted.`],
     };
   const lines = grant.authorization_details.flatMap(unitsOf).map((unit) => unitLine(unit, labels));
+  const limits = limitLines(grant.authorization_details);
   return {
     headline: `${agent}'s request was approved`,
     paragraphs: [
       `${decision.person} approved it, for ${formatDuration(grant.expires_at - decision.decided_at)}.`,
       `It may: ${lines.join("; ")}.`,
+      ...(limits.length === 0 ? [] : [`In all at most: ${limits.join("; ")}.`]),
       ...(state.status === "ended" ? [ENDED[state.how]] : []),
     ],
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileTenant } from "./compiled-tenant.ts";
-import { allowsNow, judgeAsk, mayDecideNow } from "./policy.ts";
+import { allowsNow, judgeAsk, limitsNow, mayDecideNow } from "./policy.ts";
 import type { TenantDocument, TrustPolicy } from "./tenant.ts";
 import type { AccessDetail } from "./access.ts";
 
@@ -70,7 +70,11 @@ describe("judgeAsk", () => {
   it("names who decides: those the policy names who are approvers, and never the agent's owner", () => {
     expect(judgeAsk(compile(), ask)).toEqual({
       ok: true,
-      value: { plan: { policy_id: "p", approvers: ["dana"], assurance: "link" }, expiresInSeconds: 60 },
+      value: {
+        plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
+        details: [read],
+        expiresInSeconds: 60,
+      },
     });
   });
 
@@ -118,6 +122,38 @@ describe("judgeAsk", () => {
     expect(judgeAsk(compile({ policies: [{ ...policy, assurance: "sso+passkey" }] }), ask)).toMatchObject({
       error: { reason: "assurance_not_offered" },
     });
+  });
+
+  it("gives a request the policy's limits where it names none, and leaves lower ones", () => {
+    const tenant = compile({ policies: [{ ...policy, limits: { calls: 100, bytes: 1000 } }] });
+    expect(judgeAsk(tenant, ask)).toMatchObject({
+      value: { details: [{ ...read, limits: { calls: 100, bytes: 1000 } }] },
+    });
+    const fewer = { ...ask, details: [{ ...read, limits: { calls: 3, units: 7 } }] };
+    expect(judgeAsk(tenant, fewer)).toMatchObject({
+      value: { details: [{ ...read, limits: { calls: 3, bytes: 1000, units: 7 } }] },
+    });
+  });
+
+  it("refuses a limit above the policy's, and takes the first policy that allows it", () => {
+    const more = { ...ask, details: [{ ...read, limits: { calls: 101 } }] };
+    const small = { ...policy, limits: { calls: 100 } };
+    expect(judgeAsk(compile({ policies: [small] }), more)).toEqual({
+      ok: false,
+      error: { reason: "too_much", limits: "100 calls" },
+    });
+    const policies = [small, { ...policy, id: "large", limits: { calls: 1000 } }];
+    expect(judgeAsk(compile({ policies }), more)).toMatchObject({ value: { plan: { policy_id: "large" } } });
+  });
+
+  it("P18 limits every use by today's policies: the most that one of them allows, for the unit in question", () => {
+    const unit = "api:read@acme/api";
+    const limited = { ...policy, limits: { calls: 5, writes: 1 } };
+    const other = { ...policy, id: "q", allow: ["api:read@other/*"] };
+    expect(limitsNow(compile({ policies: [limited] }), "bot", unit)).toEqual({ calls: 5, writes: 1 });
+    expect(limitsNow(compile({ policies: [limited, other] }), "bot", unit)).toEqual({ calls: 5, writes: 1 });
+    const roomier = { ...policy, id: "r", limits: { calls: 9 } };
+    expect(limitsNow(compile({ policies: [limited, roomier] }), "bot", unit)).toEqual({ calls: 9 });
   });
 
   it("asks today's policy at every use", () => {

@@ -1,6 +1,15 @@
-import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
+import {
+  limit,
+  limitsOf,
+  unitsOf,
+  upstreamsOf,
+  type AccessDetail,
+  type AccessUnit,
+  type UpstreamAccess,
+} from "./access.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
 import { parseDuration } from "./duration.ts";
+import { formatLimits, LIMIT_NAMES, loosest, type Limits } from "./limits.ts";
 import { isLinked } from "./linked-account.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
 import { err, ok, type Result } from "./result.ts";
@@ -21,13 +30,15 @@ export interface Ask {
 /** How long a session lasts whose request names no time, in seconds. */
 export const DEFAULT_SESSION_SECONDS = 30 * 60;
 
-/** Who decides an ask, and how well they must be known. */
 /** What the policy makes of an ask. */
 export interface JudgedAsk {
   readonly plan: ApprovalPlan;
+  /** What was asked for, with the policy's limits where it named none. */
+  readonly details: readonly AccessDetail[];
   readonly expiresInSeconds: number;
 }
 
+/** Who decides an ask, and how well they must be known. */
 export interface ApprovalPlan {
   readonly policy_id: string;
   readonly approvers: readonly string[];
@@ -47,6 +58,7 @@ export type AskFault =
   | { readonly reason: "not_linked"; readonly upstream: string }
   | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
   | { readonly reason: "too_long"; readonly maxSeconds: number }
+  | { readonly reason: "too_much"; readonly limits: string }
   | { readonly reason: "no_approver"; readonly policy: string }
   | { readonly reason: "unknown_approver" }
   | { readonly reason: "no_quorum"; readonly policy: string; readonly quorum: number }
@@ -69,16 +81,31 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   const covering = policiesOf(tenant, ask.clientId).filter(({ allows }) => units.every(allows));
   if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.clientId, units) });
   const { expiresInSeconds } = ask;
-  const fitting = covering.find(
+  const longEnough = covering.filter(
     (policy) => expiresInSeconds === undefined || expiresInSeconds <= policy.maxDurationSeconds,
   );
-  if (fitting === undefined) {
+  if (longEnough.length === 0) {
     return err({ reason: "too_long", maxSeconds: Math.max(...covering.map((policy) => policy.maxDurationSeconds)) });
   }
+  const fitting = longEnough.find(({ policy }) => asksWithin(ask.details, policy.limits));
+  if (fitting === undefined)
+    return err({ reason: "too_much", limits: formatLimits(loosest(longEnough.map(({ policy }) => policy.limits))) });
   const plan = planApproval(tenant, fitting, ask);
   if (!plan.ok) return plan;
   const longest = Math.min(fitting.maxDurationSeconds, DEFAULT_SESSION_SECONDS);
-  return ok({ plan: plan.value, expiresInSeconds: expiresInSeconds ?? longest });
+  return ok({
+    plan: plan.value,
+    details: limit(ask.details, () => fitting.policy.limits),
+    expiresInSeconds: expiresInSeconds ?? longest,
+  });
+}
+
+/** Whether no limit that is asked for is above the policy's. One that is left out becomes the policy's. */
+function asksWithin(details: readonly AccessDetail[], limits: Limits | undefined): boolean {
+  return upstreamsOf(details).every((upstream) => {
+    const asked = limitsOf(details, upstream);
+    return LIMIT_NAMES.every((name) => (asked[name] ?? 0) <= (limits?.[name] ?? Infinity));
+  });
 }
 
 function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
@@ -140,6 +167,11 @@ export function meets(offered: Assurance, demanded: Assurance): boolean {
 /** Whether the policy in force still lets this agent have a unit. Asked at every use. */
 export function allowsNow(tenant: CompiledTenant, clientId: string, unit: AccessUnit): boolean {
   return policiesOf(tenant, clientId).some(({ allows }) => allows(unit));
+}
+
+/** How much of an upstream the policy in force lets a session use for a unit: the most that any policy which allows it does. */
+export function limitsNow(tenant: CompiledTenant, clientId: string, unit: AccessUnit): Limits {
+  return loosest(policiesOf(tenant, clientId).flatMap(({ allows, policy }) => (allows(unit) ? [policy.limits] : [])));
 }
 
 /** Whether the policy in force still lets this person decide: what it would say if the request came now. */

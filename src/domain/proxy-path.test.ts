@@ -67,7 +67,15 @@ describe("canonicalPath", () => {
 });
 
 describe("canonicalQuery", () => {
-  it.each(["", "state=open&per_page=100", "q=a%20b", "labels%5B%5D=x"])("takes %s", (query) => {
+  it.each([
+    "",
+    "state=open&per_page=100",
+    "q=a%20b",
+    "labels%5B%5D=x",
+    "page_token=x&next_token=y&method=z",
+    "sort_key=x&filter[key]=y",
+    "q=a%3Bb%0Ac",
+  ])("takes %s", (query) => {
     expect(canonicalQuery(query)).toEqual({ ok: true, value: query });
   });
 
@@ -76,6 +84,23 @@ describe("canonicalQuery", () => {
     ["a key in capitals", "API_KEY=x", "forbidden_parameter"],
     ["a method override", "_method=DELETE", "forbidden_parameter"],
     ["an encoded name of a token", "access%5Ftoken=x", "forbidden_parameter"],
+    ...[
+      "accessToken",
+      "Access-Token",
+      "access.token",
+      "access_token[]",
+      "access+token",
+      "X-Amz-Signature",
+      "sig",
+      "jwt",
+    ].map((name) => [`P21 a credential as ${name}`, `${name}=x`, "forbidden_parameter"]),
+    ["P21 a credential in full-width letters", "%EF%BD%94oken=x", "forbidden_parameter"],
+    ["P21 a credential without a value", "a=1&token", "forbidden_parameter"],
+    ["P09 a method override", "X-HTTP-Method-Override=DELETE", "forbidden_parameter"],
+    ["P09 a method override with more underscores", "__Method=DELETE", "forbidden_parameter"],
+    ["P21 a credential behind a semicolon", "a=1;access_token=x", "not_canonical"],
+    ["P21 a name with a control character", "a=1&access_token%0A=x", "not_canonical"],
+    ["P21 a name that ends for some readers at NUL", "token%00a=x", "not_canonical"],
     ["a repeated name", "a=1&a=2", "not_canonical"],
     ["a repeated name, encoded", "a=1&%61=2", "not_canonical"],
     ["a fragment", "a#b", "not_canonical"],

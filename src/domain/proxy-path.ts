@@ -57,43 +57,85 @@ function encodeSegment(decoded: string): string {
   return [...decoded].map((char) => (PLAIN.test(char) ? char : encodeURIComponent(char))).join("");
 }
 
-/** Parameters in which callers try to bring a credential of their own, or to override the method. */
+/**
+ * Parameters in which callers bring a credential of their own, or override the method, as a reader that
+ * makes little of case and punctuation sees them: `access_token`, `Access-Token` and `access.token[]` are one.
+ */
 const FORBIDDEN_QUERY = new Set([
-  "access_token",
-  "api_key",
+  "accesstoken",
   "apikey",
-  "api-key",
-  "key",
-  "token",
+  "apisecret",
+  "apitoken",
   "auth",
   "authorization",
-  "client_secret",
-  "private_token",
-  "oauth_token",
-  "_method",
-  "x-http-method-override",
+  "authtoken",
+  "bearer",
+  "bearertoken",
+  "clientassertion",
+  "clientsecret",
+  "credential",
+  "credentials",
+  "httpmethod",
+  "idtoken",
+  "jwt",
+  "key",
+  "methodoverride",
+  "oauthconsumerkey",
+  "oauthsignature",
+  "oauthtoken",
+  "passwd",
+  "password",
+  "personalaccesstoken",
+  "privatetoken",
+  "refreshtoken",
+  "secret",
+  "sessiontoken",
+  "sig",
+  "signature",
+  "subscriptionkey",
+  "token",
+  "xaccesstoken",
+  "xamzcredential",
+  "xamzsecuritytoken",
+  "xamzsignature",
+  "xapikey",
+  "xauthtoken",
+  "xgoogcredential",
+  "xgoogsignature",
+  "xhttpmethod",
+  "xhttpmethodoverride",
+  "xmethodoverride",
 ]);
+/** Rails and its relatives; `method` alone is an ordinary word. */
+const METHOD_OVERRIDE = /^_+method$/i;
 
 /**
  * Judges a query string (without `?`) and returns it unchanged: no name twice, none that carries a
- * credential, nothing but ASCII and upper-case percent-encoding of valid UTF-8. An apostrophe may only
- * stand in it encoded: a URL parser would encode it on the way, after it was judged.
+ * credential, nothing but ASCII and upper-case percent-encoding of valid UTF-8 without NUL. Some
+ * readers part a query at `;` as well, and a URL parser would encode an apostrophe after it was judged,
+ * so these may only stand in it encoded.
  */
 export function canonicalQuery(query: string): Result<string, "not_canonical" | "forbidden_parameter"> {
   if (query.length > MAX_PATH_LENGTH) return err("not_canonical");
-  if (!/^(?:[A-Za-z0-9\-._~!$()*+,;:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
+  if (!/^(?:[A-Za-z0-9\-._~!$()*+,:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
   const names = new Set<string>();
   for (const pair of query === "" ? [] : query.split("&")) {
     let name: string;
+    let decoded: string;
     try {
       name = decodeURIComponent((pair.split("=", 1)[0] ?? "").replaceAll("+", " "));
-      decodeURIComponent(pair);
+      decoded = decodeURIComponent(pair);
     } catch {
       return err("not_canonical");
     }
-    if (names.has(name)) return err("not_canonical");
-    if (FORBIDDEN_QUERY.has(name.toLowerCase())) return err("forbidden_parameter");
+    if (names.has(name) || /\p{Cc}/u.test(name) || decoded.includes("\0")) return err("not_canonical");
+    if (isForbidden(name)) return err("forbidden_parameter");
     names.add(name);
   }
   return ok(query);
+}
+
+function isForbidden(name: string): boolean {
+  const letters = name.normalize("NFKC").toLowerCase();
+  return METHOD_OVERRIDE.test(letters) || FORBIDDEN_QUERY.has(letters.replaceAll(/[^a-z0-9]/g, ""));
 }

@@ -1,3 +1,4 @@
+import type { Usage } from "./limits.ts";
 import type { EndedSession } from "./session.ts";
 
 /** What became of one minted upstream credential. */
@@ -26,8 +27,15 @@ export interface LeaseStatement {
 /** How often what was done, from the session's own counters. */
 export interface UsageStatement {
   readonly tokens_minted: number;
+  /** At all upstreams together. */
   readonly calls: number;
   readonly refusals: number;
+  readonly upstreams: readonly UpstreamUsage[];
+}
+
+/** What was used of one upstream. Bytes that a call in flight has reserved count as used until it ends. */
+export interface UpstreamUsage extends Usage {
+  readonly upstream: string;
 }
 
 /** The claims of a receipt, beside `iss`, `iat` and `jti`: the signed closing statement of a session. */

@@ -1,3 +1,4 @@
+import type { Limits } from "./limits.ts";
 import type { Upstream } from "./upstream.ts";
 
 /**
@@ -16,11 +17,11 @@ export interface TenantDocument {
   readonly servers: readonly Server[];
   readonly policies: readonly TrustPolicy[];
   readonly notify: NotifyChannels;
-  readonly limits: Limits;
+  readonly limits: AskLimits;
 }
 
 /** What keeps a human from being worn down. */
-export interface Limits {
+export interface AskLimits {
   /** Requests that one person is asked to decide at once; the others are held back until a place is free. */
   readonly open_requests_per_approver: number;
 }
@@ -137,6 +138,10 @@ export interface Operation {
   readonly title: string;
   /** `METHOD /path` lines; a path is a URLPattern pathname such as `/repos/:owner/:repo/issues`. */
   readonly routes: readonly string[];
+  /** Calls that only their body tells apart: root fields of a GraphQL endpoint. */
+  readonly graphql?: GraphqlFields | undefined;
+  /** Calls that only their body tells apart: methods of a JSON-RPC endpoint. */
+  readonly jsonrpc?: JsonRpcMethods | undefined;
   /**
    * How a location is read off the path, such as `:owner/:repo`. Without it, the operation knows no
    * locations, and is granted as a whole or not at all.
@@ -144,10 +149,34 @@ export interface Operation {
   readonly location?: string | undefined;
   /** The upstream's own permissions for it, by name, such as `{ "issues": "write" }`. */
   readonly permissions?: { readonly [name: string]: string } | undefined;
+  /** What one call takes from the `units` that a session is limited to; 1 where nothing is said. */
+  readonly cost?: number | undefined;
   /** The OAuth scopes it needs, RFC 6749 §3.3. */
   readonly scopes?: readonly string[] | undefined;
   /** Whether a read may be a POST, because the upstream takes its searches so. */
   readonly read_by_post?: boolean | undefined;
+}
+
+/** Root fields of one GraphQL endpoint, by the type of operation in which they stand. */
+export interface GraphqlFields {
+  /** The endpoint's path. Every call of it is judged by its body alone. */
+  readonly path: string;
+  readonly query?: readonly string[] | undefined;
+  readonly mutation?: readonly string[] | undefined;
+  /**
+   * Names of the fields that may be asked for below. Without it all may, and a graph leads from any of
+   * its ends to most others: from an issue to its team's webhooks, and to their secrets.
+   */
+  readonly selects?: readonly string[] | undefined;
+}
+
+/** Methods of one JSON-RPC 2.0 endpoint. */
+export interface JsonRpcMethods {
+  /** The endpoint's path. Every call of it is judged by its body alone. */
+  readonly path: string;
+  readonly methods?: readonly string[] | undefined;
+  /** Names that a call of the method `tools/call` (Model Context Protocol) may bring. */
+  readonly tools?: readonly string[] | undefined;
 }
 
 export interface Server extends KeySource {
@@ -200,6 +229,8 @@ export interface TrustPolicy {
   readonly enter_match_code: boolean;
   /** Whether an agent's own owner, or the person it acts for, may approve it. */
   readonly solo: boolean;
+  /** How much of each upstream one session may use at most, and does where the request names no limit. */
+  readonly limits?: Limits | undefined;
 }
 
 export interface NotifyChannels {

@@ -67,13 +67,13 @@ export class Leases {
   /** The credential for a call that the session has already let through, and the lease it belongs to. */
   async credentialFor(
     upstream: string,
-    unit: AccessUnit,
+    units: readonly AccessUnit[],
     grant: Grant,
   ): Promise<Result<{ credential: Credential; lease_id: string }, LeaseFault>> {
     const held = this.#books.leases.usable(upstream, this.#books.now(), grant.expires_at);
     const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
     if (!lease.ok) return lease;
-    if (!(await this.#suffices(lease.value, unit))) return err("upstream_withheld");
+    for (const unit of units) if (!(await this.#suffices(lease.value, unit))) return err("upstream_withheld");
     const opened = await this.#open(lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
     if (this.#books.current().status !== "active") return err("ended");

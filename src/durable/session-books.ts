@@ -1,3 +1,4 @@
+import { digestOf } from "../crypto/hash.ts";
 import { cutOffKey } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -16,6 +17,7 @@ import type {
   UseFault,
 } from "./session-commands.ts";
 import { SessionStore } from "./session-store.ts";
+import { UsageStore } from "./usage-store.ts";
 
 /**
  * Everything a session has written down, and the few entries that always go together. All of it is
@@ -27,6 +29,7 @@ export class SessionBooks {
   readonly oneTime: OneTimeStore;
   readonly outbox: Outbox;
   readonly leases: LeaseStore;
+  readonly usage: UsageStore;
   /** Rung when the session or one of its tokens is taken away. */
   readonly takenAway = new Bell();
 
@@ -36,6 +39,7 @@ export class SessionBooks {
     this.oneTime = new OneTimeStore(sql);
     this.outbox = new Outbox(sql);
     this.leases = new LeaseStore(sql);
+    this.usage = new UsageStore(sql);
   }
 
   journal(): Journal {
@@ -85,6 +89,11 @@ export class SessionBooks {
     if (state.grant === undefined) this.queueOutcome();
     else this.queueMessageUpdates();
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
+    const { client_id, task } = state.request;
+    const { owner } = this.store.setting();
+    // One row for each upstream, with all that an account of it is drawn up by.
+    for (const usage of this.usage.statements())
+      this.record("session.usage", { ...usage, client_id, owner, task_digest: digestOf(task) });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
     this.queue("index:ended", "index");
     this.queue("settle", "settle");
@@ -127,14 +136,16 @@ export class SessionBooks {
 
   describe(): SessionDescription {
     const journal = this.journal();
+    const upstreams = this.usage.statements();
     return {
       state: this.current(),
       setting: this.store.setting(),
       leases: this.leases.statements(),
       usage: {
         tokens_minted: journal.count("token.minted"),
-        calls: journal.count("call.authorized"),
+        calls: upstreams.reduce((so, { calls }) => so + calls, 0),
         refusals: journal.refusals(),
+        upstreams,
       },
       receipt: this.store.receipt(),
     };

@@ -1,7 +1,8 @@
 import type { Credential } from "../domain/credential.ts";
-import type { AccessUnit } from "../domain/access.ts";
 import type { ExchangeAsk, ExchangePlan, Target } from "../domain/exchange.ts";
 import type { CutOffs } from "../domain/cut-off.ts";
+import type { UnitCall } from "../domain/judged-calls.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { ApprovalPlan } from "../domain/policy.ts";
 import type { LeaseStatement, UsageStatement } from "../domain/receipt.ts";
 import type { SessionRequest } from "../domain/request.ts";
@@ -75,8 +76,23 @@ export interface ExchangeCommand extends UseCommand {
 
 export interface CallCommand extends UseCommand {
   readonly upstream: string;
-  readonly unit: AccessUnit;
+  /** All that one request carries out; what stands in it several times is named once. */
+  readonly calls: readonly UnitCall[];
   readonly method: string;
+  /** The limits of the token that was shown and of today's policy, beside those of the grant. */
+  readonly limits: Limits;
+  /** Bytes of the request's body, as far as they are known. */
+  readonly bodyBytes: number;
+}
+
+/** A call that was let through turns out to need more bytes. */
+export interface ReserveCommand {
+  readonly upstream: string;
+  /** As in the {@link CallCommand}. */
+  readonly limits: Limits;
+  readonly neededBytes: number;
+  /** What it would have besides, if there is plenty. */
+  readonly spareBytes: number;
 }
 
 /** A token that is recorded and may be signed. */
@@ -93,6 +109,8 @@ export interface Minting extends ExchangePlan {
 
 export interface CallPermit {
   readonly credential: Credential;
+  /** Bytes that may pass without asking again. */
+  readonly reserved_bytes: number;
   readonly lease_id: string;
   /** When the session ends, epoch seconds: nothing may be delivered after it. */
   readonly ends_at: number;

@@ -4,12 +4,15 @@ import { Journal } from "./journal.ts";
 import { LeaseStore } from "./lease-store.ts";
 import { OneTimeStore } from "./one-time.ts";
 import { Outbox } from "./outbox.ts";
+import { UsageStore } from "./usage-store.ts";
 
 /** What stands beside the state and never changes after the session was opened. */
 export interface SessionSetting {
   readonly issuer: string;
   readonly labels: Labels;
   readonly match_code: string;
+  /** The person who answered for the agent when it asked. */
+  readonly owner?: string | undefined;
   /** The browser that began an authorization request: its view's digest, and the client's `state` to give back. */
   readonly browser?: { readonly digest: string; readonly state?: string | undefined } | undefined;
 }
@@ -36,7 +39,11 @@ export class SessionStore {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.#opened = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
-    if (this.#opened) LeaseStore.addColumns(sql);
+    if (this.#opened) {
+      LeaseStore.addColumns(sql);
+      // A session that an earlier release opened has no such table.
+      UsageStore.createTables(sql);
+    }
   }
 
   /** Whether the session was ever opened. Until then the object writes nothing, so a guessed id costs no disk. */
@@ -54,6 +61,7 @@ export class SessionStore {
     Outbox.createTables(this.#sql);
     OneTimeStore.createTables(this.#sql);
     LeaseStore.createTables(this.#sql);
+    UsageStore.createTables(this.#sql);
     this.#sql.exec(
       "INSERT INTO session (id, state, setting) VALUES (1, ?, ?)",
       JSON.stringify(state),

@@ -4,6 +4,7 @@ import { unitsOf } from "../domain/access.ts";
 import { approversOf } from "../domain/policy.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
+import type { LimitReached } from "../domain/limits.ts";
 import { compilePattern } from "../domain/pattern.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -27,6 +28,7 @@ import { signApprovalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
+import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
@@ -43,6 +45,7 @@ import type {
   PollCommand,
   PresentedToken,
   RedeemCodeCommand,
+  ReserveCommand,
   SessionDescription,
   Standing,
   UpstreamMisdeed,
@@ -65,6 +68,7 @@ export class Session extends DurableObject<Env> {
   readonly #storage = this.ctx.storage;
   readonly #books = new SessionBooks(this.#storage.sql);
   readonly #redemption = new Redemption(this.#books);
+  readonly #metering = new Metering(this.#books);
   readonly #group = new GroupCommit(this.#storage);
   readonly #leases = new Leases(this.env, this.#storage, this.#books);
   readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#leases);
@@ -212,26 +216,29 @@ export class Session extends DurableObject<Env> {
     });
   }
 
-  /** Lets one call through to an upstream and hands out what to inject into it. */
-  async call(command: CallCommand): Promise<Result<CallPermit, UseFault | "not_granted" | LeaseFault>> {
+  /** Lets one request through to an upstream and hands out what to inject into it. */
+  async call(command: CallCommand): Promise<Result<CallPermit, CallFault | LeaseFault>> {
     if (!this.#opened) return err("unknown_session");
-    const { token, standing, upstream, unit, method } = command;
-    const permitted = await this.#transactTogether((): Result<ActiveSession, UseFault | "not_granted"> => {
-      const used = this.#books.use(command);
-      if (!used.ok) return used;
-      const granted = used.value.grant.authorization_details.flatMap(unitsOf).includes(unit);
-      if (!granted || !standing.allow.some((pattern) => compilePattern(pattern)(unit))) {
-        this.#books.refuse({ reason: "not_granted", unit, method });
-        return err("not_granted");
-      }
-      this.#books.record("call.authorized", { jti: token.jti, unit, method });
-      return used;
-    });
+    const permitted = await this.#transactTogether(() => this.#metering.authorize(command));
     if (!permitted.ok) return permitted;
-    const credential = await this.#leases.credentialFor(upstream, unit, permitted.value.grant);
+    const { session, reservedBytes } = permitted.value;
+    const units = command.calls.map(({ unit }) => unit);
+    const credential = await this.#leases.credentialFor(command.upstream, units, session.grant);
+    if (!credential.ok) await this.settle(command.upstream, reservedBytes, 0);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
-    return ok({ ...credential.value, ends_at: permitted.value.grant.expires_at });
+    return ok({ ...credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
+  }
+
+  /** Reserves more bytes for a request that was let through, and answers how many. */
+  async reserveBytes(command: ReserveCommand): Promise<Result<number, "ended" | LimitReached>> {
+    if (!this.#opened) return err("ended");
+    return this.#transactTogether(() => this.#metering.reserveMore(command));
+  }
+
+  /** Says how many bytes a request passed of those that were reserved for it. */
+  async settle(upstream: string, reservedBytes: number, passedBytes: number): Promise<void> {
+    if (this.#opened) await this.#transactTogether(() => this.#metering.settle(upstream, reservedBytes, passedBytes));
   }
 
   /**

@@ -3,12 +3,14 @@ import type { Assurance } from "../domain/tenant.ts";
 import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
+import { LimitFields, type UpstreamLimits } from "./limit-fields.tsx";
 import { Countdown, Moment } from "./time.tsx";
 import { UnitChoices, type UnitLine } from "./units.tsx";
 
 export interface ApproveViewProps {
   readonly facts: Facts;
   readonly units: readonly UnitLine[];
+  readonly limits: readonly UpstreamLimits[];
   readonly durations: readonly { readonly seconds: number; readonly label: string; readonly selected: boolean }[];
   readonly requestDigest: string;
   readonly token: string;
@@ -33,7 +35,8 @@ export type Obstacle =
 
 /** The request as its approver first sees it: Stint's facts, what may be taken away from it, and the two decisions. */
 export function ApproveView(props: ApproveViewProps) {
-  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } = props;
+  const { facts, units, limits, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } =
+    props;
   const { matchCode, obstacle } = props;
   return (
     <Layout title="Approval" person={approverName}>
@@ -52,6 +55,7 @@ export function ApproveView(props: ApproveViewProps) {
         <Warnings facts={facts} />
         <UnitChoices units={units} />
         <p class="hint">Untick what the task does not need.</p>
+        <LimitFields upstreams={limits} />
         <label class="field">
           <span>For at most</span>
           <select name="expires_in">

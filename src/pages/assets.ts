@@ -175,8 +175,9 @@ legend + * { clear: both; }
 .lines li { padding: .45rem 0; }
 .field { display: grid; gap: .3rem; margin: .75rem 0; }
 .field > span { color: var(--soft); }
-select, input[type="text"], textarea { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .55rem; padding: .6rem .7rem; width: 100%; }
+select, input[type="text"], input[type="number"], textarea { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .55rem; padding: .6rem .7rem; width: 100%; }
 textarea { min-height: 2.9rem; resize: vertical; }
+summary { cursor: pointer; padding: .55rem 0; color: var(--soft); }
 .actions { display: grid; gap: .6rem; margin: 1rem 0 .5rem; }
 @media (min-width: 30rem) { .actions { grid-auto-flow: column; grid-auto-columns: 1fr; } .field { grid-template-columns: 6.5rem 1fr; align-items: center; } }
 button { font: 650 1rem/1.2 system-ui, -apple-system, "Segoe UI", sans-serif; min-height: 3rem; padding: .6rem 1rem; border-radius: .65rem; border: 2px solid var(--accent); background: var(--accent); color: var(--on-accent); cursor: pointer; width: 100%; overflow-wrap: anywhere; }

@@ -1,4 +1,4 @@
-import type { Enforcement } from "../domain/facts.ts";
+import { reachesEverywhere, type Enforcement } from "../domain/facts.ts";
 
 /** A unit of access as a page shows it. */
 export interface UnitLine {
@@ -77,6 +77,7 @@ function UnitText({ unit }: { unit: UnitLine }) {
     <span class="unit">
       <bdi>{unit.line}</bdi>
       <small>{ENFORCED[unit.enforcedBy]}</small>
+      {reachesEverywhere(unit.unit) && <small>not limited by location</small>}
     </span>
   );
 }

@@ -8,6 +8,8 @@ export interface WatchProps {
   readonly lines: readonly UnitLine[];
   /** Epoch seconds. */
   readonly expiresAt: number;
+  /** How far each upstream's limits are used up. */
+  readonly limits: readonly string[];
   readonly calls: number;
   readonly refusals: number;
   /** What happened lately, the newest first. */
@@ -18,7 +20,7 @@ export interface WatchProps {
 
 /** A session at work, for whoever could approve it: what it does, as it does it, and one button that ends it. */
 export function Watch(props: WatchProps) {
-  const { agentName, approverName, lines, expiresAt, calls, refusals, activity, token, csrf } = props;
+  const { agentName, approverName, lines, expiresAt, limits, calls, refusals, activity, token, csrf } = props;
   return (
     <Layout title="At work" person={approverName}>
       <section class="card" aria-labelledby="watch">
@@ -26,6 +28,9 @@ export function Watch(props: WatchProps) {
         <p>
           It ends by itself <Countdown at={expiresAt} />. {calls} calls let through, {refusals} refused.
         </p>
+        {limits.map((line) => (
+          <p class="hint">{line}</p>
+        ))}
         <form method="post" action="/approve/end">
           <input type="hidden" name="token" value={token} />
           <input type="hidden" name="csrf" value={csrf} />

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { unitsOf, type AccessDetail } from "../domain/access.ts";
+import { limitsOf, unitsOf, type AccessDetail, type UpstreamAccess } from "../domain/access.ts";
+import { areWithin } from "../domain/limits.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readScope } from "../domain/scope.ts";
@@ -21,6 +22,19 @@ const toolName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/, "must 
 /** Concrete: a wildcard is for policies, never for what an agent asks. */
 const location = z.string().regex(/^[!-)+-~]{1,200}$/, "must be one concrete location");
 
+/** Beyond what any upstream carries in one session, and far below where numbers stop being exact. */
+const MAX_LIMIT = 1e12;
+const amount = z.int().min(1).max(MAX_LIMIT).optional();
+
+export const limitsSchema = z
+  .strictObject({
+    calls: amount.describe("Operations carried out: each request, root field of a GraphQL document, call of a batch"),
+    writes: amount.describe("Those among the calls that write"),
+    bytes: amount.describe("Bytes of bodies, both ways together"),
+    units: amount.describe("Cost units that the upstream's catalogue declares for its operations; 1 each unless told"),
+  })
+  .refine((limits) => Object.keys(limits).length > 0, "must name at least one limit");
+
 const uniqueList = <T extends z.ZodType<string>>(item: T) =>
   z
     .array(item)
@@ -36,6 +50,9 @@ export const upstreamAccessSchema = z
     locations: uniqueList(location)
       .optional()
       .describe("Where, such as repositories; needed by operations that know locations"),
+    limits: limitsSchema
+      .optional()
+      .describe("How much of the upstream the session may use in all; the same in every entry of one upstream"),
   })
   .describe("Access to operations of one upstream");
 
@@ -55,7 +72,17 @@ export const authorizationDetailsSchema = z
   .refine(
     (details) => details.flatMap(unitsOf).length <= MAX_UNITS,
     `must be at most ${MAX_UNITS} operations at a location`,
+  )
+  .refine(
+    (details) => details.every((detail) => detail.type === "mcp_tools" || saysTheSame(detail, details)),
+    "must say the same limits in every entry of one upstream: they are counted together",
   );
+
+/** Whether an entry names the limits of its upstream in full. */
+function saysTheSame({ upstream, limits = {} }: UpstreamAccess, details: readonly AccessDetail[]): boolean {
+  const all = limitsOf(details, upstream);
+  return areWithin(limits, all) && areWithin(all, limits);
+}
 
 /** Checks `authorization_details` that came as JSON. RFC 9396 §5. */
 export function readAuthorizationDetails(value: Json | undefined): Result<AccessDetail[], WireError> {

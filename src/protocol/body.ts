@@ -7,7 +7,8 @@ import { invalidRequest, type WireError } from "./wire-error.ts";
 const MAX_BODY_BYTES = 65_536;
 /** A client that needs longer to send so little holds a connection for its own sake. */
 const BODY_DEADLINE_MS = 10_000;
-const MAX_FORM_PARAMETERS = 200;
+/** The largest request fills the approval page with 200 boxes and 80 limits, and some fields besides. */
+const MAX_FORM_PARAMETERS = 300;
 
 /** What a form may say: each parameter once. */
 export type Form = ReadonlyMap<string, string>;
@@ -17,14 +18,23 @@ export async function readJsonObject(
   request: Request,
   maxBytes = MAX_BODY_BYTES,
 ): Promise<Result<{ readonly [name: string]: Json }, WireError>> {
-  const text = await readText(request, "application/json", maxBytes);
-  if (!text.ok) return text;
-  const parsed = parseStrictJson(text.value);
-  if (!parsed.ok) return err(invalidRequest(JSON_FAULTS[parsed.error]));
-  const value = parsed.value;
+  const read = await readJson(request, maxBytes);
+  if (!read.ok) return read;
+  const { value } = read.value;
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return err(invalidRequest("the body must be a JSON object"));
   return ok(value as { readonly [name: string]: Json });
+}
+
+/** Reads JSON from a request, together with the text it stood in: as UTF-8 again, that is the body to the byte. */
+export async function readJson(
+  request: Request,
+  maxBytes: number,
+): Promise<Result<{ readonly value: Json; readonly text: string }, WireError>> {
+  const text = await readText(request, "application/json", maxBytes);
+  if (!text.ok) return text;
+  const parsed = parseStrictJson(text.value);
+  return parsed.ok ? ok({ value: parsed.value, text: text.value }) : err(invalidRequest(JSON_FAULTS[parsed.error]));
 }
 
 /** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
@@ -96,7 +106,10 @@ function isMediaType(header: string | null, mediaType: string): boolean {
 }
 
 /** Reads a whole body, unless it is too large or too slow. */
-export async function readCapped(request: Request, maxBytes: number): Promise<Result<Uint8Array, WireError>> {
+export async function readCapped(
+  request: Pick<Request, "headers" | "body">,
+  maxBytes: number,
+): Promise<Result<Uint8Array, WireError>> {
   const tooLarge = err({
     status: 413 as const,
     error: "invalid_request",

@@ -19,6 +19,11 @@ const TO_UPSTREAM = new Set([
   "x-github-api-version",
   "notion-version",
   "stripe-version",
+  // A JSON-RPC body is judged together with what these say of it.
+  "mcp-protocol-version",
+  "mcp-session-id",
+  "mcp-method",
+  "mcp-name",
 ]);
 
 /** What passes back to the caller. */
@@ -38,6 +43,7 @@ const FROM_UPSTREAM = new Set([
   "x-request-id",
   "x-github-request-id",
   "x-github-media-type",
+  "mcp-session-id",
 ]);
 
 /** Set on everything that passes back: nobody's to keep, and inert if a browser should open it. */

@@ -132,6 +132,8 @@ export function askError(fault: AskFault): WireError {
       };
     case "too_long":
       return invalidRequest(`/expires_in: the trust policy allows at most ${fault.maxSeconds} seconds`);
+    case "too_much":
+      return invalidDetails(`limits: the trust policy allows at most ${fault.limits} of each upstream`);
     case "unknown_approver":
       return {
         status: 400,

@@ -10,7 +10,7 @@ import {
   type TenantDocument,
 } from "../domain/tenant.ts";
 import { isPublicHost } from "../domain/public-address.ts";
-import { identifier } from "./authorization-details.ts";
+import { identifier, limitsSchema } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
 import { secretReference } from "./secret-reference.ts";
 import {
@@ -166,16 +166,45 @@ const person = z.strictObject({
     .describe("Who this person is at the tenant's identity providers"),
 });
 
+/** A path to the letter: what a pattern matches besides would be judged by its body too. */
+const endpointPath = z
+  .string()
+  .max(300)
+  .regex(/^(?:\/[A-Za-z0-9._~-]+)+$/, "must be a path such as /graphql");
+const fieldNames = z
+  .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,99}$/, "must be the name of a field"))
+  .min(1)
+  .max(200);
+const names = z
+  .array(z.string().regex(/^[!-~]{1,128}$/, "must be a name without spaces"))
+  .min(1)
+  .max(200);
 const operation = z.strictObject({
   access: z.enum(["read", "write"]),
   title: displayName.describe("What it lets an agent do, in the words an approver reads"),
   routes: z
     .array(z.string().max(300))
-    .min(1)
     .max(100)
+    .default([])
     .describe("METHOD and URLPattern pathname, such as GET /repos/:owner/:repo/issues"),
+  graphql: z
+    .strictObject({
+      path: endpointPath,
+      query: fieldNames.optional(),
+      mutation: fieldNames.optional(),
+      selects: fieldNames
+        .optional()
+        .describe("Names of the fields that may be asked for below; all of them unless told"),
+    })
+    .optional()
+    .describe("Root fields of a GraphQL endpoint; every field of a document needs an operation that was granted"),
+  jsonrpc: z
+    .strictObject({ path: endpointPath, methods: names.optional(), tools: names.optional() })
+    .optional()
+    .describe("Methods of a JSON-RPC endpoint, and tools for its method tools/call; every call of a batch is judged"),
   location: z.string().max(200).optional().describe("How a location is read off the path, such as :owner/:repo"),
   permissions: z.record(z.string().max(64), z.string().max(64)).optional(),
+  cost: z.int().min(1).max(1_000_000).optional().describe("Cost units of one call; 1 unless told"),
   scopes: z
     .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, "must be a scope, RFC 6749 §3.3"))
     .max(20)
@@ -275,6 +304,9 @@ const policy = z.strictObject({
     .default(false)
     .describe("Whether an approver has to type the code that the agent shows; then no message or page tells it"),
   solo: z.boolean().default(false).describe("Whether an agent's own owner, or the person it works for, may approve it"),
+  limits: limitsSchema
+    .optional()
+    .describe("How much of each upstream one session may use at most, and does where the request names no limit"),
 });
 
 const notify = z.strictObject({

@@ -8,10 +8,17 @@ import type { WireError } from "./wire-error.ts";
 /** A body that is signed has to be held whole. */
 const MAX_SIGNED_BODY_BYTES = 1_048_576;
 
+/** What the caller sent, as far as it is passed on. */
+export interface CallerRequest {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
 /** A call as it goes out, with what makes the upstream let it in. */
 export interface CredentialedCall {
   /** What is sent on: as it streams in, or the whole of it where it had to be signed. */
-  readonly body: ReadableStream | Uint8Array | null;
+  readonly body: ReadableStream<Uint8Array> | Uint8Array | null;
   readonly url: string;
   /** What the credential adds to the headers; wins over everything else. */
   readonly headers: Readonly<Record<string, string>>;
@@ -26,12 +33,11 @@ export interface CredentialedCall {
  */
 export async function injectCredential(
   url: string,
-  request: Request,
+  request: CallerRequest,
   credential: Credential,
   now: number,
 ): Promise<Result<CredentialedCall, WireError>> {
-  const { method } = request;
-  const body = method === "GET" || method === "HEAD" ? null : request.body;
+  const { method, body } = request;
   switch (credential.kind) {
     case "header":
       return ok({ url, body, headers: { [credential.header]: credential.value } });

@@ -30,6 +30,11 @@ export function invalidRequest(description: string): WireError {
   return { status: 400, error: "invalid_request", description };
 }
 
+/** A call that nobody granted, with the reason as a member. */
+export function deny(reason: string, description: string): WireError {
+  return { status: 403, error: "access_denied", description, members: { reason } };
+}
+
 /** A part of the broker itself did not answer: nothing was granted, and trying again is right. */
 export const UNAVAILABLE: WireError = {
   status: 503,

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
-import { narrow, unitsOf } from "../domain/access.ts";
+import { limit, limitsOf, narrow, unitsOf, upstreamsOf } from "../domain/access.ts";
 import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
@@ -21,6 +21,7 @@ import { signOnOrigin } from "../single-sign-on.ts";
 import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
 import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
+import { readLimits } from "./limit-form.ts";
 import { personObject } from "./objects.ts";
 import { page } from "./page.ts";
 import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
@@ -217,6 +218,10 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
     <ApproveView
       facts={factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code)}
       units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
+      limits={upstreamsOf(request.authorization_details).map((upstream) => ({
+        upstream,
+        limits: limitsOf(request.authorization_details, upstream),
+      }))}
       durations={durations.map((seconds) => ({
         seconds,
         label: formatDuration(seconds),
@@ -234,7 +239,7 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
   );
 }
 
-/** What is left of the request: the units whose boxes are ticked, for the time that was chosen. */
+/** What is left of the request: the units whose boxes are ticked, within the limits and for the time that were chosen. */
 function readNarrowing(form: Form, { state }: SessionDescription, now: number): Narrowing {
   const { authorization_details, expires_in } = state.request;
   const ticked = new Set([...form].filter(([name]) => name.startsWith("unit.")).map(([, unit]) => unit));
@@ -243,7 +248,10 @@ function readNarrowing(form: Form, { state }: SessionDescription, now: number): 
     ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in)
     : expires_in;
   return {
-    authorization_details: narrow(authorization_details, (unit) => ticked.has(unit)),
+    authorization_details: limit(
+      narrow(authorization_details, (unit) => ticked.has(unit)),
+      (upstream) => readLimits(form, upstream),
+    ),
     expires_at: now + seconds,
   };
 }

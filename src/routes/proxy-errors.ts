@@ -1,6 +1,7 @@
 import type { Session } from "../durable/session.ts";
 import type { Challenge } from "../protocol/dpop.ts";
-import { invalidRequest, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
+import { limitError } from "../protocol/limit-error.ts";
+import { deny, invalidRequest, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import type { outboundOf } from "../tenancy.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 
@@ -12,6 +13,7 @@ export function callError(
   fault: Extract<Awaited<ReturnType<Session["call"]>>, { ok: false }>["error"],
   challenge: Challenge,
 ): WireError {
+  if (typeof fault === "object") return limitError(fault);
   switch (fault) {
     case "not_granted":
       return deny("not_granted", "the session was not granted that, or the trust policy no longer allows it");
@@ -34,10 +36,6 @@ export function callError(
     default:
       return useErrorAtResource(fault, challenge);
   }
-}
-
-export function deny(reason: string, description: string): WireError {
-  return { status: 403, error: "access_denied", description, members: { reason } };
 }
 
 export const PATH_NOT_CANONICAL: WireError = {

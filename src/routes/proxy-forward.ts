@@ -6,10 +6,12 @@ import type { CallPermit, UpstreamMisdeed } from "../durable/session-commands.ts
 import { log } from "../log.ts";
 import type { AccessToken } from "../protocol/access-token.ts";
 import { tokenError } from "../protocol/dpop.ts";
+import { limitError } from "../protocol/limit-error.ts";
 import { headersFromUpstream, headersToUpstream, proxiedLocation } from "../protocol/proxy-headers.ts";
 import { dropEchoes, injectCredential, shownAs } from "../protocol/upstream-credential.ts";
 import { renderError, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
+import type { ByteMeter } from "./byte-meter.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { challengeOf, freshNonce } from "./proof.ts";
 import { ECHOED, ELSEWHERE, MISCONFIGURED, REFUSED_US, streamError, type StreamFault } from "./proxy-errors.ts";
@@ -33,22 +35,26 @@ export interface Call {
   readonly session: DurableObjectStub<Session>;
   readonly upstream: Upstream;
   readonly health: UpstreamHealth;
+  readonly meter: ByteMeter;
 }
 
 /** Sends a call that was let through, once, and passes its answer back. */
 export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
-  const { c, token, upstream, health } = call;
+  const { c, token, upstream, health, meter } = call;
   const { credential } = permit;
   const forms = shownAs(credential).flatMap(credentialForms);
   if (forms.length === 0) {
     health.withdrew();
+    meter.end();
     return renderError(MISCONFIGURED);
   }
   const watch = new EchoWatch(forms);
   const url = upstream.base_url + pathAndQuery;
-  const injected = await injectCredential(url, c.req.raw, credential, nowSeconds());
+  const received = { method: c.req.method, headers: c.req.raw.headers, body: meter.request() };
+  const injected = await injectCredential(url, received, credential, nowSeconds());
   if (!injected.ok) {
     health.withdrew();
+    meter.end();
     return renderError(injected.error);
   }
   const sent = injected.value;
@@ -58,12 +64,12 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     method: c.req.method,
     headers: headersToUpstream(c.req.raw.headers, sent.headers),
     body: sent.body instanceof Uint8Array ? new Response(sent.body).body : sent.body,
-    bodyLength: sent.body instanceof Uint8Array ? sent.body.byteLength : lengthOf(c.req.raw.headers),
+    bodyLength: sent.body instanceof Uint8Array ? sent.body.byteLength : meter.requestBytes,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
     idleDeadlineMs: IDLE_DEADLINE_MS,
     totalDeadlineMs: Math.max(0, Math.min(CALL_DEADLINE_MS, permit.ends_at * 1000 - Date.now())),
     maxBytes: MAX_BODY_BYTES,
-    signal: sessionWatch.signal,
+    signal: AbortSignal.any([sessionWatch.signal, meter.signal]),
     watch,
     onEnd(fault) {
       sessionWatch.stop();
@@ -75,6 +81,8 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     const { kind } = answered.error;
     if (kind === "credential_echoed") await report(call, permit, kind);
     tell(health, kind);
+    meter.end();
+    if (meter.reached !== undefined) return renderError(limitError(meter.reached, true));
     if (kind === "overdue" && nowSeconds() >= permit.ends_at) return renderError(endedError(call));
     return renderError(streamError(answered.error, endedError(call)));
   }
@@ -90,13 +98,23 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const head = { status: response.status, headers: answerHeaders };
   const refusal = await judgeHead(call, permit, head, location, watch);
   if (refusal !== undefined) {
+    meter.end();
     await response.body?.cancel();
     return renderError(refusal);
   }
   const headers = headersFromUpstream(answerHeaders);
   if (location !== undefined) headers.set("location", location);
   headers.set("dpop-nonce", freshNonce(c, "resource"));
-  return new Response(response.body, { status: response.status, headers });
+  if (response.body === null) {
+    meter.end();
+    return new Response(null, { status: response.status, headers });
+  }
+  const hasRoom = await meter.makeRoom(Number(response.headers.get("content-length") ?? 0));
+  const counted = hasRoom ? await meter.answer(response.body) : undefined;
+  if (counted !== undefined) return new Response(counted, { status: response.status, headers });
+  meter.end();
+  await response.body.cancel().catch(() => undefined);
+  return renderError(meter.reached === undefined ? endedError(call) : limitError(meter.reached, true));
 }
 
 /** Tells what the lack of an answer says of the upstream. */
@@ -153,9 +171,4 @@ async function report(
 function endedError({ c, upstream }: Call): WireError {
   const challenge = challengeOf(c, `${c.var.tenant.issuer}/proxy/${upstream.id}`);
   return tokenError("the session ended before the call was over", challenge);
-}
-
-function lengthOf(headers: Headers): number | undefined {
-  const length = headers.get("content-length");
-  return length === null ? undefined : Number(length);
 }

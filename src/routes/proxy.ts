@@ -1,18 +1,16 @@
 import { Hono } from "hono";
-import { operationUnit } from "../domain/access.ts";
-import { covers } from "../domain/exchange.ts";
-import { allowsNow } from "../domain/policy.ts";
 import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
-import type { ResolvedCall } from "../domain/operations.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { Session } from "../durable/session.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
-import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { ByteMeter } from "./byte-meter.ts";
 import type { App, Handling } from "./http.ts";
+import { judgeRequest } from "./judge-request.ts";
 import { sessionObject } from "./objects.ts";
-import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
-import { callError, CREDENTIAL_IN_QUERY, deny, leftAlone, PATH_NOT_CANONICAL } from "./proxy-errors.ts";
+import { passingBody } from "./passing-body.ts";
+import { bearingAt, challengeOf } from "./proof.ts";
+import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
@@ -27,10 +25,14 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
   const audience = `${c.var.tenant.issuer}/proxy/${upstream.upstream.id}`;
   const bearing = await bearingAt(c, audience + path, audience);
   if (!bearing.ok) return renderError(bearing.error);
-  const call = chooseCall(c, bearing.value, upstream, path);
   const session = sessionObject(c.env, c.var.tenant.issuer, bearing.value.token.session_id);
-  if (call === undefined) return refuse(c, session, bearing.value, upstream, path);
   const { token, proof, standing } = bearing.value;
+  const judged = await judgeRequest(c, bearing.value, upstream, path, query);
+  if (!judged.ok) {
+    const { error, reason, unit } = judged.error;
+    await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
+    return renderError(error);
+  }
   const challenge = challengeOf(c, audience);
   const health = new UpstreamHealth(c.var.tenant.issuer, upstream.upstream.id);
   const waitSeconds = health.enter();
@@ -39,16 +41,29 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
     const live = await session.introspect(token, standing);
     return renderError(live.ok ? leftAlone(waitSeconds) : useErrorAtResource(live.error, challenge));
   }
-  const unit = operationUnit(upstream.upstream.id, call.operation, call.location);
+  const { calls, limits } = judged.value;
+  const body = passingBody(c, judged.value.body);
   const permit = await session.call({
     token,
     proof: proof.oneTime,
     standing,
     upstream: upstream.upstream.id,
-    unit,
+    calls,
     method: c.req.method,
+    limits,
+    bodyBytes: body.bytes ?? 0,
   });
-  if (permit.ok) return forward({ c, token, session, health, upstream: upstream.upstream }, path + query, permit.value);
+  if (permit.ok) {
+    const meter = new ByteMeter({
+      session,
+      upstream: upstream.upstream.id,
+      limits,
+      reservedBytes: permit.value.reserved_bytes,
+      body,
+      later: (work) => c.executionCtx.waitUntil(work),
+    });
+    return forward({ c, token, session, health, upstream: upstream.upstream, meter }, path + query, permit.value);
+  }
   // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
   health.withdrew();
   return renderError(callError(permit.error, challenge));
@@ -92,39 +107,4 @@ function readTarget(c: Handling): Result<ProxyTarget, WireError> {
   if (c.req.header("content-encoding") !== undefined)
     return err({ status: 415, error: "invalid_request", description: "send the body without a Content-Encoding" });
   return ok({ upstream, path: path.value, query: query.value === "" ? "" : `?${query.value}` });
-}
-
-/** Of all that a path can mean, what this token and today's policy cover. */
-function chooseCall(
-  c: Handling,
-  { token }: Bearing,
-  { upstream, resolve }: CompiledUpstream,
-  path: string,
-): ResolvedCall | undefined {
-  // HEAD is GET without the body, so it is granted as GET is.
-  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  return resolve(method, path).find(
-    (call) =>
-      covers(token.authorization_details, upstream.id, call) &&
-      allowsNow(c.var.tenant.tenant, token.agent, operationUnit(upstream.id, call.operation, call.location)),
-  );
-}
-
-async function refuse(
-  c: Handling,
-  session: DurableObjectStub<Session>,
-  { token }: Bearing,
-  { upstream, resolve }: CompiledUpstream,
-  path: string,
-): Promise<Response> {
-  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  const [known] = resolve(method, path);
-  const unit = known === undefined ? undefined : operationUnit(upstream.id, known.operation, known.location);
-  const reason = known === undefined ? "unknown_operation" : "not_granted";
-  await session.refuse(reason, { jti: token.jti, upstream: upstream.id, method: c.req.method, unit });
-  if (unit === undefined)
-    return renderError(deny(reason, "that call belongs to no operation of the upstream's catalogue"));
-  return renderError(
-    deny(reason, `the token does not cover ${unit}; ask for it in a new session, which a human must approve`),
-  );
 }

@@ -5,6 +5,7 @@ import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { linkables } from "../domain/linked-account.ts";
 import { labelsFor } from "../domain/labels.ts";
+import { registrationOf } from "../domain/registration.ts";
 import { judgeAsk, type AskFault, type JudgedAsk } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
@@ -58,7 +59,7 @@ export type SessionAskFault =
  */
 export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
   const { issuer, tenant, root } = c.var.tenant;
-  const { client, jkt, task, user, authorization_details, codeFlow, approver } = ask;
+  const { client, jkt, task, user, codeFlow, approver } = ask;
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
@@ -73,7 +74,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     ...(jkt === undefined ? {} : { jkt }),
     task,
     ...(user === undefined ? {} : { user }),
-    authorization_details,
+    authorization_details: judged.value.details,
     expires_in: judged.value.expiresInSeconds,
     ...(client.client.document === undefined ? {} : { client_document: client.client.document }),
     ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
@@ -98,6 +99,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       issuer,
       labels: labelsFor(tenant, request, narrowingAt, history),
       match_code: code,
+      owner: registrationOf(tenant, client.id)?.owner,
       browser: ask.browser,
     },
     channels: channelsOf(tenant.document.notify),

@@ -1,3 +1,7 @@
+import { limitsOf, upstreamsOf } from "../domain/access.ts";
+import { leftOf, NOTHING_USED } from "../domain/limits.ts";
+import type { UpstreamUsage } from "../domain/receipt.ts";
+import type { SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 
 /** What an agent is told of its own session. */
@@ -16,8 +20,18 @@ export function sessionView({ state, leases, usage, receipt }: SessionDescriptio
           grant_digest: state.grant_digest,
         }),
     ...(state.status !== "pending" && state.decision?.comment !== undefined ? { comment: state.decision.comment } : {}),
-    usage,
+    usage: { ...usage, upstreams: accountOf(state, usage.upstreams) },
     leases: leases.map(({ lease_id, upstream, fate }) => ({ lease_id, upstream, ...fate })),
     ...(state.status === "ended" ? { receipt: receipt ?? null } : {}),
   };
+}
+
+/** For each upstream that was granted: what was used of it, and what is left of its limits. */
+function accountOf(state: SessionState, used: readonly UpstreamUsage[]): Record<string, unknown>[] {
+  const details = state.status === "pending" ? [] : (state.grant?.authorization_details ?? []);
+  return upstreamsOf(details).map((upstream) => {
+    const account = used.find((one) => one.upstream === upstream) ?? { upstream, ...NOTHING_USED };
+    const limits = limitsOf(details, upstream);
+    return { ...account, ...(Object.keys(limits).length === 0 ? {} : { left: leftOf(limits, account) }) };
+  });
 }

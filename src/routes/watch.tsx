@@ -1,6 +1,7 @@
 import { Hono } from "hono";
-import { unitsOf } from "../domain/access.ts";
+import { limitsOf, unitsOf, upstreamsOf } from "../domain/access.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
+import { formatUsage, NOTHING_USED } from "../domain/limits.ts";
 import type { Activity } from "../durable/session-commands.ts";
 import { Watch } from "../pages/watch.tsx";
 import { checkLinkView, linesOf, outcome, visitOf, type Entered } from "./approval-visit.tsx";
@@ -37,6 +38,11 @@ async function watchPage(c: Handling, { form, link, session, description, approv
       approverName={approverName}
       lines={linesOf(state.grant.authorization_details.flatMap(unitsOf), setting.labels)}
       expiresAt={state.grant.expires_at}
+      limits={upstreamsOf(state.grant.authorization_details).flatMap((upstream) => {
+        const used = usage.upstreams.find((one) => one.upstream === upstream) ?? NOTHING_USED;
+        const text = formatUsage(limitsOf(state.grant.authorization_details, upstream), used);
+        return text === "" ? [] : [`${upstream}: ${text}`];
+      })}
       calls={usage.calls}
       refusals={usage.refusals}
       activity={activity.map((event) => ({

@@ -145,6 +145,7 @@ function withTestParts(document: Record<string, unknown>, echoUrl: string): Reco
             "things:write": {
               access: "write",
               title: "Change things",
+              cost: 3,
               routes: ["POST /things", "PUT /things/:id", "DELETE /things/:id"],
             },
             "secrets:read": { access: "read", title: "Read secrets", routes: ["GET /secrets"] },

@@ -1,0 +1,130 @@
+import { env } from "cloudflare:workers";
+import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+import { digestOf } from "../crypto/hash.ts";
+import type { AccessDetail } from "../domain/access.ts";
+import { objectName } from "../domain/ids.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { SessionRequest } from "../domain/request.ts";
+import type { Decider } from "../domain/session.ts";
+import { forgetTenant } from "../tenancy.ts";
+import type { Session } from "./session.ts";
+
+const ISSUER = "https://a.test";
+const SESSION_ID = "ses_AAAAAAAAAAAAAAAAAAAAAA";
+const dana: Decider = { person: "dana", assurance: "link", permitted: true };
+const now = () => Math.floor(Date.now() / 1000);
+const session = () => env.SESSION.getByName(objectName(ISSUER, SESSION_ID));
+
+afterEach(async () => {
+  forgetTenant(ISSUER);
+  await reset();
+});
+
+let proofs = 0;
+const proof = () => ({ key: `dpop:key:${(proofs += 1)}`, rememberUntil: now() + 60 });
+const standing = { allow: ["api:read"] };
+
+/** A session that is at work, with these limits. */
+async function active(limits: Limits): Promise<void> {
+  const details: AccessDetail[] = [{ type: "upstream_access", upstream: "api", actions: ["read"], limits }];
+  const request: SessionRequest = {
+    issuer: ISSUER,
+    session_id: SESSION_ID,
+    client_id: "bot",
+    jkt: "key",
+    task: { title: "x" },
+    authorization_details: details,
+    expires_in: 600,
+    requested_at: now(),
+  };
+  await session().open({
+    request,
+    requestDigest: digestOf(request),
+    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
+    setting: { issuer: ISSUER, labels: { agent_name: "Bot", owner_name: "Sam", units: {} }, match_code: "AAA-BBB" },
+    channels: [],
+  });
+  const narrowing = { authorization_details: details, expires_at: now() + 600 };
+  const drafted = await session().draft(dana, narrowing);
+  if (!drafted.ok) throw new Error(drafted.error.reason);
+  await session().approve(dana, { ...narrowing, digest: drafted.value.digest });
+  await session().poll({
+    client_id: "bot",
+    client_document: undefined,
+    proof: proof(),
+    jkt: "key",
+    jti: "tok_session",
+    standing,
+  });
+}
+
+const call = () =>
+  session().call({
+    token: { jti: "tok_session" },
+    proof: proof(),
+    standing,
+    upstream: "api",
+    calls: [{ unit: "api:read", access: "read", cost: 1, times: 1 }],
+    method: "GET",
+    limits: {},
+    bodyBytes: 0,
+  });
+const reserve = (neededBytes: number, limits: Limits = {}) =>
+  session().reserveBytes({ upstream: "api", limits, neededBytes, spareBytes: 0 });
+const used = async () => (await session().inspect())?.usage.upstreams;
+
+describe("metering (one writer)", () => {
+  it("counts ten of fifty at once, with an event for each, also when it is evicted in between", async () => {
+    await active({ calls: 10 });
+    const first = await Promise.all(Array.from({ length: 25 }, call));
+    await evictDurableObject(session());
+    const second = await Promise.all(Array.from({ length: 25 }, call));
+    // There is no such upstream, which is found out after the call was let through.
+    const limited = [...first, ...second].filter((result) => !result.ok && typeof result.error === "object");
+    expect(limited).toHaveLength(40);
+    expect(await used()).toEqual([{ upstream: "api", calls: 10, writes: 0, bytes: 0, units: 10 }]);
+    const events = await runInDurableObject(
+      session(),
+      (_: Session, state) =>
+        state.storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM event WHERE type = 'call.authorized'").one().n,
+    );
+    expect(events).toBe(10);
+  });
+
+  it("FD keeps what was reserved when nobody comes back to say how much was needed", async () => {
+    await active({ bytes: 1000 });
+    expect(await reserve(600)).toEqual({ ok: true, value: 600 });
+    await evictDurableObject(session());
+    expect(await reserve(600)).toMatchObject({ ok: false, error: { limit: "bytes", left: { bytes: 400 } } });
+    await session().settle("api", 600, 100);
+    expect(await used()).toMatchObject([{ bytes: 100 }]);
+    expect(await reserve(600)).toMatchObject({ ok: true });
+  });
+
+  it("takes the tightest of the grant's limits and those that came with the call", async () => {
+    await active({ bytes: 1000 });
+    expect(await reserve(600, { bytes: 500 })).toMatchObject({ ok: false, error: { limits: { bytes: 500 } } });
+    expect(await reserve(600, { bytes: 5000 })).toMatchObject({ ok: true });
+  });
+
+  it("closes the account with the session: what is stated then stays", async () => {
+    await active({ bytes: 1000 });
+    await reserve(600);
+    await session().revoke({ kind: "operator" });
+    expect(await reserve(1)).toEqual({ ok: false, error: "ended" });
+    await session().settle("api", 600, 1);
+    expect(await used()).toMatchObject([{ bytes: 600 }]);
+  });
+
+  it("FS meters a session that an earlier release opened", async () => {
+    await active({ calls: 1 });
+    await runInDurableObject(session(), (_: Session, state) => {
+      state.storage.sql.exec("DROP TABLE usage");
+    });
+    await evictDurableObject(session());
+    expect(await used()).toEqual([]);
+    expect(await call()).toMatchObject({ ok: false, error: expect.any(String) });
+    expect(await call()).toMatchObject({ ok: false, error: { limit: "calls", left: { calls: 0 } } });
+  });
+});
