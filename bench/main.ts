@@ -6,6 +6,7 @@ import { ACCESS_TOKEN_TYPE, newProofKey, StintClient, TOKEN_EXCHANGE_GRANT } fro
 import { startBroker } from "../demo/broker.ts";
 import { freePort } from "../demo/free-port.ts";
 import { startLinkSink } from "../demo/link-sink.ts";
+import { startPassThrough } from "./pass-through.ts";
 
 const HELP = `Usage: npm run bench [-- --quick]
 
@@ -19,6 +20,14 @@ of the processor.
 const REQUESTS = 4000;
 const QUICK_REQUESTS = 400;
 const CONCURRENCIES = [1, 8, 32];
+/** Answers of the upstream, in bytes, and for how many of the requests of a run each is asked. */
+const BODIES = [
+  { bytes: 1000, share: 1 },
+  { bytes: 100_000, share: 0.5 },
+  { bytes: 20_000_000, share: 0.01 },
+];
+/** Made once each. */
+const documents = new Map<number, string>();
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, help: { type: "boolean" } } });
 if (values.help === true) process.stdout.write(HELP);
@@ -26,9 +35,12 @@ else await bench(values.quick === true ? QUICK_REQUESTS : REQUESTS);
 
 async function bench(requests: number): Promise<void> {
   const issuer = `http://localhost:${await freePort()}`;
-  const upstream = createServer((_, response) =>
-    response.writeHead(200, { "content-type": "application/json" }).end('{"ok":true}'),
-  );
+  const upstream = createServer((incoming, response) => {
+    const bytes = Number(new URL(incoming.url ?? "", "http://x").searchParams.get("bytes") ?? 0);
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(bytes === 0 ? '{"ok":true}' : documentOf(bytes));
+  });
   await new Promise<void>((done) => void upstream.listen(0, "127.0.0.1", done));
   const address = upstream.address();
   const upstreamUrl = `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`;
@@ -55,6 +67,21 @@ async function bench(requests: number): Promise<void> {
     for (const concurrency of CONCURRENCIES) {
       await measure("proxy", concurrency, requests, await calls(agent, proxyToken, requests));
     }
+    const bare = await startPassThrough(upstreamUrl);
+    process.stdout.write("\nanswers of a size, beside a worker that only passes them on\n");
+    for (const { bytes, share } of BODIES) {
+      const count = Math.max(4, requests * share);
+      const path = `/things?bytes=${bytes}`;
+      const passed = { port: bare.port, method: "GET", path, headers: {} };
+      await measure(
+        `bare ${sizeOf(bytes)}`,
+        1,
+        count,
+        Array.from({ length: count }, () => passed),
+      );
+      await measure(`proxy ${sizeOf(bytes)}`, 1, count, await calls(agent, proxyToken, count, path));
+    }
+    bare.stop();
   } finally {
     await broker.stop();
     upstream.close();
@@ -91,12 +118,29 @@ async function exchanges(agent: StintClient, sessionToken: string, count: number
   return prepare(count, make);
 }
 
-async function calls(agent: StintClient, token: string, count: number): Promise<Prepared[]> {
+/** A document of JSON with escapes in it, as APIs answer. */
+function documentOf(bytes: number): string {
+  const item = JSON.stringify({
+    id: 7,
+    title: 'Fix the "thing"',
+    text: "one line\nand another",
+    url: "https://x.example/7",
+  });
+  let text = documents.get(bytes);
+  if (text === undefined) documents.set(bytes, (text = item.repeat(Math.ceil(bytes / item.length)).slice(0, bytes)));
+  return text;
+}
+
+function sizeOf(bytes: number): string {
+  return bytes < 1_000_000 ? `${bytes / 1000} KB` : `${bytes / 1_000_000} MB`;
+}
+
+async function calls(agent: StintClient, token: string, count: number, path = "/things"): Promise<Prepared[]> {
   const nonce = (await agent.call(token, "GET", "/proxy/api/things")).headers.get("dpop-nonce") ?? "";
   const make = async (): Promise<Prepared> => ({
     port: Number(new URL(agent.issuer).port),
     method: "GET",
-    path: "/proxy/api/things",
+    path: `/proxy/api${path}`,
     headers: {
       authorization: `DPoP ${token}`,
       dpop: await agent.proof("GET", `${agent.issuer}/proxy/api/things`, nonce, token),
@@ -134,7 +178,7 @@ async function measure(what: string, concurrency: number, count: number, prepare
   const percentile = (p: number): string =>
     (times[Math.min(times.length - 1, Math.floor(times.length * p))] ?? 0).toFixed(1).padStart(7);
   process.stdout.write(
-    `${what.padEnd(10)}${String(concurrency).padStart(8)}${(count / seconds).toFixed(0).padStart(13)}  ${percentile(0.5)}  ${percentile(0.95)}  ${percentile(0.99)}\n`,
+    `${what.padEnd(12)}${String(concurrency).padStart(6)}${(count / seconds).toFixed(0).padStart(13)}  ${percentile(0.5)}  ${percentile(0.95)}  ${percentile(0.99)}\n`,
   );
 }
 

@@ -12,6 +12,8 @@ export const MIN_SECRET_LENGTH = 8;
  * @returns no form at all where there is no secret that could be looked for
  */
 export function credentialForms(value: string): string[] {
+  // No header can bring it either.
+  if (/[^\0-\xff]/.test(value)) return [];
   const forms = secretsIn(value).flatMap((secret) => [
     secret,
     unescapeText(secret),

@@ -147,6 +147,7 @@ describe("EchoWatch (P27)", () => {
   it("knows no form of what is too short to be told from chance", () => {
     expect(credentialForms("Bearer abcdefg")).toEqual([]);
     expect(credentialForms("")).toEqual([]);
+    expect(credentialForms("no-header-can-bring-\u20ac")).toEqual([]);
     expect(credentialForms("Bearer abcdefgh")).not.toEqual([]);
   });
 });

@@ -18,10 +18,11 @@ const TABLES = {
   secret: { table: "secret", key: "name", column: "sealed" },
   signing_key: { table: "signing_key", key: "use || ' ' || kid", column: "sealed_private_jwk" },
 } as const;
-/** A lease may be sealed under an old key until its session has ended and been settled, in seconds. */
-const SETTLING_SECONDS = 2 * 86_400;
 
-/** The SQL of a tenant's own keys, wrapped, and of what is sealed under them. */
+/**
+ * The SQL of a tenant's own keys, wrapped, and of what the tenant's object has sealed under them. No key
+ * is ever dropped: a person's object may keep what an old one sealed for years, and an old one costs a row.
+ */
 export class TenantKeyStore {
   readonly #sql: SqlStorage;
 
@@ -31,8 +32,7 @@ export class TenantKeyStore {
 
   static createTables(sql: SqlStorage): void {
     sql.exec(`CREATE TABLE IF NOT EXISTS tenant_key (
-      purpose TEXT NOT NULL, version INTEGER NOT NULL, wrapped TEXT NOT NULL, succeeded_at INTEGER,
-      PRIMARY KEY (purpose, version))`);
+      purpose TEXT NOT NULL, version INTEGER NOT NULL, wrapped TEXT NOT NULL, PRIMARY KEY (purpose, version))`);
   }
 
   all(): WrappedKey[] {
@@ -57,16 +57,6 @@ export class TenantKeyStore {
     return rowsWritten > 0;
   }
 
-  /** The older keys of a purpose seal nothing any more, and open what they have sealed. */
-  succeed({ purpose, version }: WrappedKey, now: number): void {
-    this.#sql.exec(
-      "UPDATE tenant_key SET succeeded_at = ? WHERE purpose = ? AND version < ? AND succeeded_at IS NULL",
-      now,
-      purpose,
-      version,
-    );
-  }
-
   /** The same key, wrapped anew. */
   rewrap({ purpose, version, wrapped }: WrappedKey): void {
     this.#sql.exec("UPDATE tenant_key SET wrapped = ? WHERE purpose = ? AND version = ?", wrapped, purpose, version);
@@ -81,21 +71,6 @@ export class TenantKeyStore {
   reseal({ kind, name, sealed, resealed }: ResealedRow): void {
     const { table, key, column } = TABLES[kind];
     this.#sql.exec(`UPDATE ${table} SET ${column} = ? WHERE ${key} = ? AND ${column} = ?`, resealed, name, sealed);
-  }
-
-  /** Drops keys that nothing can be sealed under any more: not here, and not in a session that may still run. */
-  removeUnneeded(longestSessionSeconds: number, now: number): void {
-    const needed = new Set(this.#sealed().map(({ sealed }) => sealedVersion(sealed)));
-    const outlived = this.#sql
-      .exec<{ version: number }>(
-        "SELECT version FROM tenant_key WHERE purpose = 'seal' AND succeeded_at <= ?",
-        now - longestSessionSeconds - SETTLING_SECONDS,
-      )
-      .toArray();
-    for (const { version } of outlived) {
-      if (!needed.has(version))
-        this.#sql.exec("DELETE FROM tenant_key WHERE purpose = 'seal' AND version = ?", version);
-    }
   }
 
   #sealed(): SealedRow[] {

@@ -138,7 +138,6 @@ export class Tenant extends DurableObject<Env> {
       const now = this.#now();
       for (const key of rewrapped) this.#tenantKeys.rewrap(key);
       if (this.#tenantKeys.add(next)) {
-        this.#tenantKeys.succeed(next, now);
         this.#journal.append("data_key.created", { version: next.version, kek, rewrapped: rewrapped.length }, now);
       }
       this.#bump();
@@ -151,11 +150,10 @@ export class Tenant extends DurableObject<Env> {
     return this.#tenantKeys.sealedUnderOthers(version);
   }
 
-  /** Puts values in the place of the same under older keys, and drops the keys that this frees. */
+  /** Puts values in the place of the same under older keys. */
   reseal(rows: readonly ResealedRow[]): void {
     this.ctx.storage.transactionSync(() => {
       for (const row of rows) this.#tenantKeys.reseal(row);
-      this.#tenantKeys.removeUnneeded(this.#longestSessionSeconds(), this.#now());
       this.#bump();
     });
   }
