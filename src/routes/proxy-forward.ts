@@ -88,6 +88,11 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   }
   const response = answered.value;
   health.settled(!NOT_THERE.has(response.status));
+  if (await sessionWatch.isOver()) {
+    meter.end();
+    await response.body?.cancel();
+    return renderError(endedError(call));
+  }
   // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
   const answerHeaders =
     credential.kind === "query" ? dropEchoes(new Headers(response.headers), credential) : response.headers;
