@@ -1,3 +1,5 @@
+import { OWNER_WORD } from "./approvers.ts";
+import { compileDemand, matchesSomething, type Demand, type Territory } from "./demand.ts";
 import { compileCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
@@ -25,6 +27,7 @@ export interface CompiledPolicy {
   readonly policy: TrustPolicy;
   readonly maxDurationSeconds: number;
   readonly allows: (unit: AccessUnit) => boolean;
+  readonly demands: Demand;
 }
 
 /** Finds a catalogue that ships with Stint. */
@@ -60,7 +63,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   checkClients(document, report);
   checkServers(document, agents, upstreams, report);
   const policies = document.policies.flatMap((policy, at) =>
-    compilePolicy(policy, `/policies/${at}`, document, report),
+    compilePolicy(policy, `/policies/${at}`, document, { upstreams, servers }, report),
   );
   index("policies", document.policies, (policy) => policy.id, report);
 
@@ -105,9 +108,10 @@ function checkOwners(document: TenantDocument, people: ReadonlyMap<string, Perso
     ["agents", document.agents],
     ["client_metadata_hosts", document.client_metadata_hosts],
     ["servers", document.servers],
+    ["upstreams", document.upstreams],
   ] as const) {
     for (const [at, { owner }] of items.entries()) {
-      if (!people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
+      if (owner !== undefined && !people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
     }
   }
 }
@@ -172,7 +176,13 @@ function operationExists(reference: string, upstreams: ReadonlyMap<string, Compi
   return catalogue !== undefined && Object.hasOwn(catalogue.operations, reference.slice(colon + 1));
 }
 
-function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocument, report: Report): CompiledPolicy[] {
+function compilePolicy(
+  policy: TrustPolicy,
+  path: string,
+  document: TenantDocument,
+  territory: Territory,
+  report: Report,
+): CompiledPolicy[] {
   const maxDurationSeconds = parseDuration(policy.max_duration);
   for (const [at, clientId] of policy.agents.entries()) {
     const host = clientId.startsWith("host:") ? clientId.slice("host:".length) : metadataDocumentHost(clientId);
@@ -186,8 +196,12 @@ function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocume
     ["escalate/to", policy.escalate?.to ?? []],
   ] as const) {
     for (const [at, approver] of list.entries())
-      if (!approver.startsWith("group:") && !document.people.some((person) => person.id === approver))
-        report(`${path}/${name}/${at}`, `"${approver}" is neither one of people nor group:NAME`);
+      if (
+        !approver.startsWith("group:") &&
+        approver !== OWNER_WORD &&
+        !document.people.some((person) => person.id === approver)
+      )
+        report(`${path}/${name}/${at}`, `"${approver}" is neither one of people, group:NAME nor ${OWNER_WORD}`);
   }
   if (policy.escalate !== undefined && parseDuration(policy.escalate.after) === undefined)
     report(`${path}/escalate/after`, `"${policy.escalate.after}" is not a duration such as 5m`);
@@ -195,6 +209,22 @@ function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocume
     report(`${path}/max_duration`, `"${policy.max_duration}" is not a duration such as 30m`);
     return [];
   }
+  if (!demandsSomething(policy, `${path}/assurance`, territory, report)) return [];
   const matchers: Matcher[] = policy.allow.map(compilePattern);
-  return [{ policy, maxDurationSeconds, allows: (unit) => matchers.some((matches) => matches(unit)) }];
+  const demands = compileDemand(policy.assurance, territory);
+  return [{ policy, maxDurationSeconds, allows: (unit) => matchers.some((matches) => matches(unit)), demands }];
+}
+
+/** Whether a policy demands some level of everything; reports patterns that could never match besides. */
+function demandsSomething({ assurance }: TrustPolicy, path: string, territory: Territory, report: Report): boolean {
+  if (typeof assurance === "string") return true;
+  for (const [at, { units = [] }] of assurance.entries())
+    for (const [unitAt, pattern] of units.entries())
+      if (!matchesSomething(pattern, territory))
+        report(`${path}/${at}/units/${unitAt}`, `"${pattern}" matches nothing that a catalogue or a server has`);
+  const hasBase = assurance.some(
+    ({ access, units, longer_than }) => access === undefined && units === undefined && longer_than === undefined,
+  );
+  if (!hasBase) report(path, "one rule must have a level and no condition: the least that is demanded");
+  return hasBase;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { compileTenant } from "./compiled-tenant.ts";
-import { allowsNow, judgeAsk, mayDecideNow } from "./policy.ts";
+import { compileTenant, type CompiledTenant } from "./compiled-tenant.ts";
+import { allowsNow, judgeAsk, termsNow } from "./policy.ts";
 import type { TenantDocument, TrustPolicy } from "./tenant.ts";
 import type { AccessDetail } from "./access.ts";
 
@@ -123,13 +123,72 @@ describe("judgeAsk", () => {
   it("asks today's policy at every use", () => {
     expect(allowsNow(compile(), "bot", "api:read@acme/api")).toBe(true);
     expect(allowsNow(compile({ policies: [] }), "bot", "api:read@acme/api")).toBe(false);
+    const request = { client_id: "bot", authorization_details: [read], expires_in: 60 };
     const plan = { policy_id: "p", approvers: ["dana"], assurance: "link" } as const;
-    expect(mayDecideNow(compile(), "dana", plan, { client_id: "bot" })).toBe(true);
+    const permitted = (tenant: CompiledTenant) => termsNow(tenant, "dana", plan, request).permitted;
+    expect(permitted(compile())).toBe(true);
+    expect(permitted(compile({ people: [{ ...document.people[0]!, roles: [] }] }))).toBe(false);
+    expect(permitted(compile({ policies: [] }))).toBe(false);
+    expect(permitted(compile({ agents: [{ ...document.agents[0]!, owner: "dana" }] }))).toBe(false);
+  });
+
+  it("W03 demands what today's policy demands of a request that waits, where that is more", () => {
+    const request = { client_id: "bot", authorization_details: [read], expires_in: 60 };
+    const plan = { policy_id: "p", approvers: ["dana"], assurance: "sso", quorum: 2 } as const;
+    const demanded = (changes: Partial<TrustPolicy>) =>
+      termsNow(compile({ policies: [{ ...policy, ...changes }] }), "dana", plan, request);
+    expect(demanded({})).toMatchObject({ demanded: "sso", quorum: 2 });
+    expect(demanded({ assurance: "passkey", quorum: 3 })).toMatchObject({ demanded: "passkey", quorum: 3 });
+    expect(demanded({ assurance: [{ level: "link" }, { level: "passkey", units: ["api:*"] }] })).toMatchObject({
+      demanded: "passkey",
+    });
+  });
+});
+
+describe("the owner of an upstream, as an approver", () => {
+  const tools: AccessDetail = { type: "mcp_tools", server: "tickets", actions: ["open"] };
+  const owned = (upstreamOwner: string | undefined, serverOwner: string, changes: Partial<TrustPolicy> = {}) =>
+    compile({
+      upstreams: [{ ...document.upstreams[0]!, owner: upstreamOwner }],
+      servers: [{ ...document.servers[0]!, owner: serverOwner }],
+      people: [...document.people, { id: "kim", name: "Kim", roles: ["approver"], groups: [], identities: [] }],
+      policies: [{ ...policy, approvers: ["owner:upstream"], ...changes }],
+    });
+
+  it.each([
+    ["an upstream", [read], owned("kim", "dana"), ["kim"]],
+    ["a server, for its tools", [tools], owned("dana", "kim"), ["kim"]],
+    ["both, where one person owns both", [read, tools], owned("kim", "kim"), ["kim"]],
+  ])("is who owns %s", (_, details, tenant, approvers) => {
+    expect(judgeAsk(tenant, { ...ask, details })).toMatchObject({ value: { plan: { approvers } } });
+  });
+
+  it.each<[string, AccessDetail[], CompiledTenant, string]>([
+    ["two own parts of what is asked for", [read, tools], owned("kim", "dana"), "several_owners"],
+    ["nobody owns a part of it", [read, tools], owned(undefined, "kim"), "several_owners"],
+    ["nobody owns it", [read], owned(undefined, "kim"), "no_approver"],
+    ["W02 the owner also owns the agent", [read], owned("owner", "kim"), "no_approver"],
+    ["the owner is no approver", [read], owned("guest", "kim"), "no_approver"],
+  ])("is nobody where %s", (_, details, tenant, reason) => {
+    expect(judgeAsk(tenant, { ...ask, details })).toMatchObject({ error: { reason } });
+  });
+
+  it("leaves the others that the policy names, and is asked later where it stands there", () => {
     expect(
-      mayDecideNow(compile({ people: [{ ...document.people[0]!, roles: [] }] }), "dana", plan, { client_id: "bot" }),
-    ).toBe(false);
-    expect(mayDecideNow(compile({ policies: [] }), "dana", plan, { client_id: "bot" })).toBe(false);
-    const ownedByDana = compile({ agents: [{ ...document.agents[0]!, owner: "dana" }] });
-    expect(mayDecideNow(ownedByDana, "dana", plan, { client_id: "bot" })).toBe(false);
+      judgeAsk(owned("kim", "dana", { approvers: ["owner:upstream", "group:platform"] }), {
+        ...ask,
+        details: [read, tools],
+      }),
+    ).toMatchObject({ value: { plan: { approvers: ["dana"] } } });
+    expect(
+      judgeAsk(owned("kim", "x", { approvers: ["dana"], escalate: { after: "5m", to: ["owner:upstream"] } }), ask),
+    ).toMatchObject({ value: { plan: { approvers: ["dana"], later: { approvers: ["kim"] } } } });
+  });
+
+  it("P3 is today's owner at the decision", () => {
+    const plan = { policy_id: "p", approvers: ["kim"], assurance: "link" } as const;
+    const request = { client_id: "bot", authorization_details: [read], expires_in: 60 };
+    expect(termsNow(owned("kim", "x"), "kim", plan, request).permitted).toBe(true);
+    expect(termsNow(owned("dana", "x"), "kim", plan, request).permitted).toBe(false);
   });
 });

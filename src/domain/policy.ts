@@ -1,9 +1,12 @@
 import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
+import { isNamed, namedPeople, OWNER_WORD, ownersOf } from "./approvers.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
+import { highest, meets } from "./demand.ts";
 import { parseDuration } from "./duration.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
+import type { SessionRequest } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
-import { ASSURANCE_LEVELS, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
+import type { Assurance, TrustPolicy } from "./tenant.ts";
 
 /** The highest assurance at which this release knows an approver. */
 export const OFFERED_ASSURANCE: Assurance = "passkey";
@@ -23,13 +26,13 @@ export interface Ask {
 /** How long a session lasts whose request names no time, in seconds. */
 export const DEFAULT_SESSION_SECONDS = 30 * 60;
 
-/** Who decides an ask, and how well they must be known. */
 /** What the policy makes of an ask. */
 export interface JudgedAsk {
   readonly plan: ApprovalPlan;
   readonly expiresInSeconds: number;
 }
 
+/** Who decides an ask, and how well they must be known. */
 export interface ApprovalPlan {
   readonly policy_id: string;
   readonly approvers: readonly string[];
@@ -48,6 +51,7 @@ export type AskFault =
   | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "no_approver"; readonly policy: string }
+  | { readonly reason: "several_owners"; readonly policy: string }
   | { readonly reason: "unknown_approver" }
   | { readonly reason: "no_quorum"; readonly policy: string; readonly quorum: number }
   | { readonly reason: "assurance_not_offered"; readonly policy: string; readonly assurance: Assurance };
@@ -74,29 +78,37 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   if (fitting === undefined) {
     return err({ reason: "too_long", maxSeconds: Math.max(...covering.map((policy) => policy.maxDurationSeconds)) });
   }
-  const plan = planApproval(tenant, fitting, ask);
-  if (!plan.ok) return plan;
-  const longest = Math.min(fitting.maxDurationSeconds, DEFAULT_SESSION_SECONDS);
-  return ok({ plan: plan.value, expiresInSeconds: expiresInSeconds ?? longest });
+  const seconds = expiresInSeconds ?? Math.min(fitting.maxDurationSeconds, DEFAULT_SESSION_SECONDS);
+  const assurance = fitting.demands(units, seconds);
+  if (!meets(OFFERED_ASSURANCE, assurance))
+    return err({ reason: "assurance_not_offered", policy: fitting.policy.id, assurance });
+  const plan = planApproval(tenant, fitting.policy, assurance, ask);
+  return plan.ok ? ok({ plan: plan.value, expiresInSeconds: seconds }) : plan;
 }
 
-function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
-  if (!meets(OFFERED_ASSURANCE, policy.assurance)) {
-    return err({ reason: "assurance_not_offered", policy: policy.id, assurance: policy.assurance });
-  }
+function planApproval(
+  tenant: CompiledTenant,
+  policy: TrustPolicy,
+  assurance: Assurance,
+  ask: Ask,
+): Result<ApprovalPlan, AskFault> {
   const requesters = requestersOf(tenant, policy, ask.clientId, ask.user);
-  const approvers = [...tenant.people.values()]
-    .filter((person) => isApprover(person, policy.approvers) && !requesters.includes(person.id))
-    .map((person) => person.id);
-  if (approvers.length === 0) return err({ reason: "no_approver", policy: policy.id });
+  const approvers = namedPeople(tenant, policy.approvers, ask.details)
+    .map((person) => person.id)
+    .filter((id) => !requesters.includes(id));
+  if (approvers.length === 0) {
+    const isDivided = policy.approvers.includes(OWNER_WORD) && ownersOf(tenant, ask.details).length > 1;
+    return err({ reason: isDivided ? "several_owners" : "no_approver", policy: policy.id });
+  }
   const asked = ask.approver === undefined ? approvers : approvers.filter((person) => person === ask.approver);
   // Nobody learns whether that person is unknown or only may not decide this.
   if (asked.length === 0) return err({ reason: "unknown_approver" });
   // A request that names its one approver, or a browser that is one, cannot bring more.
-  const later = ask.approver === undefined ? laterApprovers(tenant, policy, [...requesters, ...asked]) : [];
+  const later =
+    ask.approver === undefined ? laterApprovers(tenant, policy, ask.details, [...requesters, ...asked]) : [];
   if (asked.length + later.length < policy.quorum)
     return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
-  const { id: policy_id, assurance, quorum, enter_match_code } = policy;
+  const { id: policy_id, quorum, enter_match_code } = policy;
   return ok({
     policy_id,
     approvers: asked,
@@ -113,12 +125,12 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
 function laterApprovers(
   tenant: CompiledTenant,
   { escalate }: TrustPolicy,
+  touched: readonly AccessDetail[],
   without: readonly (string | undefined)[],
 ): string[] {
-  if (escalate === undefined) return [];
-  return [...tenant.people.values()]
-    .filter((person) => isApprover(person, escalate.to) && !without.includes(person.id))
-    .map((person) => person.id);
+  return namedPeople(tenant, escalate?.to ?? [], touched)
+    .map((person) => person.id)
+    .filter((id) => !without.includes(id));
 }
 
 /** Everybody who may decide under a plan, asked at once or later. */
@@ -126,41 +138,43 @@ export function approversOf({ approvers, later }: ApprovalPlan): readonly string
   return [...approvers, ...(later?.approvers ?? [])];
 }
 
-function isApprover(person: Person, approvers: readonly string[]): boolean {
-  if (!person.roles.includes("approver")) return false;
-  return approvers.includes(person.id) || person.groups.some((group) => approvers.includes(`group:${group}`));
-}
-
-/** Whether somebody known at `offered` may decide what demands `demanded`. */
-export function meets(offered: Assurance, demanded: Assurance): boolean {
-  return ASSURANCE_LEVELS.indexOf(offered) >= ASSURANCE_LEVELS.indexOf(demanded);
-}
-
 /** Whether the policy in force still lets this agent have a unit. Asked at every use. */
 export function allowsNow(tenant: CompiledTenant, clientId: string, unit: AccessUnit): boolean {
   return policiesOf(tenant, clientId).some(({ allows }) => allows(unit));
 }
 
-/** Whether the policy in force still lets this person decide: what it would say if the request came now. */
-export function mayDecideNow(
-  tenant: CompiledTenant,
-  personId: string,
-  plan: ApprovalPlan,
-  request: { readonly client_id: string; readonly user?: string | undefined },
-): boolean {
-  const person = tenant.people.get(personId);
-  const policy = tenant.policies.find((candidate) => candidate.policy.id === plan.policy_id)?.policy;
-  if (person === undefined || policy === undefined) return false;
-  return (
-    isApprover(person, [...policy.approvers, ...(policy.escalate?.to ?? [])]) &&
-    !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
-  );
+/** A request that waits, as far as the policy in force judges it again. */
+export type Judged = Pick<SessionRequest, "client_id" | "user" | "authorization_details" | "expires_in">;
+
+/** What the policy in force says of one person's decision, beside what the plan said when it was asked. */
+export interface TermsNow {
+  /** Whether this person may decide: what would be said if the request came now. */
+  readonly permitted: boolean;
+  /** How many have to approve: the plan, or today's policy where that wants more. */
+  readonly quorum: number;
+  /** How well they must be known: the plan, or today's policy where that wants more. */
+  readonly demanded: Assurance;
 }
 
-/** How many have to approve now: the policy of when it was asked, or today's where that wants more. */
-export function quorumNow(tenant: CompiledTenant, plan: ApprovalPlan): number {
-  const today = tenant.policies.find(({ policy }) => policy.id === plan.policy_id)?.policy.quorum ?? 1;
-  return Math.max(plan.quorum ?? 1, today);
+/** Judges a request that waits once more, for the person who is about to decide it. */
+export function termsNow(tenant: CompiledTenant, personId: string, plan: ApprovalPlan, request: Judged): TermsNow {
+  const today = tenant.policies.find(({ policy }) => policy.id === plan.policy_id);
+  const units = request.authorization_details.flatMap(unitsOf);
+  return {
+    permitted: today !== undefined && mayDecide(tenant, today.policy, personId, request),
+    quorum: Math.max(plan.quorum ?? 1, today?.policy.quorum ?? 1),
+    demanded: highest(plan.assurance, ...(today === undefined ? [] : [today.demands(units, request.expires_in)])),
+  };
+}
+
+function mayDecide(tenant: CompiledTenant, policy: TrustPolicy, personId: string, request: Judged): boolean {
+  const person = tenant.people.get(personId);
+  const words = [...policy.approvers, ...(policy.escalate?.to ?? [])];
+  return (
+    person !== undefined &&
+    isNamed(tenant, person, words, request.authorization_details) &&
+    !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
+  );
 }
 
 /** Who speaks for the request and so may not decide it, unless the policy says so in words. */

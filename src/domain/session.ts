@@ -1,6 +1,7 @@
 import type { PasskeyEvidence } from "./approval-statement.ts";
 import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
-import { approversOf, meets, type ApprovalPlan } from "./policy.ts";
+import { highest, meets } from "./demand.ts";
+import { approversOf, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Assurance } from "./tenant.ts";
@@ -134,6 +135,8 @@ export interface Decider {
   readonly permitted: boolean;
   /** How many approvals today's policy demands. */
   readonly quorum?: number | undefined;
+  /** How well today's policy demands that they are known. */
+  readonly demanded?: Assurance | undefined;
 }
 
 export type DecideFault =
@@ -189,7 +192,8 @@ export function approve(
   const grant = draftGrant(state, decider, seen, now);
   if (!grant.ok) return grant;
   const { plan } = state;
-  if (!meets(decider.assurance, plan.assurance)) return err({ reason: "assurance_too_low", demanded: plan.assurance });
+  const demanded = highest(plan.assurance, decider.demanded ?? plan.assurance);
+  if (!meets(decider.assurance, demanded)) return err({ reason: "assurance_too_low", demanded });
   const grantDigest = digestOf(grant.value);
   if (grantDigest !== seen.digest) return err({ reason: "digest_mismatch" });
   const { request, request_digest, request_expires_at } = state;

@@ -104,6 +104,8 @@ export interface SecretReference {
 
 interface UpstreamBase {
   readonly id: string;
+  /** The person who answers for what it holds; one of `people`. */
+  readonly owner?: string | undefined;
   readonly base_url: string;
   /** The name of a catalogue that ships with Stint, or a catalogue of the tenant's own. */
   readonly catalogue: string | Catalogue;
@@ -169,6 +171,17 @@ export interface Tool {
 export const ASSURANCE_LEVELS = ["link", "sso", "passkey", "sso+passkey"] as const;
 export type Assurance = (typeof ASSURANCE_LEVELS)[number];
 
+/** Demands a level of whatever meets all of its conditions; without any, of everything. */
+export interface AssuranceRule {
+  readonly level: Assurance;
+  /** Where something may be written. */
+  readonly access?: "write" | undefined;
+  /** Where one of these is touched; `*` stands for any run of characters, and case does not matter. */
+  readonly units?: readonly string[] | undefined;
+  /** Where the session may last longer than this. */
+  readonly longer_than?: string | undefined;
+}
+
 export interface TrustPolicy {
   readonly id: string;
   /** A `client_id`, or `host:NAME` for every client whose metadata document lives on that host. */
@@ -177,9 +190,10 @@ export interface TrustPolicy {
   readonly allow: readonly string[];
   /** `30m`, `2h`, `90s`. */
   readonly max_duration: string;
-  /** `group:NAME` or a person's id. */
+  /** `group:NAME`, `owner:upstream` or a person's id. */
   readonly approvers: readonly string[];
-  readonly assurance: Assurance;
+  /** One level for all of it, or rules, of which the highest that fits counts. */
+  readonly assurance: Assurance | readonly AssuranceRule[];
   /** How many of them have to approve the same grant. */
   readonly quorum: number;
   /** Who is asked as well when nobody has decided after a time. */

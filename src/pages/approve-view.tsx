@@ -1,5 +1,4 @@
 import type { Facts } from "../domain/facts.ts";
-import type { Assurance } from "../domain/tenant.ts";
 import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
@@ -15,7 +14,8 @@ export interface ApproveViewProps {
   readonly csrf: string;
   /** Epoch seconds. */
   readonly requestExpiresAt: number;
-  readonly assurance: Assurance;
+  /** Whether the link is all that says who approves. */
+  readonly byLinkAlone: boolean;
   readonly approverName: string;
   /** To be compared; undefined where it has to be typed. */
   readonly matchCode: string | undefined;
@@ -31,7 +31,7 @@ export type Obstacle =
 
 /** The request as its approver first sees it: Stint's facts, what may be taken away from it, and the two decisions. */
 export function ApproveView(props: ApproveViewProps) {
-  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } = props;
+  const { facts, units, durations, requestDigest, token, csrf, requestExpiresAt, byLinkAlone, approverName } = props;
   const { matchCode, obstacle } = props;
   return (
     <Layout title="Approval" person={approverName}>
@@ -67,7 +67,7 @@ export function ApproveView(props: ApproveViewProps) {
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="csrf" value={csrf} />
         <input type="hidden" name="digest" value={requestDigest} />
-        {assurance === "link" && <LinkBanner approverName={approverName} />}
+        {byLinkAlone && <LinkBanner approverName={approverName} />}
         {obstacle !== undefined && <ObstacleNote obstacle={obstacle} />}
         <div class="actions">
           {obstacle === undefined && <button type="submit">Review and approve</button>}

@@ -136,6 +136,12 @@ export function askError(fault: AskFault): WireError {
         error: "access_denied",
         description: `policy ${fault.policy} demands ${fault.quorum} approvals, and not as many people may give one to this request`,
       };
+    case "several_owners":
+      return {
+        status: 403,
+        error: "access_denied",
+        description: `policy ${fault.policy} lets an upstream's owner decide, and the parts of this request have different owners; ask for each in a request of its own`,
+      };
     case "no_approver":
       return {
         status: 403,

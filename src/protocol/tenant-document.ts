@@ -3,8 +3,15 @@ import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isRedirectUri } from "../domain/redirect-uri.ts";
-import { ASSURANCE_LEVELS, CLIENT_AUTHENTICATION_METHODS, type TenantDocument } from "../domain/tenant.ts";
-import { meets, OFFERED_ASSURANCE } from "../domain/policy.ts";
+import {
+  ASSURANCE_LEVELS,
+  CLIENT_AUTHENTICATION_METHODS,
+  type TenantDocument,
+  type TrustPolicy,
+} from "../domain/tenant.ts";
+import { OWNER_WORD } from "../domain/approvers.ts";
+import { meets } from "../domain/demand.ts";
+import { OFFERED_ASSURANCE } from "../domain/policy.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { identifier } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
@@ -146,6 +153,7 @@ const catalogue = z.strictObject({
 const upstreamBase = {
   id: identifier.refine((id) => id !== "mcp", "is a reserved word"),
   base_url: baseUrl,
+  owner: personId.optional().describe("Who answers for what it holds; named by owner:upstream in a policy"),
   catalogue: z.union([identifier, catalogue]),
 };
 const headerName = z
@@ -202,9 +210,25 @@ const allowPattern = z
     "must be upstream:operation@location or mcp:server:tool",
   );
 const approvers = z
-  .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), personId]))
+  .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), z.literal(OWNER_WORD), personId]))
   .min(1)
-  .max(MAX_LIST);
+  .max(MAX_LIST)
+  .describe("A person's id, group:NAME, or owner:upstream: whoever owns all that the request touches");
+const assuranceLevel = z.enum(ASSURANCE_LEVELS);
+const assuranceRule = z.strictObject({
+  level: assuranceLevel,
+  access: z.literal("write").optional().describe("Only where something may be written"),
+  units: z
+    .array(allowPattern)
+    .min(1)
+    .max(MAX_LIST)
+    .optional()
+    .describe(
+      "Only where one of these is touched; * stands for any run of characters, / too, and case does not matter",
+    ),
+  longer_than: duration.optional().describe("Only where the session may last longer than this"),
+});
+const MAX_ASSURANCE_RULES = 50;
 const policy = z.strictObject({
   id: identifier,
   agents: z
@@ -220,9 +244,11 @@ const policy = z.strictObject({
     .optional()
     .describe("Who is asked as well when nobody has decided after a time"),
   assurance: z
-    .enum(ASSURANCE_LEVELS)
+    .union([assuranceLevel, z.array(assuranceRule).min(1).max(MAX_ASSURANCE_RULES)])
     .default("passkey")
-    .describe("How well an approver must be known; link means that holding the link is enough"),
+    .describe(
+      "How well an approver must be known; link means that holding the link is enough. Of several rules, the highest level that fits counts",
+    ),
   quorum: z.int().min(1).max(5).default(1).describe("How many approvers have to sign the same grant"),
   enter_match_code: z
     .boolean()
@@ -328,7 +354,7 @@ export function readTenantDocument(
     );
   }
   const document: TenantDocument = parsed.data;
-  const { tenant, problems } = compileTenant(document, setting.shipped);
+  const { problems } = compileTenant(document, setting.shipped);
   const all = [
     ...problems,
     ...confusableNames(document),
@@ -340,10 +366,7 @@ export function readTenantDocument(
   if (all.length > 0) return err(all);
   return ok({
     document,
-    warnings: [
-      ...tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)),
-      ...warnBearer(document),
-    ],
+    warnings: [...document.policies.flatMap(warnAssurance), ...warnBearer(document)],
   });
 }
 
@@ -433,19 +456,14 @@ function warnBearer({ servers }: TenantDocument): DocumentProblem[] {
   );
 }
 
-function warnAssurance(
-  id: string,
-  assurance: TenantDocument["policies"][number]["assurance"],
-  at: number,
-): DocumentProblem[] {
+function warnAssurance({ id, assurance }: TrustPolicy, at: number): DocumentProblem[] {
   const path = `/policies/${at}/assurance`;
-  if (!meets(OFFERED_ASSURANCE, assurance)) {
-    return [
-      {
-        path,
-        message: `policy ${id} demands ${assurance}, which this release cannot offer yet: every request under it is refused. "passkey" is what there is.`,
-      },
-    ];
-  }
-  return assurance === "link" ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }] : [];
+  const levels = typeof assurance === "string" ? [assurance] : [...new Set(assurance.map(({ level }) => level))];
+  return levels.flatMap((level) => {
+    if (!meets(OFFERED_ASSURANCE, level)) {
+      const message = `policy ${id} demands ${level}, which this release cannot offer yet: every request of which it does is refused. "passkey" is what there is.`;
+      return [{ path, message }];
+    }
+    return level === "link" ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }] : [];
+  });
 }

@@ -1,6 +1,6 @@
 import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
-import { mayDecideNow, quorumNow } from "../domain/policy.ts";
+import { termsNow } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
@@ -52,8 +52,7 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     person: link.value.person,
     assurance: "link",
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
-    quorum: quorumNow(tenant, state.plan),
-    permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
+    ...termsNow(tenant, link.value.person, state.plan, state.request),
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
   return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });

@@ -6,7 +6,7 @@ import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
-import { meets } from "../domain/policy.ts";
+import { meets } from "../domain/demand.ts";
 import { ok, type Result } from "../domain/result.ts";
 import type { Decider, SessionState } from "../domain/session.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
@@ -132,7 +132,7 @@ function reviewPage(
       token={form.get("token") ?? ""}
       csrf={csrf}
       approverName={approverName}
-      byPasskey={needsPasskey(description)}
+      byPasskey={needsPasskey(decider)}
       comment={decider.comment ?? ""}
       typedCode={asksForCode(state) ? (form.get("match_code") ?? "") : undefined}
       approvedBy={state.status === "pending" ? (state.proposal?.approvals.map(({ person }) => person) ?? []) : []}
@@ -160,14 +160,14 @@ function isCodeRight({ form, description }: Entered): boolean {
 }
 
 /** Whether the link alone is not enough to approve. */
-function needsPasskey({ state }: SessionDescription): boolean {
-  return !meets("link", state.plan.assurance);
+function needsPasskey({ demanded }: Decider): boolean {
+  return !meets("link", demanded ?? "passkey");
 }
 
 /** What the approver has to mend before this can be approved, told before they begin. */
-async function obstacleOf(c: Handling, { link, description }: Entered): Promise<Obstacle | undefined> {
+async function obstacleOf(c: Handling, { link, description, decider }: Entered): Promise<Obstacle | undefined> {
   if (isElsewhere(c, description)) return { kind: "other_browser" };
-  if (!needsPasskey(description)) return undefined;
+  if (!needsPasskey(decider)) return undefined;
   const passkeys = await personObject(c.env, c.var.tenant.issuer, link.person).passkeys();
   if (usablePasskeys(passkeys, nowSeconds()).length > 0) return undefined;
   const [next] = passkeys.map(({ usable_from }) => usable_from).toSorted((a, b) => a - b);
@@ -180,13 +180,17 @@ function signingOf({ form, link }: Entered): Signing {
 
 /** Who decides, as well as it is known: by a passkey's signature over this digest, where the policy asks for that. */
 async function prove(c: Handling, entered: Entered): Promise<Result<Decider, "not_signed">> {
-  const { decider, description, form } = entered;
-  if (!needsPasskey(description)) return ok(decider);
+  const { decider, form } = entered;
+  if (!needsPasskey(decider)) return ok(decider);
   const evidence = await provePasskey(c, signingOf(entered), form);
   return evidence.ok ? ok({ ...decider, assurance: "passkey", evidence: evidence.value }) : evidence;
 }
 
-function view({ form, link, approverName, description }: Entered, csrf: string, obstacle: Obstacle | undefined): Child {
+function view(
+  { form, link, approverName, description, decider }: Entered,
+  csrf: string,
+  obstacle: Obstacle | undefined,
+): Child {
   const { state, setting } = description;
   const { request } = state;
   const longest = request.expires_in;
@@ -204,7 +208,7 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
       token={form.get("token") ?? ""}
       csrf={csrf}
       requestExpiresAt={state.request_expires_at}
-      assurance={state.plan.assurance}
+      byLinkAlone={!needsPasskey(decider)}
       approverName={approverName}
       matchCode={asksForCode(state) ? undefined : setting.match_code}
       obstacle={obstacle}
