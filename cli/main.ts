@@ -2,6 +2,7 @@ import { CliError } from "./cli-error.ts";
 import { adminTokenCommand } from "./commands/admin-token.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { awayCommand } from "./commands/away.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
@@ -27,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "admin-token": adminTokenCommand,
   invite: inviteCommand,
   passkeys: passkeysCommand,
+  away: awayCommand,
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,

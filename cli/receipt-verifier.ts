@@ -51,7 +51,8 @@ async function checkDecision(claims: JsonObject): Promise<Verified> {
 
 async function checkApproval(approval: JsonObject, claims: JsonObject): Promise<Verified> {
   if (approval["digest"] !== claims["grant_digest"]) return fail("an approval is over another digest");
-  const person = String(approval["person"]);
+  const absent = approval["on_behalf_of"];
+  const person = String(approval["person"]) + (absent === undefined ? "" : ` (in the place of ${String(absent)})`);
   const evidence = approval["evidence"] as PasskeyEvidence | undefined;
   if (evidence === undefined) {
     return approval["assurance"] === "link"

@@ -82,7 +82,7 @@ async function open(config: BrokerConfig, issuer: string, snapshot: TenantSnapsh
     config,
     revision: snapshot.revision,
     configVersion: snapshot.configVersion,
-    tenant: compileTenant(document, shippedCatalogue).tenant,
+    tenant: compileTenant(document, shippedCatalogue, snapshot.absences).tenant,
     keys: await openKeys(config, issuer, snapshot),
     cutOffs: snapshot.cutOffs,
   };

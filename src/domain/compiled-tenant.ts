@@ -1,8 +1,10 @@
+import { absenceFault, type Absence, type Absences } from "./absence.ts";
 import { OWNER_WORD } from "./approvers.ts";
 import { compileDemand, matchesSomething, type Demand, type Territory } from "./demand.ts";
 import { compileCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
+import { secondsOf } from "./moment.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
 import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy, Upstream } from "./tenant.ts";
@@ -12,6 +14,7 @@ export interface CompiledTenant {
   readonly document: TenantDocument;
   readonly agents: ReadonlyMap<string, AgentRegistration>;
   readonly people: ReadonlyMap<string, Person>;
+  readonly absences: Absences;
   readonly upstreams: ReadonlyMap<string, CompiledUpstream>;
   readonly servers: ReadonlyMap<string, Server>;
   readonly policies: readonly CompiledPolicy[];
@@ -50,8 +53,14 @@ export interface Compilation {
  * Compiles a document and checks what a schema cannot: that references lead somewhere, ids are
  * unique, catalogues compile. Parts with a problem are left out of the result, so that a broken
  * document can never allow more than its sound part does.
+ *
+ * @param told absences that the operator told of beside the document; they count first
  */
-export function compileTenant(document: TenantDocument, shipped: ShippedCatalogues): Compilation {
+export function compileTenant(
+  document: TenantDocument,
+  shipped: ShippedCatalogues,
+  told: { readonly [person: string]: Absence } = {},
+): Compilation {
   const problems: DocumentProblem[] = [];
   const report = (path: string, message: string): void => void problems.push({ path, message });
 
@@ -59,6 +68,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const agents = index("agents", document.agents, (agent) => agent.client_id, report);
   const servers = index("servers", document.servers, (server) => server.id, report);
   const upstreams = compileUpstreams(document.upstreams, shipped, report);
+  const absences = compileAbsences(document.people, people, told, report);
   checkOwners(document, people, report);
   checkClients(document, report);
   checkServers(document, agents, upstreams, report);
@@ -67,7 +77,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   );
   index("policies", document.policies, (policy) => policy.id, report);
 
-  return { tenant: { document, agents, people, upstreams, servers, policies }, problems };
+  return { tenant: { document, agents, people, absences, upstreams, servers, policies }, problems };
 }
 
 type Report = (path: string, message: string) => void;
@@ -101,6 +111,27 @@ function compileUpstreams(
     else if (!compiled.has(upstream.id)) compiled.set(upstream.id, { upstream, catalogue, resolve: resolver.value });
   }
   return compiled;
+}
+
+function compileAbsences(
+  written: readonly Person[],
+  people: ReadonlyMap<string, Person>,
+  told: { readonly [person: string]: Absence },
+  report: Report,
+): Absences {
+  const absences = new Map<string, Absence[]>();
+  const keep = (id: string, absence: Absence): string | undefined => {
+    const fault = absenceFault(people, id, absence);
+    if (fault === undefined) absences.set(id, [...(absences.get(id) ?? []), absence]);
+    return fault;
+  };
+  for (const [id, absence] of Object.entries(told)) keep(id, absence);
+  for (const [at, { id, away }] of written.entries()) {
+    if (away === undefined) continue;
+    const fault = keep(id, { from: secondsOf(away.from), until: secondsOf(away.until), delegate: away.delegate });
+    if (fault !== undefined) report(`/people/${at}/away`, fault);
+  }
+  return absences;
 }
 
 function checkOwners(document: TenantDocument, people: ReadonlyMap<string, Person>, report: Report): void {

@@ -32,6 +32,8 @@ export interface Labels {
   readonly user_name?: string | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
   readonly history?: History | undefined;
+  /** Who decides in the place of whom, a line each. */
+  readonly stand_ins?: readonly string[] | undefined;
 }
 
 /** What this agent was granted before, when it asked. */
@@ -67,6 +69,9 @@ export function factsOf(
       { label: "May read", value: listUnits(units, labels, "read") },
       { label: "For at most", value: formatDuration(request.expires_in) },
       ...historyRows(labels, units),
+      ...(labels.stand_ins === undefined || labels.stand_ins.length === 0
+        ? []
+        : [{ label: "Stands in", value: labels.stand_ins.join("\n") }]),
       ...(matchCode === undefined ? [] : [{ label: "Match code", value: matchCode }]),
     ],
     quotes: [

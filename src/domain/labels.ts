@@ -1,6 +1,9 @@
 import { unitsOf, type AccessDetail } from "./access.ts";
 import type { CompiledTenant } from "./compiled-tenant.ts";
 import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
+import { absenceAt } from "./absence.ts";
+import type { ApprovalPlan } from "./policy.ts";
+import { timeText } from "./moment.ts";
 import { registrationOf } from "./registration.ts";
 import type { SessionRequest } from "./request.ts";
 import type { Upstream } from "./tenant.ts";
@@ -21,6 +24,20 @@ export function labelsFor(
     ...(history === undefined ? {} : { history }),
     units: Object.fromEntries(request.authorization_details.flatMap((detail) => labelUnits(tenant, detail))),
   };
+}
+
+/** `Kim (kim@acme.example) for Dana (dana@acme.example), away until …`: one for each who stands in. */
+export function standInLines(tenant: CompiledTenant, { stand_ins = [] }: ApprovalPlan, at: number): string[] {
+  return stand_ins.map((standIn) => {
+    const until = absenceAt(tenant.absences, standIn.for, at)?.until;
+    const away = until === undefined ? "away" : `away until ${timeText(until)}`;
+    return `${nameOf(tenant, standIn.person)} for ${nameOf(tenant, standIn.for)}, ${away}`;
+  });
+}
+
+function nameOf(tenant: CompiledTenant, id: string): string {
+  const person = tenant.people.get(id);
+  return person === undefined ? id : `${person.name} (${id})`;
 }
 
 function labelUnits(tenant: CompiledTenant, detail: AccessDetail): [string, UnitLabel][] {

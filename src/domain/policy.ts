@@ -1,4 +1,5 @@
 import { unitsOf, type AccessDetail, type AccessUnit, type UpstreamAccess } from "./access.ts";
+import { standInFor } from "./absence.ts";
 import { isNamed, namedPeople, OWNER_WORD, ownersOf } from "./approvers.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
 import { highest, meets } from "./demand.ts";
@@ -11,16 +12,22 @@ import type { Assurance, TrustPolicy } from "./tenant.ts";
 /** The highest assurance at which this release knows an approver. */
 export const OFFERED_ASSURANCE: Assurance = "passkey";
 
+/** Who asks. */
+interface Asking {
+  readonly client_id: string;
+  /** The person for whom the agent says it works. */
+  readonly user?: string | undefined;
+}
+
 /** What an agent asks for, as far as the trust policy judges it. */
-export interface Ask {
-  readonly clientId: string;
+export interface Ask extends Asking {
   readonly details: readonly AccessDetail[];
   /** As long as the policy lets it, up to {@link DEFAULT_SESSION_SECONDS}, when left out. */
   readonly expiresInSeconds?: number | undefined;
-  /** The person for whom the agent says it works. */
-  readonly user?: string | undefined;
   /** The one person who shall decide, where the request names one. */
   readonly approver?: string | undefined;
+  /** Whether that person has to decide in the very browser that asks. */
+  readonly inBrowser?: boolean | undefined;
 }
 
 /** How long a session lasts whose request names no time, in seconds. */
@@ -41,8 +48,15 @@ export interface ApprovalPlan {
   readonly quorum?: number | undefined;
   /** Who is asked as well when nobody has decided after so many seconds. */
   readonly later?: { readonly after_seconds: number; readonly approvers: readonly string[] } | undefined;
+  /** Who may decide in the place of an approver who was away when it was asked. */
+  readonly stand_ins?: readonly StandIn[] | undefined;
   /** Whether the match code has to be typed. */
   readonly enter_match_code?: true | undefined;
+}
+
+export interface StandIn {
+  readonly person: string;
+  readonly for: string;
 }
 
 export type AskFault =
@@ -60,8 +74,10 @@ export type AskFault =
  * Judges an ask by the trust policy in force: every unit must exist in a catalogue, and one policy
  * (the first in the document's order) must cover all of it, so that there is one answer to who
  * decides. A tenant without a fitting policy refuses everything.
+ *
+ * @param now epoch seconds
  */
-export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, AskFault> {
+export function judgeAsk(tenant: CompiledTenant, ask: Ask, now: number): Result<JudgedAsk, AskFault> {
   for (const detail of ask.details) {
     const fault = unknownPart(tenant, detail);
     if (fault !== undefined) return err({ reason: "unknown_access", detail: fault });
@@ -69,8 +85,8 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   if (ask.user !== undefined && !tenant.people.has(ask.user)) return err({ reason: "unknown_user" });
 
   const units = ask.details.flatMap(unitsOf);
-  const covering = policiesOf(tenant, ask.clientId).filter(({ allows }) => units.every(allows));
-  if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.clientId, units) });
+  const covering = policiesOf(tenant, ask.client_id).filter(({ allows }) => units.every(allows));
+  if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.client_id, units) });
   const { expiresInSeconds } = ask;
   const fitting = covering.find(
     (policy) => expiresInSeconds === undefined || expiresInSeconds <= policy.maxDurationSeconds,
@@ -82,7 +98,7 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   const assurance = fitting.demands(units, seconds);
   if (!meets(OFFERED_ASSURANCE, assurance))
     return err({ reason: "assurance_not_offered", policy: fitting.policy.id, assurance });
-  const plan = planApproval(tenant, fitting.policy, assurance, ask);
+  const plan = planApproval(tenant, fitting.policy, assurance, ask, now);
   return plan.ok ? ok({ plan: plan.value, expiresInSeconds: seconds }) : plan;
 }
 
@@ -91,8 +107,9 @@ function planApproval(
   policy: TrustPolicy,
   assurance: Assurance,
   ask: Ask,
+  now: number,
 ): Result<ApprovalPlan, AskFault> {
-  const requesters = requestersOf(tenant, policy, ask.clientId, ask.user);
+  const requesters = requestersOf(tenant, policy, ask);
   const approvers = namedPeople(tenant, policy.approvers, ask.details)
     .map((person) => person.id)
     .filter((id) => !requesters.includes(id));
@@ -108,12 +125,14 @@ function planApproval(
     ask.approver === undefined ? laterApprovers(tenant, policy, ask.details, [...requesters, ...asked]) : [];
   if (asked.length + later.length < policy.quorum)
     return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
+  const stand_ins = ask.inBrowser === true ? [] : standInsOf(tenant, [...asked, ...later], partiesOf(tenant, ask), now);
   const { id: policy_id, quorum, enter_match_code } = policy;
   return ok({
     policy_id,
     approvers: asked,
     assurance,
     ...(quorum === 1 ? {} : { quorum }),
+    ...(stand_ins.length === 0 ? {} : { stand_ins }),
     ...(enter_match_code ? { enter_match_code } : {}),
     ...(later.length === 0
       ? {}
@@ -133,9 +152,30 @@ function laterApprovers(
     .filter((id) => !without.includes(id));
 }
 
-/** Everybody who may decide under a plan, asked at once or later. */
-export function approversOf({ approvers, later }: ApprovalPlan): readonly string[] {
+/** Who stands in for those approvers who are away. Somebody who may decide anyway stands in for nobody. */
+function standInsOf(
+  tenant: CompiledTenant,
+  approvers: readonly string[],
+  parties: readonly (string | undefined)[],
+  now: number,
+): StandIn[] {
+  const standIns = new Map<string, StandIn>();
+  for (const absent of approvers) {
+    const person = standInFor(tenant, absent, parties, now);
+    if (person !== undefined && !approvers.includes(person) && !standIns.has(person))
+      standIns.set(person, { person, for: absent });
+  }
+  return [...standIns.values()];
+}
+
+/** Those who may decide under a plan in their own right, asked at once or later. */
+export function ownApproversOf({ approvers, later }: ApprovalPlan): readonly string[] {
   return [...approvers, ...(later?.approvers ?? [])];
+}
+
+/** Everybody who may decide under a plan, in their own right or in somebody's place. */
+export function approversOf(plan: ApprovalPlan): readonly string[] {
+  return [...ownApproversOf(plan), ...(plan.stand_ins ?? []).map(({ person }) => person)];
 }
 
 /** Whether the policy in force still lets this agent have a unit. Asked at every use. */
@@ -150,18 +190,36 @@ export type Judged = Pick<SessionRequest, "client_id" | "user" | "authorization_
 export interface TermsNow {
   /** Whether this person may decide: what would be said if the request came now. */
   readonly permitted: boolean;
+  /** In whose place, where not in their own right. */
+  readonly on_behalf_of?: string | undefined;
   /** How many have to approve: the plan, or today's policy where that wants more. */
   readonly quorum: number;
   /** How well they must be known: the plan, or today's policy where that wants more. */
   readonly demanded: Assurance;
 }
 
-/** Judges a request that waits once more, for the person who is about to decide it. */
-export function termsNow(tenant: CompiledTenant, personId: string, plan: ApprovalPlan, request: Judged): TermsNow {
+/**
+ * Judges a request that waits once more, for the person who is about to decide it.
+ *
+ * @param now epoch seconds
+ */
+export function termsNow(
+  tenant: CompiledTenant,
+  personId: string,
+  plan: ApprovalPlan,
+  request: Judged,
+  now: number,
+): TermsNow {
   const today = tenant.policies.find(({ policy }) => policy.id === plan.policy_id);
   const units = request.authorization_details.flatMap(unitsOf);
+  const standsInFor = ownApproversOf(plan).includes(personId)
+    ? undefined
+    : plan.stand_ins?.find(({ person }) => person === personId)?.for;
+  const isStandIn =
+    standsInFor === undefined || standInFor(tenant, standsInFor, partiesOf(tenant, request), now) === personId;
   return {
-    permitted: today !== undefined && mayDecide(tenant, today.policy, personId, request),
+    permitted: today !== undefined && isStandIn && mayDecide(tenant, today.policy, standsInFor ?? personId, request),
+    ...(standsInFor === undefined ? {} : { on_behalf_of: standsInFor }),
     quorum: Math.max(plan.quorum ?? 1, today?.policy.quorum ?? 1),
     demanded: highest(plan.assurance, ...(today === undefined ? [] : [today.demands(units, request.expires_in)])),
   };
@@ -173,18 +231,18 @@ function mayDecide(tenant: CompiledTenant, policy: TrustPolicy, personId: string
   return (
     person !== undefined &&
     isNamed(tenant, person, words, request.authorization_details) &&
-    !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
+    !requestersOf(tenant, policy, request).includes(personId)
   );
 }
 
 /** Who speaks for the request and so may not decide it, unless the policy says so in words. */
-function requestersOf(
-  tenant: CompiledTenant,
-  { solo }: TrustPolicy,
-  clientId: string,
-  user: string | undefined,
-): readonly (string | undefined)[] {
-  return solo ? [] : [registrationOf(tenant, clientId)?.owner, user];
+function requestersOf(tenant: CompiledTenant, { solo }: TrustPolicy, of: Asking): readonly (string | undefined)[] {
+  return solo ? [] : partiesOf(tenant, of);
+}
+
+/** The agent's owner, and the person it works for. */
+function partiesOf(tenant: CompiledTenant, { client_id, user }: Asking): readonly (string | undefined)[] {
+  return [registrationOf(tenant, client_id)?.owner, user];
 }
 
 /** The policies in force for a client. */

@@ -1,7 +1,7 @@
 import type { PasskeyEvidence } from "./approval-statement.ts";
 import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
 import { highest, meets } from "./demand.ts";
-import { approversOf, type ApprovalPlan } from "./policy.ts";
+import { ownApproversOf, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Assurance } from "./tenant.ts";
@@ -24,6 +24,8 @@ export type EndedBy =
 export interface Decision {
   readonly verdict: "approved" | "denied";
   readonly person: string;
+  /** In whose place that person decided, where not in their own right. */
+  readonly on_behalf_of?: string | undefined;
   readonly assurance: Assurance;
   /** Digest of the grant that was approved, or of the request that was denied. */
   readonly digest: string;
@@ -131,6 +133,8 @@ export interface Decider {
   /** What proves the assurance, for the record. */
   readonly evidence?: PasskeyEvidence | undefined;
   readonly comment?: string | undefined;
+  /** In whose place this person decides, where not in their own right. */
+  readonly on_behalf_of?: string | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
   /** How many approvals today's policy demands. */
@@ -148,9 +152,24 @@ export type DecideFault =
   | { readonly reason: "digest_mismatch" }
   | { readonly reason: GrantFault };
 
+/** Whether the plan names this person, in the role in which they decide. */
+function isAsked(plan: ApprovalPlan, { person, on_behalf_of }: Decider): boolean {
+  return on_behalf_of === undefined
+    ? ownApproversOf(plan).includes(person)
+    : (plan.stand_ins ?? []).some((standIn) => standIn.person === person && standIn.for === on_behalf_of);
+}
+
+/** Whether this person has signed already, or somebody in their place, or they in the place of whom they decide for. */
+export function hasSigned(
+  { approvals }: Proposal,
+  { person, on_behalf_of }: Pick<Decider, "person" | "on_behalf_of">,
+): boolean {
+  const taken = approvals.flatMap((approval) => [approval.person, approval.on_behalf_of]);
+  return taken.includes(person) || (on_behalf_of !== undefined && taken.includes(on_behalf_of));
+}
+
 function mayDecide(state: SessionState, decider: Decider): Result<PendingSession, DecideFault> {
-  if (!approversOf(state.plan).includes(decider.person) || !decider.permitted)
-    return err({ reason: "not_an_approver" });
+  if (!isAsked(state.plan, decider) || !decider.permitted) return err({ reason: "not_an_approver" });
   if (state.status === "ended" && state.how === "expired" && state.decision === undefined) {
     return err({ reason: "request_expired" });
   }
@@ -169,9 +188,7 @@ export function draftGrant(
   if (!pending.ok) return pending;
   const { request, request_digest, proposal } = pending.value;
   if (proposal !== undefined)
-    return proposal.approvals.some(({ person }) => person === decider.person)
-      ? err({ reason: "approved_before" })
-      : ok(proposal.grant);
+    return hasSigned(proposal, decider) ? err({ reason: "approved_before" }) : ok(proposal.grant);
   const grant = makeGrant(request, request_digest, narrowing, now);
   return grant.ok ? grant : err({ reason: grant.error });
 }
@@ -200,7 +217,7 @@ export function approve(
   const opened = { request, request_digest, plan, request_expires_at };
   const decision: Decision = {
     verdict: "approved",
-    person: decider.person,
+    ...whoDecides(decider),
     assurance: decider.assurance,
     digest: grantDigest,
     decided_at: now,
@@ -228,13 +245,17 @@ export function deny(
     ...end(pending.value, "denied", now, { kind: "person", id: decider.person }),
     decision: {
       verdict: "denied",
-      person: decider.person,
+      ...whoDecides(decider),
       assurance: decider.assurance,
       digest,
       decided_at: now,
       ...commentOf(decider),
     },
   });
+}
+
+function whoDecides({ person, on_behalf_of }: Decider): Pick<Decision, "person" | "on_behalf_of"> {
+  return on_behalf_of === undefined ? { person } : { person, on_behalf_of };
 }
 
 function commentOf({ comment }: Decider): { comment?: string } {

@@ -95,6 +95,14 @@ export interface Person {
   /** Slack member id, for a direct message. */
   readonly slack?: string | undefined;
   readonly identities: readonly Identity[];
+  readonly away?: Away | undefined;
+}
+
+/** When a person is away, as RFC 3339 times, and who may decide in their place meanwhile. */
+export interface Away {
+  readonly from: string;
+  readonly until: string;
+  readonly delegate: string;
 }
 
 /** A reference to a secret: a name in the sealed store, or in the broker's environment. */

@@ -1,9 +1,9 @@
 import type { Person } from "../domain/tenant.ts";
 import type { Channel } from "../notify/deliver.ts";
-import { deliverMessage } from "../notify/message.ts";
-import { deliveryContextOf, loadTenant } from "../tenancy.ts";
+import { loadTenant } from "../tenancy.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { PersonIdentity } from "./person.ts";
+import { tell } from "./tell.ts";
 
 /** Does one piece of a person's outgoing work. A fault that nobody foresaw is tried again later. */
 export async function runPersonJob(
@@ -12,14 +12,11 @@ export async function runPersonJob(
 ): Promise<JobOutcome> {
   try {
     const payload = JSON.parse(job.payload) as { channel: Channel; usable_from?: number };
-    const tenant = await loadTenant(env, identity.issuer);
-    const to = tenant.tenant.people.get(identity.person);
-    if (to === undefined || tenant.tenant.document.notify[payload.channel] === undefined) return { kind: "done" };
-    const words = job.kind === "digest" ? MORE_WAIT : passkeyAdded(to, identity.issuer, payload.usable_from ?? 0);
-    const message = { issuer: identity.issuer, to, ...words, about: job.id };
-    const sent = await deliverMessage(payload.channel, message, deliveryContextOf(env, tenant));
-    if (sent.ok || sent.error.kind === "permanent") return { kind: "done" };
-    return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+    const { issuer, person } = identity;
+    const to = (await loadTenant(env, issuer)).tenant.people.get(person);
+    if (to === undefined) return { kind: "done" };
+    const words = job.kind === "digest" ? MORE_WAIT : passkeyAdded(to, issuer, payload.usable_from ?? 0);
+    return await tell(env, issuer, { channel: payload.channel, person, ...words }, job.id);
   } catch {
     return { kind: "retry" };
   }

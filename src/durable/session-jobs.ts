@@ -1,5 +1,4 @@
 import { announce, deliverLink, type Channel } from "../notify/deliver.ts";
-import { deliverMessage } from "../notify/message.ts";
 import { updateSlackMessage } from "../notify/slack.ts";
 import type { Delivery, Notice } from "../notify/notice.ts";
 import { sha256 } from "../crypto/hash.ts";
@@ -17,6 +16,7 @@ import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import type { PostedMessage } from "./session-store.ts";
+import { tell } from "./tell.ts";
 
 /** What a job may use of the session it was queued by. */
 export interface JobContext {
@@ -49,7 +49,7 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
       case "outcome":
         return await showOutcome({ reference: payload["reference"] ?? "", person: payload["person"] }, context);
       case "tell":
-        return await tell(context);
+        return await tellOutcome(context);
       case "told":
         return await told(payload["channel"] as Channel, payload["person"] ?? "", context);
       case "revoke_lease":
@@ -137,7 +137,7 @@ async function showOutcome({ reference, person }: PostedMessage, context: JobCon
 }
 
 /** Tells the agent's owner, and the person it works for, how it came out. */
-async function tell({ env, books }: JobContext): Promise<JobOutcome> {
+async function tellOutcome({ env, books }: JobContext): Promise<JobOutcome> {
   const { state, setting } = books.describe();
   const { tenant } = await loadTenant(env, setting.issuer);
   const { client_id, user } = state.request;
@@ -151,13 +151,8 @@ async function tell({ env, books }: JobContext): Promise<JobOutcome> {
 
 async function told(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
   const { state, setting } = context.books.describe();
-  const tenant = await loadTenant(context.env, setting.issuer);
-  const to = tenant.tenant.people.get(personId);
-  if (to === undefined) return DONE;
-  const message = { issuer: setting.issuer, to, ...outcomeOf(context), about: `${state.request.session_id} outcome` };
-  const sent = await deliverMessage(channel, message, deliveryContextOf(context.env, tenant));
-  if (sent.ok || sent.error.kind === "permanent") return DONE;
-  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+  const telling = { channel, person: personId, ...outcomeOf(context) };
+  return tell(context.env, setting.issuer, telling, `${state.request.session_id} outcome`);
 }
 
 /** How a request came out, in words: who decided, what was granted. The agent's words are not in it. */

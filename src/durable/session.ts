@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { digestOf } from "../crypto/hash.ts";
 import { unitsOf } from "../domain/access.ts";
-import { approversOf } from "../domain/policy.ts";
+import { approversOf, type ApprovalPlan } from "../domain/policy.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
 import { compilePattern } from "../domain/pattern.ts";
@@ -121,6 +121,7 @@ export class Session extends DurableObject<Env> {
       this.#books.store.write(approved.value);
       this.#books.record("decision.approved", {
         person: decider.person,
+        on_behalf_of: decider.on_behalf_of,
         assurance: decider.assurance,
         grant_digest,
         units: grant.authorization_details.flatMap(unitsOf),
@@ -145,6 +146,7 @@ export class Session extends DurableObject<Env> {
       if (!denied.ok) return this.#refuseDecision(decider, denied.error);
       this.#books.record("decision.denied", {
         person: decider.person,
+        on_behalf_of: decider.on_behalf_of,
         assurance: decider.assurance,
         request_digest: digest,
       });
@@ -345,15 +347,18 @@ export class Session extends DurableObject<Env> {
       policy: plan.policy_id,
       approvers: plan.approvers,
       later: plan.later?.approvers,
+      stand_ins: plan.stand_ins?.map((standIn) => `${standIn.person} for ${standIn.for}`),
       units: authorization_details.flatMap(unitsOf),
     });
     this.#books.queue("index:pending", "index");
-    for (const channel of channels) {
-      for (const person of plan.approvers)
-        this.#books.queue(`notify:${channel}:${person}`, "notify", { channel, person });
-      for (const person of plan.later?.approvers ?? [])
-        this.#books.queue(`notify:${channel}:${person}`, "notify", { channel, person }, plan.later?.after_seconds);
-    }
+    for (const person of approversOf(plan))
+      for (const channel of channels)
+        this.#books.queue(
+          `notify:${channel}:${person}`,
+          "notify",
+          { channel, person },
+          askedAfterSeconds(plan, person),
+        );
     if (channels.includes("slack")) this.#books.queue("notice", "notice");
   }
 
@@ -371,4 +376,10 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     return ok(this.#books.describe());
   }
+}
+
+/** How long a plan waits before it asks a person: who stands in is asked when the one they stand in for is. */
+function askedAfterSeconds({ later, stand_ins }: ApprovalPlan, person: string): number {
+  const seat = stand_ins?.find((standIn) => standIn.person === person)?.for ?? person;
+  return later?.approvers.includes(seat) === true ? later.after_seconds : 0;
 }

@@ -6,8 +6,12 @@ import { Journal } from "./journal.ts";
 import { addColumn } from "./add-column.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
+import type { Absence } from "../domain/absence.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { Outbox } from "./outbox.ts";
+import type { Words } from "./tell.ts";
+import { runTenantJob } from "./tenant-jobs.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
@@ -19,6 +23,8 @@ export interface TenantSnapshot {
   readonly document: string | undefined;
   readonly keys: readonly SealedSigningKey[];
   readonly cutOffs: CutOffs;
+  /** Who is away by the operator's word, beside what the document says. */
+  readonly absences: { readonly [person: string]: Absence };
 }
 
 /** One line of the tenant's index of sessions. */
@@ -33,6 +39,8 @@ export interface IndexedSession {
 }
 
 const MAX_LISTED_SESSIONS = 500;
+/** Jobs tried in one alarm. */
+const MAX_JOBS = 6;
 
 /** One per tenant: configuration versions, signing keys, sealed secrets, index of sessions, kill epochs. */
 export class Tenant extends DurableObject<Env> {
@@ -41,6 +49,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #feed: LedgerFeed;
   readonly #documents: RemoteDocuments;
   readonly #keys = new KeyStore(this.#sql);
+  readonly #outbox = new Outbox(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -52,11 +61,13 @@ export class Tenant extends DurableObject<Env> {
       CREATE TABLE IF NOT EXISTS session (
         session_id TEXT PRIMARY KEY, client_id TEXT NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER);
       CREATE INDEX IF NOT EXISTS session_by_client ON session (client_id, status);
+      CREATE TABLE IF NOT EXISTS away (person TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, delegate TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
     `);
     addColumn(this.#sql, "session", "approved_by", "TEXT NOT NULL DEFAULT ''");
     addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
     KeyStore.createTables(this.#sql);
+    Outbox.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -81,6 +92,14 @@ export class Tenant extends DurableObject<Env> {
       document: config?.document,
       keys,
       cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      absences: Object.fromEntries(
+        this.#sql
+          .exec<{ person: string; from: number; until: number; delegate: string }>(
+            `SELECT person, since AS "from", until, delegate FROM away`,
+          )
+          .toArray()
+          .map(({ person, ...absence }) => [person, absence]),
+      ),
     };
   }
 
@@ -106,7 +125,7 @@ export class Tenant extends DurableObject<Env> {
       }
       this.#bump();
     });
-    await this.#scheduleFeed();
+    await this.#arm();
   }
 
   /**
@@ -123,7 +142,7 @@ export class Tenant extends DurableObject<Env> {
       this.#bump();
       return true;
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return removed;
   }
 
@@ -153,8 +172,40 @@ export class Tenant extends DurableObject<Env> {
       this.#bump();
       return next;
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return version;
+  }
+
+  /** Lets somebody stand in for a person who is away, and tells both. */
+  async setAway(person: string, { from, until, delegate }: Absence, words: Words): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#sql.exec("DELETE FROM away WHERE until <= ?", this.#now());
+      this.#sql.exec(
+        `INSERT INTO away (person, since, until, delegate) VALUES (?, ?, ?, ?)
+         ON CONFLICT (person) DO UPDATE SET since = excluded.since, until = excluded.until, delegate = excluded.delegate`,
+        person,
+        from,
+        until,
+        delegate,
+      );
+      this.#journal.append("person.away", { person, delegate, from, until }, this.#now());
+      this.#bump();
+      this.#tell([person, delegate], words, `away:${this.#revision()}`);
+    });
+    await this.#arm();
+  }
+
+  /** Ends an absence that {@link setAway} began; answers whether there was one. */
+  async endAway(person: string): Promise<boolean> {
+    const wasAway = this.ctx.storage.transactionSync(() => {
+      const [gone] = this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray();
+      if (gone === undefined) return false;
+      this.#journal.append("person.back", { person }, this.#now());
+      this.#bump();
+      return true;
+    });
+    await this.#arm();
+    return wasAway;
   }
 
   /** Keeps a sealed secret under its name; what was there before is gone. */
@@ -167,7 +218,7 @@ export class Tenant extends DurableObject<Env> {
       );
       this.#journal.append("secret.set", { name }, this.#now());
     });
-    await this.#scheduleFeed();
+    await this.#arm();
   }
 
   sealedSecret(name: string): string | undefined {
@@ -201,7 +252,7 @@ export class Tenant extends DurableObject<Env> {
         .toArray()
         .map((row) => row.session_id);
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return sessions;
   }
 
@@ -252,13 +303,28 @@ export class Tenant extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
-    await this.#feed.send(this.#issuer());
-    await this.#scheduleFeed();
+    const issuer = this.#issuer();
+    for (const job of this.#outbox.due(Date.now(), MAX_JOBS)) {
+      const outcome = await runTenantJob(job, { env: this.env, issuer });
+      this.ctx.storage.transactionSync(() => this.#outbox.settle(job, outcome, Date.now()));
+    }
+    await this.#feed.send(issuer);
+    await this.#arm();
   }
 
-  async #scheduleFeed(): Promise<void> {
+  /** Sets the alarm for whatever comes next. */
+  async #arm(): Promise<void> {
     const delay = this.#feed.delayMs();
-    if (delay !== undefined) await this.ctx.storage.setAlarm(Date.now() + delay);
+    const candidates = [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay].filter(
+      (at) => at !== undefined,
+    );
+    if (candidates.length > 0) await this.ctx.storage.setAlarm(Math.min(...candidates));
+  }
+
+  #tell(people: readonly string[], words: Words, about: string): void {
+    for (const person of people)
+      for (const channel of ["slack", "email"] as const)
+        this.#outbox.put(`${about}:${channel}:${person}`, "tell", { channel, person, ...words }, Date.now());
   }
 
   #issuer(): string {

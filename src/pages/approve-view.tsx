@@ -2,6 +2,7 @@ import type { Facts } from "../domain/facts.ts";
 import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
+import { RoleNote, type Role } from "./role-note.tsx";
 import { Countdown, Moment } from "./time.tsx";
 import { UnitChoices, type UnitLine } from "./units.tsx";
 
@@ -17,6 +18,7 @@ export interface ApproveViewProps {
   /** Whether the link is all that says who approves. */
   readonly byLinkAlone: boolean;
   readonly approverName: string;
+  readonly role: Role;
   /** To be compared; undefined where it has to be typed. */
   readonly matchCode: string | undefined;
   /** What keeps this visitor from approving; denying is always possible. */
@@ -67,6 +69,7 @@ export function ApproveView(props: ApproveViewProps) {
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="csrf" value={csrf} />
         <input type="hidden" name="digest" value={requestDigest} />
+        <RoleNote role={props.role} />
         {byLinkAlone && <LinkBanner approverName={approverName} />}
         {obstacle !== undefined && <ObstacleNote obstacle={obstacle} />}
         <div class="actions">

@@ -13,6 +13,7 @@ import { OWNER_WORD } from "../domain/approvers.ts";
 import { meets } from "../domain/demand.ts";
 import { OFFERED_ASSURANCE } from "../domain/policy.ts";
 import { isPublicHost } from "../domain/public-address.ts";
+import { moment } from "./absence.ts";
 import { identifier } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
 
@@ -115,6 +116,10 @@ const identityProvider = z.strictObject({
   ...keySource,
 });
 
+const away = z
+  .strictObject({ from: moment, until: moment, delegate: personId })
+  .describe("When this person is away, thirty days at most, and which approver may decide in their place meanwhile");
+
 const person = z.strictObject({
   id: personId,
   name: displayName,
@@ -133,6 +138,7 @@ const person = z.strictObject({
     .max(10)
     .default([])
     .describe("Who this person is at the tenant's identity providers"),
+  away: away.optional(),
 });
 
 const operation = z.strictObject({

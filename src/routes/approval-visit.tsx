@@ -52,7 +52,7 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     person: link.value.person,
     assurance: "link",
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
-    ...termsNow(tenant, link.value.person, state.plan, state.request),
+    ...termsNow(tenant, link.value.person, state.plan, state.request, nowSeconds()),
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
   return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });

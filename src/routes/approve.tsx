@@ -8,7 +8,7 @@ import { factsOf } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
 import { meets } from "../domain/demand.ts";
 import { ok, type Result } from "../domain/result.ts";
-import type { Decider, SessionState } from "../domain/session.ts";
+import { hasSigned, type Decider, type SessionState } from "../domain/session.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveReview } from "../pages/approve-review.tsx";
@@ -41,10 +41,9 @@ export const approvePages = new Hono<App>()
     // What somebody else has signed already can only be signed as it is.
     const { state } = entered.value.description;
     if (state.status === "pending" && state.proposal !== undefined) {
-      const { grant, approvals } = state.proposal;
-      return approvals.some(({ person }) => person === entered.value.link.person)
+      return hasSigned(state.proposal, entered.value.decider)
         ? outcome(c, { kind: "counted", missing: undefined })
-        : reviewPage(c, entered.value, grant, csrf);
+        : reviewPage(c, entered.value, state.proposal.grant, csrf);
     }
     return page(c, view(entered.value, csrf, await obstacleOf(c, entered.value)));
   })
@@ -132,6 +131,7 @@ function reviewPage(
       token={form.get("token") ?? ""}
       csrf={csrf}
       approverName={approverName}
+      role={decider}
       byPasskey={needsPasskey(decider)}
       comment={decider.comment ?? ""}
       typedCode={asksForCode(state) ? (form.get("match_code") ?? "") : undefined}
@@ -210,6 +210,7 @@ function view(
       requestExpiresAt={state.request_expires_at}
       byLinkAlone={!needsPasskey(decider)}
       approverName={approverName}
+      role={decider}
       matchCode={asksForCode(state) ? undefined : setting.match_code}
       obstacle={obstacle}
     />

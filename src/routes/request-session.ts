@@ -3,7 +3,7 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
-import { labelsFor } from "../domain/labels.ts";
+import { labelsFor, standInLines } from "../domain/labels.ts";
 import { judgeAsk, type AskFault } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
@@ -59,13 +59,15 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
-  const judged = judgeAsk(tenant, {
-    clientId: client.id,
+  const wanted = {
+    client_id: client.id,
     details: authorization_details,
     expiresInSeconds: ask.expires_in,
     user,
     approver,
-  });
+    inBrowser: codeFlow !== undefined,
+  };
+  const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok) {
     const used = await agent.consume(identity, oneTime);
     if (!used.ok) return err({ kind: "not_admitted", fault: { reason: used.error } });
@@ -92,12 +94,16 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
   const { session_id, requested_at, history } = admitted.value;
   const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
+  const labels = {
+    ...labelsFor(tenant, request, history),
+    stand_ins: standInLines(tenant, judged.value.plan, requested_at),
+  };
   const code = matchCode(config.kek, issuer, session_id);
   const opened = await sessionObject(c.env, issuer, session_id).open({
     request,
     requestDigest: digestOf(request),
     plan: judged.value.plan,
-    setting: { issuer, labels: labelsFor(tenant, request, history), match_code: code, browser: ask.browser },
+    setting: { issuer, labels, match_code: code, browser: ask.browser },
     channels: Object.entries(tenant.document.notify)
       .filter(([, channel]) => channel !== undefined)
       .map(([name]) => name),
