@@ -3,6 +3,7 @@ import { adminTokenCommand } from "./commands/admin-token.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { awayCommand } from "./commands/away.ts";
+import { breakGlassCommand } from "./commands/break-glass.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   invite: inviteCommand,
   passkeys: passkeysCommand,
   away: awayCommand,
+  "break-glass": breakGlassCommand,
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,

@@ -51,8 +51,7 @@ async function checkDecision(claims: JsonObject): Promise<Verified> {
 
 async function checkApproval(approval: JsonObject, claims: JsonObject): Promise<Verified> {
   if (approval["digest"] !== claims["grant_digest"]) return fail("an approval is over another digest");
-  const absent = approval["on_behalf_of"];
-  const person = String(approval["person"]) + (absent === undefined ? "" : ` (in the place of ${String(absent)})`);
+  const person = String(approval["person"]) + roleOf(approval);
   const evidence = approval["evidence"] as PasskeyEvidence | undefined;
   if (evidence === undefined) {
     return approval["assurance"] === "link"
@@ -62,6 +61,11 @@ async function checkApproval(approval: JsonObject, claims: JsonObject): Promise<
   const fault = await checkEvidence(evidence, claims, approval);
   if (fault !== undefined) return fail(fault);
   return { ok: true, claims, findings: [`${person}: by the passkey ${evidence.credential_id}, the user verified`] };
+}
+
+function roleOf({ on_behalf_of, break_glass }: JsonObject): string {
+  if (break_glass !== undefined) return ` (alone, breaking the glass: ${String(break_glass)})`;
+  return on_behalf_of === undefined ? "" : ` (in the place of ${String(on_behalf_of)})`;
 }
 
 async function checkEvidence(

@@ -15,6 +15,7 @@ import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
+import { glassReview } from "./routes/glass-review.tsx";
 import { watch } from "./routes/watch.tsx";
 import { wellKnown } from "./routes/well-known.ts";
 import { loadTenant } from "./tenancy.ts";
@@ -60,6 +61,7 @@ for (const surface of [
   proxy,
   approvePages,
   watch,
+  glassReview,
   enrol,
   assets,
   admin,
@@ -102,6 +104,7 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/approve/challenge", "POST"],
   ["/approve/decide", "POST"],
   ["/approve/watch", "POST"],
+  ["/approve/reviewed", "POST"],
   ["/approve/end", "POST"],
   ["/enrol", "GET, HEAD"],
   ["/enrol/view", "POST"],

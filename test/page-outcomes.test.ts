@@ -16,6 +16,8 @@ const APPROVALS: { readonly [kind in ApproveOutcomeProps["kind"]]: ApproveOutcom
   counted: { kind: "counted", missing: 2 },
   denied: { kind: "denied", agentName: "Bot" },
   ended: { kind: "ended", agentName: "Bot" },
+  reviewed: { kind: "reviewed", agentName: "Bot" },
+  no_comment: { kind: "no_comment", token: "x" },
   over: { kind: "over", agentName: "Bot" },
   already_decided: { kind: "already_decided", verdict: "approved", decidedBy: "Dana", decidedAt: 1e9, token: "x" },
   nothing_left: { kind: "nothing_left", token: "x" },

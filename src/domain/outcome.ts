@@ -36,6 +36,7 @@ export function describeOutcome(state: SessionState, labels: Labels): { headline
   };
 }
 
-function whoDecided({ person, on_behalf_of }: Decision): string {
+function whoDecided({ person, on_behalf_of, break_glass }: Decision): string {
+  if (break_glass !== undefined) return `Breaking the glass, the admin ${person} alone (${break_glass})`;
   return on_behalf_of === undefined ? person : `${person}, in the place of ${on_behalf_of},`;
 }

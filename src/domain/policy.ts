@@ -192,6 +192,10 @@ export interface TermsNow {
   readonly permitted: boolean;
   /** In whose place, where not in their own right. */
   readonly on_behalf_of?: string | undefined;
+  /** Whether they decide alone, as the admin who broke the glass. */
+  readonly break_glass?: true | undefined;
+  /** How long the session may last, where it is less than was asked for. */
+  readonly longest_seconds?: number | undefined;
   /** How many have to approve: the plan, or today's policy where that wants more. */
   readonly quorum: number;
   /** How well they must be known: the plan, or today's policy where that wants more. */

@@ -1,4 +1,5 @@
 import type { PasskeyEvidence } from "./approval-statement.ts";
+import type { BreakGlass } from "./break-glass.ts";
 import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
 import { highest, meets } from "./demand.ts";
 import { ownApproversOf, type ApprovalPlan } from "./policy.ts";
@@ -26,6 +27,8 @@ export interface Decision {
   readonly person: string;
   /** In whose place that person decided, where not in their own right. */
   readonly on_behalf_of?: string | undefined;
+  /** Why that person decided alone, where an admin broke the glass. */
+  readonly break_glass?: string | undefined;
   readonly assurance: Assurance;
   /** Digest of the grant that was approved, or of the request that was denied. */
   readonly digest: string;
@@ -43,6 +46,8 @@ interface Opened {
   readonly plan: ApprovalPlan;
   /** Epoch seconds after which the request can no longer be decided. */
   readonly request_expires_at: number;
+  /** The admin who may decide alone, where one broke the glass. */
+  readonly broken?: BreakGlass | undefined;
 }
 
 export interface PendingSession extends Opened {
@@ -135,6 +140,10 @@ export interface Decider {
   readonly comment?: string | undefined;
   /** In whose place this person decides, where not in their own right. */
   readonly on_behalf_of?: string | undefined;
+  /** Whether they decide alone, as the admin who broke the glass. */
+  readonly break_glass?: true | undefined;
+  /** How long the session may last, where it is less than was asked for. */
+  readonly longest_seconds?: number | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
   /** How many approvals today's policy demands. */
@@ -152,8 +161,23 @@ export type DecideFault =
   | { readonly reason: "digest_mismatch" }
   | { readonly reason: GrantFault };
 
-/** Whether the plan names this person, in the role in which they decide. */
-function isAsked(plan: ApprovalPlan, { person, on_behalf_of }: Decider): boolean {
+export type BreakGlassConflict = "not_pending" | "broken_already";
+
+/** Lets one admin decide a waiting request alone. Asked again by the same one, nothing changes. */
+export function breakGlass(
+  state: SessionState,
+  broken: BreakGlass,
+  now: number,
+): Result<PendingSession, BreakGlassConflict> {
+  const current = asOf(state, now);
+  if (current.status !== "pending") return err("not_pending");
+  if (current.broken === undefined) return ok({ ...current, broken });
+  return current.broken.person === broken.person ? ok(current) : err("broken_already");
+}
+
+/** Whether this person was asked, in the role in which they decide. */
+function isAsked({ plan, broken }: SessionState, { person, on_behalf_of, break_glass }: Decider): boolean {
+  if (break_glass === true) return broken?.person === person;
   return on_behalf_of === undefined
     ? ownApproversOf(plan).includes(person)
     : (plan.stand_ins ?? []).some((standIn) => standIn.person === person && standIn.for === on_behalf_of);
@@ -169,7 +193,7 @@ export function hasSigned(
 }
 
 function mayDecide(state: SessionState, decider: Decider): Result<PendingSession, DecideFault> {
-  if (!isAsked(state.plan, decider) || !decider.permitted) return err({ reason: "not_an_approver" });
+  if (!isAsked(state, decider) || !decider.permitted) return err({ reason: "not_an_approver" });
   if (state.status === "ended" && state.how === "expired" && state.decision === undefined) {
     return err({ reason: "request_expired" });
   }
@@ -187,7 +211,8 @@ export function draftGrant(
   const pending = mayDecide(asOf(state, now), decider);
   if (!pending.ok) return pending;
   const { request, request_digest, proposal } = pending.value;
-  if (proposal !== undefined)
+  if (narrowing.expires_at > now + (decider.longest_seconds ?? Infinity)) return err({ reason: "ends_too_late" });
+  if (proposal !== undefined && decider.break_glass !== true)
     return hasSigned(proposal, decider) ? err({ reason: "approved_before" }) : ok(proposal.grant);
   const grant = makeGrant(request, request_digest, narrowing, now);
   return grant.ok ? grant : err({ reason: grant.error });
@@ -209,15 +234,15 @@ export function approve(
   const grant = draftGrant(state, decider, seen, now);
   if (!grant.ok) return grant;
   const { plan } = state;
-  const demanded = highest(plan.assurance, decider.demanded ?? plan.assurance);
+  const alone = decider.break_glass === true;
+  const demanded = highest(plan.assurance, decider.demanded ?? plan.assurance, alone ? "passkey" : plan.assurance);
   if (!meets(decider.assurance, demanded)) return err({ reason: "assurance_too_low", demanded });
   const grantDigest = digestOf(grant.value);
   if (grantDigest !== seen.digest) return err({ reason: "digest_mismatch" });
-  const { request, request_digest, request_expires_at } = state;
-  const opened = { request, request_digest, plan, request_expires_at };
+  const opened = openedOf(state);
   const decision: Decision = {
     verdict: "approved",
-    ...whoDecides(decider),
+    ...whoDecides(state, decider),
     assurance: decider.assurance,
     digest: grantDigest,
     decided_at: now,
@@ -225,8 +250,9 @@ export function approve(
     ...commentOf(decider),
   };
   const granted = { grant: grant.value, grant_digest: grantDigest };
-  const approvals = [...((state.status === "pending" ? state.proposal?.approvals : undefined) ?? []), decision];
-  if (approvals.length < Math.max(plan.quorum ?? 1, decider.quorum ?? 1))
+  const earlier = state.status === "pending" && !alone ? state.proposal?.approvals : undefined;
+  const approvals = [...(earlier ?? []), decision];
+  if (!alone && approvals.length < Math.max(plan.quorum ?? 1, decider.quorum ?? 1))
     return ok({ status: "pending", ...opened, proposal: { ...granted, approvals } });
   return ok({ status: "active", ...opened, ...granted, decision, ...(approvals.length === 1 ? {} : { approvals }) });
 }
@@ -245,7 +271,7 @@ export function deny(
     ...end(pending.value, "denied", now, { kind: "person", id: decider.person }),
     decision: {
       verdict: "denied",
-      ...whoDecides(decider),
+      ...whoDecides(pending.value, decider),
       assurance: decider.assurance,
       digest,
       decided_at: now,
@@ -254,8 +280,16 @@ export function deny(
   });
 }
 
-function whoDecides({ person, on_behalf_of }: Decider): Pick<Decision, "person" | "on_behalf_of"> {
+function whoDecides(
+  { broken }: SessionState,
+  { person, on_behalf_of, break_glass }: Decider,
+): Pick<Decision, "person" | "on_behalf_of" | "break_glass"> {
+  if (break_glass === true) return { person, break_glass: broken?.reason };
   return on_behalf_of === undefined ? { person } : { person, on_behalf_of };
+}
+
+function openedOf({ request, request_digest, plan, request_expires_at, broken }: SessionState): Opened {
+  return { request, request_digest, plan, request_expires_at, ...(broken === undefined ? {} : { broken }) };
 }
 
 function commentOf({ comment }: Decider): { comment?: string } {
@@ -351,7 +385,6 @@ export function revoke(
 }
 
 function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?: EndedBy): EndedSession {
-  const { request, request_digest, plan, request_expires_at } = state;
   const kept =
     state.status === "active"
       ? {
@@ -366,10 +399,7 @@ function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?
     how,
     ended_at: at,
     ...(by === undefined ? {} : { ended_by: by }),
-    request,
-    request_digest,
-    plan,
-    request_expires_at,
+    ...openedOf(state),
     ...kept,
   };
 }

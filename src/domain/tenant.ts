@@ -14,6 +14,15 @@ export interface TenantDocument {
   readonly policies: readonly TrustPolicy[];
   readonly notify: NotifyChannels;
   readonly limits: Limits;
+  readonly break_glass?: BreakGlassRule | undefined;
+}
+
+/** Lets an admin decide a request alone in an emergency. Without it nobody can. */
+export interface BreakGlassRule {
+  /** How long such a session may last at most. */
+  readonly max_duration: string;
+  /** After this time without a review its admin cannot do it again. */
+  readonly review_within: string;
 }
 
 /** What keeps a human from being worn down. */

@@ -10,8 +10,10 @@ import { describeOutcome } from "../domain/outcome.ts";
 import { registrationOf } from "../domain/registration.ts";
 import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
-import { deliveryContextOf, loadTenant, signingKey, type TenantContext } from "../tenancy.ts";
+import { deliveryContextOf, loadTenant, signingKey } from "../tenancy.ts";
+import { approvalLink } from "./approval-link.ts";
 import type { EventData } from "./journal.ts";
+import { tellOfGlass } from "./glass-jobs.ts";
 import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
@@ -50,6 +52,10 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
         return await showOutcome({ reference: payload["reference"] ?? "", person: payload["person"] }, context);
       case "tell":
         return await tellOutcome(context);
+      case "glass":
+      case "glass_channel":
+      case "glass_told":
+        return await tellOfGlass(job.kind, payload, context);
       case "told":
         return await told(payload["channel"] as Channel, payload["person"] ?? "", context);
       case "revoke_lease":
@@ -107,7 +113,7 @@ async function notify(channel: Channel, personId: string, context: JobContext): 
   const identity = { issuer: setting.issuer, person: personId };
   const wait = await asking.admit(identity, state.request.session_id, open_requests_per_approver);
   if (wait !== undefined) return { kind: "retry", afterSeconds: wait };
-  const link = `${setting.issuer}/approve#${await signLink(tenant, state, personId)}`;
+  const link = await approvalLink(tenant, state, personId);
   const sent = await deliverLink(
     channel,
     { ...noticeOf(context), approver: person, link },
@@ -128,12 +134,17 @@ async function release(person: string, { env, books }: JobContext): Promise<JobO
 async function showOutcome({ reference, person }: PostedMessage, context: JobContext): Promise<JobOutcome> {
   const { state, setting } = context.books.describe();
   const tenant = await loadTenant(context.env, setting.issuer);
+  const text = lookText(state);
   const link =
-    state.status === "active" && person !== undefined
-      ? `${setting.issuer}/approve#${await signLink(tenant, state, person)}`
-      : undefined;
+    text === undefined || person === undefined ? undefined : { text, url: await approvalLink(tenant, state, person) };
   const sent = await updateSlackMessage(reference, outcomeOf(context), link, deliveryContextOf(context.env, tenant));
   return sent.ok || sent.error.kind === "permanent" ? DONE : { kind: "retry", afterSeconds: sent.error.afterSeconds };
+}
+
+/** Why somebody would open their link again. */
+function lookText({ status, broken }: SessionState): string | undefined {
+  if (status === "active") return "Watch it, or end it";
+  return broken === undefined ? undefined : "See what was done, and review it";
 }
 
 /** Tells the agent's owner, and the person it works for, how it came out. */
@@ -205,20 +216,6 @@ function settleDelivery(sent: Delivery, about: EventData, context: JobContext): 
 function rememberPosted(message: PostedMessage, { books }: JobContext): void {
   books.store.rememberPosted(message);
   if (books.current().status !== "pending") books.queue(`outcome:${message.reference}`, "outcome", message);
-}
-
-function signLink(tenant: TenantContext, state: SessionState, person: string): Promise<string> {
-  const { request, request_digest, request_expires_at } = state;
-  return signToken(signingKey(tenant, "approval_link"), {
-    iss: request.issuer,
-    aud: `${request.issuer}/approve`,
-    sub: person,
-    sid: request.session_id,
-    request_digest,
-    iat: request.requested_at,
-    exp: request_expires_at,
-    jti: ID_PREFIXES.link + sha256(`${request.session_id} ${person}`),
-  });
 }
 
 async function revokeLease(leaseId: string, attempts: number, { books, leases }: JobContext): Promise<JobOutcome> {

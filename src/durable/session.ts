@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { digestOf } from "../crypto/hash.ts";
 import { unitsOf } from "../domain/access.ts";
 import { approversOf, type ApprovalPlan } from "../domain/policy.ts";
+import type { BreakGlass } from "../domain/break-glass.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
 import { compilePattern } from "../domain/pattern.ts";
@@ -9,12 +10,14 @@ import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
   approve,
+  breakGlass,
   deny,
   draftGrant,
   finish,
   openSession,
   revoke,
   type ActiveSession,
+  type BreakGlassConflict,
   type DecideFault,
   type Decider,
   type EndedBy,
@@ -22,6 +25,8 @@ import {
   type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
+import { loadTenant } from "../tenancy.ts";
+import { approvalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
@@ -89,7 +94,9 @@ export class Session extends DurableObject<Env> {
   view(person: string): Result<SessionDescription, "unknown_session" | "not_an_approver"> {
     if (!this.#opened) return err("unknown_session");
     const description = this.#books.describe();
-    return approversOf(description.state.plan).includes(person) ? ok(description) : err("not_an_approver");
+    const { plan, broken } = description.state;
+    const mayLook = approversOf(plan).includes(person) || broken?.person === person;
+    return mayLook ? ok(description) : err("not_an_approver");
   }
 
   /** What the agent did lately, for whoever approved it. */
@@ -122,6 +129,7 @@ export class Session extends DurableObject<Env> {
       this.#books.record("decision.approved", {
         person: decider.person,
         on_behalf_of: decider.on_behalf_of,
+        break_glass: decider.break_glass,
         assurance: decider.assurance,
         grant_digest,
         units: grant.authorization_details.flatMap(unitsOf),
@@ -137,6 +145,23 @@ export class Session extends DurableObject<Env> {
       this.#books.queue("settle", "settle");
       return approved;
     });
+  }
+
+  /** Lets an admin decide alone, tells everybody whom it concerns, and answers the admin's link. */
+  async breakGlass(broken: BreakGlass): Promise<Result<{ link: string }, BreakGlassConflict>> {
+    if (!this.#opened) return err("not_pending");
+    const result = await this.#transact(() => {
+      const before = this.#books.current();
+      const changed = breakGlass(before, broken, this.#books.now());
+      if (!changed.ok || before.broken !== undefined) return changed;
+      this.#books.store.write(changed.value);
+      this.#books.record("glass.broken", { person: broken.person, reason: broken.reason });
+      this.#books.queue("glass", "glass");
+      return changed;
+    });
+    if (!result.ok) return result;
+    const tenant = await loadTenant(this.env, result.value.request.issuer);
+    return ok({ link: await approvalLink(tenant, result.value, broken.person) });
   }
 
   async deny(decider: Decider, digest: string): Promise<Result<EndedSession, DecideFault>> {

@@ -7,6 +7,7 @@ import { addColumn } from "./add-column.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
 import type { Absence } from "../domain/absence.ts";
+import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type ReviewFault } from "./glass-store.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
 import { Outbox } from "./outbox.ts";
@@ -50,6 +51,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #documents: RemoteDocuments;
   readonly #keys = new KeyStore(this.#sql);
   readonly #outbox = new Outbox(this.#sql);
+  readonly #glass = new GlassStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -68,6 +70,7 @@ export class Tenant extends DurableObject<Env> {
     addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
     KeyStore.createTables(this.#sql);
     Outbox.createTables(this.#sql);
+    GlassStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -206,6 +209,42 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#arm();
     return wasAway;
+  }
+
+  /** Writes down that an admin breaks the glass, or says why this one cannot. */
+  async claimGlass(claim: GlassClaim): Promise<Result<{ isNew: boolean }, ClaimFault>> {
+    const claimed = this.ctx.storage.transactionSync(() => {
+      const result = this.#glass.claim(claim);
+      const { session_id, client_id, person, reason, review_by } = claim;
+      if (result.ok && result.value.isNew)
+        this.#journal.append("glass.claimed", { session_id, client_id, person, reason, review_by }, this.#now());
+      return result;
+    });
+    await this.#arm();
+    return claimed;
+  }
+
+  async reviewGlass(sessionId: string, person: string, comment: string): Promise<Result<GlassUse, ReviewFault>> {
+    const reviewed = this.ctx.storage.transactionSync(() => {
+      const result = this.#glass.review(sessionId, person, comment, this.#now());
+      if (result.ok)
+        this.#journal.append(
+          "glass.reviewed",
+          { session_id: sessionId, person, of: result.value.person, comment },
+          this.#now(),
+        );
+      return result;
+    });
+    await this.#arm();
+    return reviewed;
+  }
+
+  glassUse(sessionId: string): GlassUse | undefined {
+    return this.#glass.get(sessionId);
+  }
+
+  glassUses(): GlassUse[] {
+    return this.#glass.list();
   }
 
   /** Keeps a sealed secret under its name; what was there before is gone. */

@@ -12,6 +12,8 @@ import {
 import { OWNER_WORD } from "../domain/approvers.ts";
 import { meets } from "../domain/demand.ts";
 import { OFFERED_ASSURANCE } from "../domain/policy.ts";
+import { LONGEST_BREAK_GLASS_SECONDS, LONGEST_REVIEW_SECONDS } from "../domain/break-glass.ts";
+import { formatDuration, parseDuration } from "../domain/duration.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { moment } from "./absence.ts";
 import { identifier } from "./authorization-details.ts";
@@ -315,6 +317,13 @@ const limits = z.strictObject({
     .describe("Requests that one person is asked to decide at once; the others wait until a place is free"),
 });
 
+const breakGlass = z.strictObject({
+  max_duration: duration.default("1h").describe("How long a session may last that an admin began alone; 1h at most"),
+  review_within: duration
+    .default("3d")
+    .describe("How long it may wait for a review before its admin can do no other; 7d at most"),
+});
+
 const list = <T extends z.ZodType>(item: T) => z.array(item).max(MAX_LIST).default([]);
 
 /** The tenant document. `npm run schema` publishes it as `schema/tenant.schema.json`. */
@@ -332,6 +341,9 @@ export const tenantDocumentSchema = z.strictObject({
   policies: list(policy),
   notify: notify.default({}),
   limits: limits.default({ open_requests_per_approver: DEFAULT_OPEN_REQUESTS }),
+  break_glass: breakGlass
+    .optional()
+    .describe("Lets an admin decide a waiting request alone, loudly and reviewed afterwards; nobody can without it"),
 });
 
 /** A document that may be applied, and what its author should know about it. */
@@ -364,6 +376,7 @@ export function readTenantDocument(
   const all = [
     ...problems,
     ...confusableNames(document),
+    ...longBreakGlass(document),
     ...(setting.allowPrivateNetwork ? [] : privateAddresses(document)),
   ];
   if (document.issuer !== setting.issuer) {
@@ -372,7 +385,7 @@ export function readTenantDocument(
   if (all.length > 0) return err(all);
   return ok({
     document,
-    warnings: [...document.policies.flatMap(warnAssurance), ...warnBearer(document)],
+    warnings: [...document.policies.flatMap(warnAssurance), ...warnBearer(document), ...warnBreakGlass(document)],
   });
 }
 
@@ -396,6 +409,26 @@ function deepest(issues: readonly Issue[]): number {
 
 function pointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function longBreakGlass({ break_glass }: TenantDocument): DocumentProblem[] {
+  if (break_glass === undefined) return [];
+  return (
+    [
+      ["max_duration", break_glass.max_duration, LONGEST_BREAK_GLASS_SECONDS],
+      ["review_within", break_glass.review_within, LONGEST_REVIEW_SECONDS],
+    ] as const
+  ).flatMap(([name, text, longest]) =>
+    (parseDuration(text) ?? Infinity) <= longest
+      ? []
+      : [{ path: `/break_glass/${name}`, message: `may be ${formatDuration(longest)} at most` }],
+  );
+}
+
+function warnBreakGlass({ break_glass }: TenantDocument): DocumentProblem[] {
+  return break_glass === undefined
+    ? []
+    : [{ path: "/break_glass", message: "an admin can decide a request alone, whoever its policy names" }];
 }
 
 /** Addresses that this broker would refuse to call, told now and not at the first call. */

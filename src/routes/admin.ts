@@ -21,6 +21,7 @@ import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant, signingKey, storeSecret } from "../tenancy.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
+import { breakGlass } from "./break-glass.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
 
@@ -146,6 +147,7 @@ export const admin = new Hono<App>()
     return c.json({ rows, head, checkpoint: await signToken(signingKey(c.var.tenant, "checkpoint"), claims) });
   })
   .route("/", adminPeople)
+  .route("/", breakGlass)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
 function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {

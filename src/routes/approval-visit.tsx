@@ -1,6 +1,6 @@
 import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
-import { termsNow } from "../domain/policy.ts";
+import { deciderTerms } from "../domain/break-glass.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
@@ -52,7 +52,7 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     person: link.value.person,
     assurance: "link",
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
-    ...termsNow(tenant, link.value.person, state.plan, state.request, nowSeconds()),
+    ...deciderTerms(tenant, link.value.person, state, nowSeconds()),
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
   return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
@@ -95,12 +95,13 @@ export function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
 
 export function decidedOutcome(state: SessionState, token?: string): ApproveOutcomeProps {
   if (state.status === "pending") return { kind: "expired" };
+  const isOver = state.status === "ended";
+  const watched = token !== undefined && (!isOver || state.broken !== undefined) ? { token, isOver } : {};
   if (state.decision === undefined)
-    return state.status === "ended" && state.how === "expired"
+    return isOver && state.how === "expired" && state.broken === undefined
       ? { kind: "expired" }
-      : { kind: "already_decided", verdict: "ended" };
+      : { kind: "already_decided", verdict: "ended", ...watched };
   const { verdict, person, decided_at } = state.decision;
-  const watched = state.status === "active" && token !== undefined ? { token } : {};
   return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at, ...watched };
 }
 
@@ -108,6 +109,8 @@ const OUTCOME_STATUS = {
   approved: 200,
   denied: 200,
   ended: 200,
+  reviewed: 200,
+  no_comment: 400,
   over: 409,
   counted: 200,
   wrong_code: 400,

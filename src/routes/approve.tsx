@@ -15,7 +15,6 @@ import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
 import { Shell } from "../pages/shell.tsx";
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
-import type { Form } from "../protocol/body.ts";
 import { NO_STORE } from "../protocol/wire-error.ts";
 import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
 import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
@@ -40,7 +39,7 @@ export const approvePages = new Hono<App>()
     const csrf = csrfToken(c, startView(c), entered.value.link.jti);
     // What somebody else has signed already can only be signed as it is.
     const { state } = entered.value.description;
-    if (state.status === "pending" && state.proposal !== undefined) {
+    if (state.status === "pending" && state.proposal !== undefined && entered.value.decider.break_glass !== true) {
       return hasSigned(state.proposal, entered.value.decider)
         ? outcome(c, { kind: "counted", missing: undefined })
         : reviewPage(c, entered.value, state.proposal.grant, csrf);
@@ -55,7 +54,7 @@ export const approvePages = new Hono<App>()
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
     if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
-    const narrowing = readNarrowing(form, description, nowSeconds());
+    const narrowing = readNarrowing(entered.value, nowSeconds());
     if (narrowing.authorization_details.length === 0)
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
     const drafted = await session.draft(decider, narrowing);
@@ -131,14 +130,20 @@ function reviewPage(
       token={form.get("token") ?? ""}
       csrf={csrf}
       approverName={approverName}
-      role={decider}
+      role={{ ...decider, broken: state.broken }}
       byPasskey={needsPasskey(decider)}
       comment={decider.comment ?? ""}
       typedCode={asksForCode(state) ? (form.get("match_code") ?? "") : undefined}
-      approvedBy={state.status === "pending" ? (state.proposal?.approvals.map(({ person }) => person) ?? []) : []}
+      approvedBy={signersOf(state, decider)}
       quorum={decider.quorum ?? 1}
     />,
   );
+}
+
+/** Who has signed this grant already; whoever decides alone makes one of their own. */
+function signersOf(state: SessionState, { break_glass }: Decider): string[] {
+  if (state.status !== "pending" || break_glass === true) return [];
+  return state.proposal?.approvals.map(({ person }) => person) ?? [];
 }
 
 /** The host that the browser's other tab returns to, where one waits. */
@@ -193,7 +198,7 @@ function view(
 ): Child {
   const { state, setting } = description;
   const { request } = state;
-  const longest = request.expires_in;
+  const longest = longestSeconds(decider, state);
   const durations = [...DURATIONS.filter((seconds) => seconds < longest), longest];
   return (
     <ApproveView
@@ -210,16 +215,22 @@ function view(
       requestExpiresAt={state.request_expires_at}
       byLinkAlone={!needsPasskey(decider)}
       approverName={approverName}
-      role={decider}
+      role={{ ...decider, broken: state.broken }}
       matchCode={asksForCode(state) ? undefined : setting.match_code}
       obstacle={obstacle}
     />
   );
 }
 
+/** How long this approver can grant it for. */
+function longestSeconds({ longest_seconds }: Decider, { request }: SessionState): number {
+  return Math.min(request.expires_in, longest_seconds ?? Infinity);
+}
+
 /** What is left of the request: the units whose boxes are ticked, for the time that was chosen. */
-function readNarrowing(form: Form, { state }: SessionDescription, now: number): Narrowing {
-  const { authorization_details, expires_in } = state.request;
+function readNarrowing({ form, decider, description: { state } }: Entered, now: number): Narrowing {
+  const { authorization_details } = state.request;
+  const expires_in = longestSeconds(decider, state);
   const ticked = new Set([...form].filter(([name]) => name.startsWith("unit.")).map(([, unit]) => unit));
   const chosen = Number(form.get("expires_in") ?? expires_in);
   const seconds = Number.isSafeInteger(chosen)
