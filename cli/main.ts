@@ -9,6 +9,7 @@ import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
+import { reinstateCommand } from "./commands/reinstate.ts";
 import { requestCommand } from "./commands/request.ts";
 import { revokeCommand } from "./commands/revoke.ts";
 import { secretsCommand } from "./commands/secrets.ts";
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   secrets: secretsCommand,
   sessions: sessionsCommand,
   revoke: revokeCommand,
+  reinstate: reinstateCommand,
   receipt: receiptCommand,
   verify: verifyCommand,
   audit: auditCommand,

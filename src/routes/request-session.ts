@@ -155,7 +155,7 @@ function admitError(fault: AdmitFault, c: Handling): WireError {
       return {
         status: 403,
         error: "access_denied",
-        description: "this agent is suspended after repeated denials",
+        description: "this agent is suspended after repeated denials; an admin can reinstate it",
         headers: { "retry-after": String(fault.retryAfter) },
       };
   }
