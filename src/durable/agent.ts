@@ -175,7 +175,7 @@ export class Agent extends DurableObject<Env> {
 
   /** Frees the place of a request that no longer waits. Repeating it changes nothing. */
   async settle({ session_id, verdict, units }: Settlement): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
+    const suspends = this.ctx.storage.transactionSync(() => {
       this.#sql.exec("UPDATE ask SET pending = 0 WHERE session_id = ?", session_id);
       if (verdict !== undefined)
         this.#sql.exec(
@@ -185,9 +185,9 @@ export class Agent extends DurableObject<Env> {
           verdict === "approved" ? JSON.stringify(units) : null,
           session_id,
         );
-      if (verdict === "denied") this.#countDenial(session_id, this.#now());
+      return verdict === "denied" && this.#countDenial(session_id, this.#now());
     });
-    await this.#scheduleFeed();
+    if (suspends) await this.#scheduleFeed();
   }
 
   /** Lets a suspended client ask again, and forgets its denials; answers whether it was suspended. */
@@ -274,12 +274,12 @@ export class Agent extends DurableObject<Env> {
   }
 
   /** The denial that is one too many suspends from its own moment on, however old the first of them is. */
-  #countDenial(sessionId: string, now: number): void {
+  #countDenial(sessionId: string, now: number): boolean {
     const counted = this.#sql
       .exec("INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", sessionId, now)
       .toArray();
     const [ask] = this.#sql.exec<{ lane: string }>("SELECT lane FROM ask WHERE session_id = ?", sessionId).toArray();
-    if (counted.length === 0 || ask === undefined) return;
+    if (counted.length === 0 || ask === undefined) return false;
     const { n } = this.#sql
       .exec<{ n: number }>(
         "SELECT count(*) AS n FROM denial JOIN ask USING (session_id) WHERE lane = ? AND at > ?",
@@ -287,7 +287,7 @@ export class Agent extends DurableObject<Env> {
         now - DENIAL_WINDOW_SECONDS,
       )
       .one();
-    if (n < MAX_DENIALS) return;
+    if (n < MAX_DENIALS) return false;
     const until = now + SUSPENSION_SECONDS;
     this.#sql.exec(
       "INSERT INTO suspended (lane, until) VALUES (?, ?) ON CONFLICT (lane) DO UPDATE SET until = excluded.until",
@@ -295,6 +295,7 @@ export class Agent extends DurableObject<Env> {
       until,
     );
     this.#journal().append("agent.suspended", { until, ...(ask.lane === "" ? {} : { person: ask.lane }) }, now);
+    return true;
   }
 
   #exceeded(lane: string, now: number): AdmitFault | undefined {
