@@ -16,6 +16,7 @@ import { revocation } from "./routes/revocation.ts";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
 import { glassReview } from "./routes/glass-review.tsx";
+import { stepUp } from "./routes/step-up.ts";
 import { watch } from "./routes/watch.tsx";
 import { wellKnown } from "./routes/well-known.ts";
 import { loadTenant } from "./tenancy.ts";
@@ -52,6 +53,7 @@ app.use(async (c, next) => {
 for (const surface of [
   wellKnown,
   sessions,
+  stepUp,
   backchannel,
   par,
   authorize,

@@ -5,7 +5,7 @@ import { Approver, claimsOf } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import type { SoftAuthenticator } from "./support/authenticator.ts";
 import { makePasskeyFor } from "./support/passkey.ts";
-import { ask, startTestWorld, tokenOf, type TestWorld } from "./support/world.ts";
+import { approvedSession, ask, READ_API, startTestWorld, tokenOf, WRITE_API, type TestWorld } from "./support/world.ts";
 
 const DANA = "dana@acme.example";
 const SAM = "sam@acme.example";
@@ -184,6 +184,15 @@ describe("W06 breaking the glass", () => {
       "glass_not_an_admin",
       "glass_not_enabled",
     ]);
+  });
+
+  it("never gives a session more that goes on already", async () => {
+    const session = await approvedSession(world, { authorization_details: [READ_API], expires_in: 3600 });
+    const { body } = await session.agent.call(session.sessionToken, "POST", `/sessions/${session.sessionId}/grants`, {
+      authorization_details: [WRITE_API],
+    });
+    const requestId = String((body as Record<string, unknown>)["request_id"]);
+    expect(await breakGlass(requestId)).toMatchObject({ status: 403, body: { error: "access_denied" } });
   });
 
   it.each<[string, object, number]>([

@@ -32,6 +32,8 @@ export type BreakGlassFault =
   | "own_request"
   /** Only the human at the browser that asks can approve. */
   | "browser_only"
+  /** It asks more for a session that goes on already. */
+  | "step_up"
   /** Nobody but the admin was asked, so nobody could review it. */
   | "no_reviewer";
 
@@ -43,13 +45,14 @@ export function judgeBreakGlass(
   tenant: CompiledTenant,
   personId: string,
   plan: ApprovalPlan,
-  request: Pick<SessionRequest, "client_id" | "user" | "code_flow">,
+  request: Pick<SessionRequest, "client_id" | "user" | "code_flow" | "extends">,
 ): Result<BreakGlassRules, BreakGlassFault> {
   const rules = tenant.document.break_glass;
   if (rules === undefined) return err("not_enabled");
   if (tenant.people.get(personId)?.roles.includes("admin") !== true) return err("not_an_admin");
   if (isPartyTo(tenant, personId, request)) return err("own_request");
   if (request.code_flow !== undefined) return err("browser_only");
+  if (request.extends !== undefined) return err("step_up");
   if (!approversOf(plan).some((id) => id !== personId && mayReview(tenant, id, request))) return err("no_reviewer");
   return ok({
     longestSeconds: Math.min(parseDuration(rules.max_duration) ?? 0, LONGEST_BREAK_GLASS_SECONDS),

@@ -1,5 +1,6 @@
 import { unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
 import { formatDuration } from "./duration.ts";
+import { timeText } from "./moment.ts";
 import type { SessionRequest } from "./request.ts";
 
 /**
@@ -56,9 +57,10 @@ export function factsOf(
   matchCode: string | undefined,
   details: readonly AccessDetail[] = request.authorization_details,
 ): Facts {
-  const units = details.flatMap(unitsOf);
+  const units = unitsAdded(request, details);
+  const base = request.extends;
   return {
-    headline: `${labels.agent_name} asks for access`,
+    headline: `${labels.agent_name} asks for ${base === undefined ? "access" : "more"}`,
     rows: [
       { label: "Agent", value: `${labels.agent_name} (${request.client_id})` },
       { label: "Owner", value: labels.owner_name },
@@ -67,7 +69,18 @@ export function factsOf(
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
-      { label: "For at most", value: formatDuration(request.expires_in) },
+      ...(base === undefined
+        ? [{ label: "For at most", value: formatDuration(request.expires_in) }]
+        : [
+            {
+              label: "On top of",
+              value: base.authorization_details
+                .flatMap(unitsOf)
+                .map((unit) => unitLine(unit, labels))
+                .join("\n"),
+            },
+            { label: "Until", value: `${timeText(base.expires_at)}, as before` },
+          ]),
       ...historyRows(labels, units),
       ...(labels.stand_ins === undefined || labels.stand_ins.length === 0
         ? []
@@ -83,6 +96,12 @@ export function factsOf(
     warnings: warningsOf(request),
     notes: [...browserNote(request), ...enforcementNotes(units, labels)],
   };
+}
+
+/** What a decision is about: all of a first request, and of a later one what is not granted already. */
+export function unitsAdded({ extends: base }: SessionRequest, details: readonly AccessDetail[]): AccessUnit[] {
+  const held = new Set(base?.authorization_details.flatMap(unitsOf));
+  return [...new Set(details.flatMap(unitsOf))].filter((unit) => !held.has(unit));
 }
 
 /** How often lately, and what is new against the last grant: a human sees at once what is out of the ordinary. */

@@ -4,6 +4,7 @@ import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.
 import { highest, meets } from "./demand.ts";
 import { ownApproversOf, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
+import type { Granted, StepUp } from "./step-up.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Assurance } from "./tenant.ts";
 
@@ -70,6 +71,11 @@ export interface ActiveSession extends Opened {
   readonly decision: Decision;
   /** Every approval, where the policy demanded more than one. */
   readonly approvals?: readonly Decision[] | undefined;
+  /** What was granted before more was, oldest first. */
+  readonly earlier?: readonly Granted[] | undefined;
+  readonly step_up?: StepUp | undefined;
+  /** Leases that were made for less than is granted now. */
+  readonly superseded_leases?: readonly string[] | undefined;
   /** When the browser was handed the code to return with, epoch seconds. */
   readonly code_issued_at?: number | undefined;
   /** The first token, which the client can fetch once. Revoking it ends the session. */
@@ -87,6 +93,9 @@ export interface EndedSession extends Opened {
   readonly grant_digest?: string | undefined;
   readonly decision?: Decision | undefined;
   readonly approvals?: readonly Decision[] | undefined;
+  readonly earlier?: readonly Granted[] | undefined;
+  /** The request for more that was waiting when it ended. */
+  readonly waiting_step_up?: string | undefined;
 }
 
 /** `pending → active → ended`; there is no way back and no way to make an end later. */
@@ -98,7 +107,10 @@ export function openSession(request: SessionRequest, requestDigest: string, plan
     request,
     request_digest: requestDigest,
     plan,
-    request_expires_at: request.requested_at + REQUEST_LIFETIME_SECONDS,
+    request_expires_at: Math.min(
+      request.requested_at + REQUEST_LIFETIME_SECONDS,
+      request.extends?.expires_at ?? Infinity,
+    ),
   };
 }
 
@@ -392,6 +404,8 @@ function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?
           grant_digest: state.grant_digest,
           decision: state.decision,
           ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
+          ...(state.earlier === undefined ? {} : { earlier: state.earlier }),
+          ...(state.step_up?.status === "pending" ? { waiting_step_up: state.step_up.request_id } : {}),
         }
       : {};
   return {

@@ -46,13 +46,24 @@ export class LeaseStore {
         ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT)`);
   }
 
-  /** The lease that serves a call now. */
-  usable(upstream: string, now: number): HeldLease | undefined {
+  /**
+   * The lease that serves a call now.
+   *
+   * @param superseded leases that were made for less than the session holds now
+   */
+  usable(upstream: string, superseded: readonly string[], now: number): HeldLease | undefined {
     return this.#select(
-      "WHERE upstream = ? AND status = 'held' AND (expires_at IS NULL OR expires_at > ?) ORDER BY minted_at DESC LIMIT 1",
+      "WHERE upstream = ? AND status = 'held' AND (expires_at IS NULL OR expires_at > ?) ORDER BY minted_at DESC",
       upstream,
       now + EXPIRY_MARGIN_SECONDS,
-    ).map(toHeld)[0];
+    )
+      .filter(({ lease_id }) => !superseded.includes(lease_id))
+      .map(toHeld)[0];
+  }
+
+  /** The ids of those that are held or being minted. */
+  open(): string[] {
+    return this.#select("WHERE status <> 'closed'").map(({ lease_id }) => lease_id);
   }
 
   held(): HeldLease[] {

@@ -36,9 +36,12 @@ export class Leases {
   }
 
   /** The credential for a call that the session has already let through. */
-  async credentialFor(upstream: string, grant: Grant): Promise<Result<Credential, LeaseFault>> {
-    const held = this.#books.leases.usable(upstream, this.#books.now());
-    const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
+  async credentialFor(upstream: string): Promise<Result<Credential, LeaseFault>> {
+    const state = this.#books.current();
+    if (state.status !== "active") return err("ended");
+    const { grant, grant_digest, superseded_leases = [] } = state;
+    const held = this.#books.leases.usable(upstream, superseded_leases, this.#books.now());
+    const lease = held === undefined ? await this.#mintOnce(upstream, grant, grant_digest) : ok(held);
     if (!lease.ok) return lease;
     const opened = await this.#open(lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
@@ -69,11 +72,13 @@ export class Leases {
     return isFinal ? fateWithout(lease, revoked.error.kind) : undefined;
   }
 
-  #mintOnce(upstream: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
-    let minting = this.#minting.get(upstream);
+  #mintOnce(upstream: string, grant: Grant, grantDigest: string): Promise<Result<HeldLease, LeaseFault>> {
+    // One for less, begun before more was granted, serves nobody who asks now.
+    const about = `${upstream} ${grantDigest}`;
+    let minting = this.#minting.get(about);
     if (minting === undefined) {
-      minting = this.#mint(upstream, grant).finally(() => this.#minting.delete(upstream));
-      this.#minting.set(upstream, minting);
+      minting = this.#mint(upstream, grant).finally(() => this.#minting.delete(about));
+      this.#minting.set(about, minting);
     }
     return minting;
   }

@@ -1,6 +1,7 @@
 import { cutOffKey } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { allApprovals } from "../domain/step-up.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
 import { Journal, type EventData } from "./journal.ts";
 import { LeaseStore } from "./lease-store.ts";
@@ -83,6 +84,8 @@ export class SessionBooks {
     else this.queueMessageUpdates();
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
+    if (state.request.extends !== undefined || state.waiting_step_up !== undefined)
+      this.queue("step_up:ended", "step_up");
     this.queue("index:ended", "index");
     this.queue("settle", "settle");
     this.queueReceipt();
@@ -141,7 +144,7 @@ export class SessionBooks {
 export function isKilled(state: SessionState, { killedUntil, cutOffs = {} }: Standing): boolean {
   if (killedUntil !== undefined && state.request.requested_at <= killedUntil) return true;
   if (state.status === "pending" || state.decision === undefined) return false;
-  return (state.approvals ?? [state.decision]).some(
+  return allApprovals(state).some(
     ({ person, decided_at }) => decided_at <= (cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0),
   );
 }

@@ -10,6 +10,7 @@ import { describeOutcome } from "../domain/outcome.ts";
 import { registrationOf } from "../domain/registration.ts";
 import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
+import { allApprovals } from "../domain/step-up.ts";
 import { deliveryContextOf, loadTenant, signingKey } from "../tenancy.ts";
 import { approvalLink } from "./approval-link.ts";
 import type { EventData } from "./journal.ts";
@@ -18,6 +19,7 @@ import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import type { PostedMessage } from "./session-store.ts";
+import { carryStepUp } from "./step-up-jobs.ts";
 import { tell } from "./tell.ts";
 
 /** What a job may use of the session it was queued by. */
@@ -52,6 +54,8 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
         return await showOutcome({ reference: payload["reference"] ?? "", person: payload["person"] }, context);
       case "tell":
         return await tellOutcome(context);
+      case "step_up":
+        return await carryStepUp(context);
       case "glass":
       case "glass_channel":
       case "glass_told":
@@ -86,7 +90,7 @@ async function index(context: JobContext): Promise<JobOutcome> {
 
 function approvedBy(state: SessionState): string[] {
   if (state.status === "pending" || state.decision?.verdict !== "approved") return [];
-  return (state.approvals ?? [state.decision]).map(({ person }) => person);
+  return allApprovals(state).map(({ person }) => person);
 }
 
 async function settle(context: JobContext): Promise<JobOutcome> {

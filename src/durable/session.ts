@@ -25,6 +25,7 @@ import {
   type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
+import { claimStepUp, extend, settleStepUp, type Granted, type StepUp, type StepUpFault } from "../domain/step-up.ts";
 import { loadTenant } from "../tenancy.ts";
 import { approvalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -49,6 +50,7 @@ import type {
   SessionDescription,
   Standing,
   UseFault,
+  UseCommand,
 } from "./session-commands.ts";
 
 /** Events that a watching approver is shown. */
@@ -143,6 +145,7 @@ export class Session extends DurableObject<Env> {
       this.#books.queueOutcome();
       this.#books.queue("index:active", "index");
       this.#books.queue("settle", "settle");
+      if (approved.value.request.extends !== undefined) this.#books.queue("step_up", "step_up");
       return approved;
     });
   }
@@ -204,6 +207,65 @@ export class Session extends DurableObject<Env> {
     return this.#transact(() => this.#redemption.redeemCode(command));
   }
 
+  /** The agent is about to ask for more: its token and proof hold, and this is what it has. */
+  async prepareStepUp(command: UseCommand): Promise<Result<ActiveSession, UseFault>> {
+    if (!this.#opened) return err("unknown_session");
+    return this.#transactTogether(() => this.#books.use(command));
+  }
+
+  /** Waits for one request for more at a time. */
+  claimStepUp(requestId: string, until: number): Result<void, StepUpFault> {
+    if (!this.#opened) return err("ended");
+    return this.#storage.transactionSync(() => {
+      const claimed = claimStepUp(this.#books.store.state(), requestId, until, this.#books.now());
+      if (!claimed.ok) return claimed;
+      if (this.#books.current() !== claimed.value) {
+        this.#books.store.write(claimed.value);
+        this.#books.record("step_up.requested", { request_id: requestId });
+      }
+      return ok(undefined);
+    });
+  }
+
+  /** Takes a second approved grant in the place of the first; answers whether this session holds it now. */
+  async extend(more: Granted): Promise<boolean> {
+    if (!this.#opened) return false;
+    return this.#transact(() => {
+      const before = this.#books.current();
+      if (before.status === "active" && holds(before, more.grant_digest)) return true;
+      const leases = this.#books.leases.open();
+      const extended = extend(before, more, leases, this.#books.now());
+      if (!extended.ok) {
+        this.#books.refuse({ reason: `step_up_${extended.error}`, grant_digest: more.grant_digest });
+        return false;
+      }
+      this.#books.store.write(extended.value);
+      this.#books.record("step_up.granted", {
+        request_id: more.grant.extends?.request_id,
+        person: more.decision.person,
+        assurance: more.decision.assurance,
+        grant_digest: more.grant_digest,
+        units: more.grant.authorization_details.flatMap(unitsOf),
+      });
+      this.#books.queue("index:extended", "index");
+      this.#books.queueMessageUpdates();
+      return true;
+    });
+  }
+
+  /** A request for more came to nothing. */
+  async stepUpOver(requestId: string, how: StepUp["status"], comment?: string): Promise<void> {
+    if (!this.#opened) return;
+    await this.#transact(() => {
+      const state = this.#books.current();
+      if (state.status !== "active") return;
+      const settled = settleStepUp(state, requestId, how, comment);
+      if (settled === state) return;
+      this.#books.store.write(settled);
+      this.#books.record("step_up.over", { request_id: requestId, how });
+    });
+  }
+
   /** Mints a token for one audience: one transaction that uses up the proof, decides, and records. */
   async exchange(command: ExchangeCommand): Promise<Result<Minting, UseFault | ExchangeFault>> {
     if (!this.#opened) return err("unknown_session");
@@ -240,7 +302,7 @@ export class Session extends DurableObject<Env> {
       return used;
     });
     if (!permitted.ok) return permitted;
-    const credential = await this.#leases.credentialFor(upstream, permitted.value.grant);
+    const credential = await this.#leases.credentialFor(upstream);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
     return ok({ credential: credential.value, ends_at: permitted.value.grant.expires_at });
@@ -401,6 +463,11 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     return ok(this.#books.describe());
   }
+}
+
+/** Whether a grant was taken already: the news of it may come twice. */
+function holds({ grant_digest, earlier = [] }: ActiveSession, digest: string): boolean {
+  return [grant_digest, ...earlier.map((granted) => granted.grant_digest)].includes(digest);
 }
 
 /** How long a plan waits before it asks a person: who stands in is asked when the one they stand in for is. */

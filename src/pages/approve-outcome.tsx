@@ -10,7 +10,8 @@ export type ApproveOutcomeProps =
       readonly agentName: string;
       /** Where the browser's other tab goes on, if one waits. */
       readonly returnsTo?: string | undefined;
-      readonly token: string;
+      /** What shows the session at work; its own links do, where this was about more for it. */
+      readonly token: string | undefined;
     }
   /** How many more have to approve, where that is known. */
   | { readonly kind: "counted"; readonly missing: number | undefined }
@@ -48,7 +49,7 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
                 ? "You can close this page."
                 : `Go back to the tab where you began: it returns to ${props.returnsTo}.`}
             </p>
-            <WatchButton token={props.token} />
+            {props.token !== undefined && <WatchButton token={props.token} />}
           </>
         ),
       };

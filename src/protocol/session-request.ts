@@ -14,16 +14,18 @@ import { invalidRequest, type WireError } from "./wire-error.ts";
 const MAX_RAW_TEXT = 20_000;
 const MAX_REFERENCE_LENGTH = 500;
 
+export const taskSchema = z.strictObject({
+  title: z.string().min(1).max(MAX_RAW_TEXT),
+  description: z.string().max(MAX_RAW_TEXT).optional(),
+  reference: z.string().max(MAX_REFERENCE_LENGTH).optional(),
+});
+
 /** The body of `POST /sessions`, apart from its `authorization_details`, which have an error of their own. */
 export const sessionRequestSchema = z.strictObject({
   client_id: z.string().max(200).optional(),
   client_assertion_type: z.string().max(200).optional(),
   client_assertion: z.string().max(16_384).optional(),
-  task: z.strictObject({
-    title: z.string().min(1).max(MAX_RAW_TEXT),
-    description: z.string().max(MAX_RAW_TEXT).optional(),
-    reference: z.string().max(MAX_REFERENCE_LENGTH).optional(),
-  }),
+  task: taskSchema,
   authorization_details: z.unknown(),
   expires_in: z
     .int()
@@ -72,7 +74,8 @@ export function readSessionRequest(body: { readonly [name: string]: Json }): Res
   });
 }
 
-function readTask(raw: {
+/** Cleans what an agent says of its task. */
+export function readTask(raw: {
   title: string;
   description?: string | undefined;
   reference?: string | undefined;

@@ -4,7 +4,7 @@ import { narrow, unitsOf } from "../domain/access.ts";
 import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
-import { factsOf } from "../domain/facts.ts";
+import { factsOf, unitsAdded } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
 import { meets } from "../domain/demand.ts";
 import { ok, type Result } from "../domain/result.ts";
@@ -55,7 +55,7 @@ export const approvePages = new Hono<App>()
     if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
     if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
     const narrowing = readNarrowing(entered.value, nowSeconds());
-    if (narrowing.authorization_details.length === 0)
+    if (unitsAdded(description.state.request, narrowing.authorization_details).length === 0)
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
     const drafted = await session.draft(decider, narrowing);
     if (!drafted.ok) return outcome(c, faultOutcome(drafted.error));
@@ -105,7 +105,7 @@ export const approvePages = new Hono<App>()
       expiresAt: grant.expires_at,
       agentName: labels.agent_name,
       returnsTo: returnHost(description),
-      token: form.get("token") ?? "",
+      token: grant.extends === undefined ? (form.get("token") ?? "") : undefined,
     });
   });
 
@@ -122,7 +122,7 @@ function reviewPage(
     c,
     <ApproveReview
       facts={factsOf(state.request, labels, asksForCode(state) ? undefined : match_code, grant.authorization_details)}
-      lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
+      lines={linesOf(unitsAdded(state.request, grant.authorization_details), labels)}
       expiresAt={grant.expires_at}
       grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
       digest={digestOf(grant)}
@@ -199,11 +199,13 @@ function view(
   const { state, setting } = description;
   const { request } = state;
   const longest = longestSeconds(decider, state);
-  const durations = [...DURATIONS.filter((seconds) => seconds < longest), longest];
+  // What comes on top of a session ends with it.
+  const shorter = request.extends === undefined ? DURATIONS.filter((seconds) => seconds < longest) : [];
+  const durations = [...shorter, longest];
   return (
     <ApproveView
       facts={factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code)}
-      units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
+      units={linesOf(unitsAdded(request, request.authorization_details), setting.labels)}
       durations={durations.map((seconds) => ({
         seconds,
         label: formatDuration(seconds),
@@ -229,16 +231,17 @@ function longestSeconds({ longest_seconds }: Decider, { request }: SessionState)
 
 /** What is left of the request: the units whose boxes are ticked, for the time that was chosen. */
 function readNarrowing({ form, decider, description: { state } }: Entered, now: number): Narrowing {
-  const { authorization_details } = state.request;
+  const { authorization_details, extends: base } = state.request;
   const expires_in = longestSeconds(decider, state);
   const ticked = new Set([...form].filter(([name]) => name.startsWith("unit.")).map(([, unit]) => unit));
   const chosen = Number(form.get("expires_in") ?? expires_in);
   const seconds = Number.isSafeInteger(chosen)
     ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in)
     : expires_in;
+  const held = new Set(base?.authorization_details.flatMap(unitsOf));
   return {
-    authorization_details: narrow(authorization_details, (unit) => ticked.has(unit)),
-    expires_at: now + seconds,
+    authorization_details: narrow(authorization_details, (unit) => ticked.has(unit) || held.has(unit)),
+    expires_at: base?.expires_at ?? now + seconds,
   };
 }
 

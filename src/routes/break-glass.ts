@@ -72,6 +72,8 @@ function refusal(fault: BreakGlassFault | ClaimFault | BreakGlassConflict): Wire
       return denied("nobody breaks the glass for an agent that is theirs, or that works for them");
     case "browser_only":
       return denied("only the human at the browser that asks can approve this request");
+    case "step_up":
+      return denied("a session that goes on already gets no more this way; the agent can ask for one of its own");
     case "no_reviewer":
       return denied("nobody else was asked who could review it");
     case "review_overdue":

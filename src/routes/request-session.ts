@@ -6,13 +6,15 @@ import { ID_PREFIXES } from "../domain/ids.ts";
 import { labelsFor, standInLines } from "../domain/labels.ts";
 import { judgeAsk, type AskFault } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
-import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
+import { POLL_INTERVAL_SECONDS, REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import type { Extends, StepUpFault } from "../domain/step-up.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { AdmitFault } from "../durable/agent.ts";
 import type { SessionSetting } from "../durable/session-store.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
+import { SESSION_OVER, STEP_UP_PENDING } from "../protocol/step-up.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
@@ -21,7 +23,9 @@ import { freshNonce } from "./proof.ts";
 
 /** What is asked for, whichever door it came through. */
 export interface SessionAsk {
-  readonly client: AuthenticatedClient;
+  readonly client: Pick<AuthenticatedClient, "id" | "oneTime"> & {
+    readonly client: { readonly document?: SessionRequest["client_document"] };
+  };
   /** Everything that came with the request and may come once, beside the client's assertion. */
   readonly oneTime: readonly OneTimeClaim[];
   readonly task: Task;
@@ -34,6 +38,8 @@ export interface SessionAsk {
   readonly idempotencyKey?: string | undefined;
   readonly codeFlow?: CodeFlow | undefined;
   readonly browser?: SessionSetting["browser"];
+  /** The session that more is asked for. */
+  readonly extends?: Extends | undefined;
 }
 
 /** A session that waits for its human. */
@@ -46,7 +52,8 @@ export interface RequestedSession {
 
 export type SessionAskFault =
   | { readonly kind: "refused"; readonly fault: AskFault }
-  | { readonly kind: "not_admitted"; readonly fault: AdmitFault };
+  | { readonly kind: "not_admitted"; readonly fault: AdmitFault }
+  | { readonly kind: "not_claimed"; readonly fault: StepUpFault };
 
 /**
  * The one way in: judges what is asked by the trust policy, lets it in at the client's object, and
@@ -82,17 +89,33 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     expires_in: judged.value.expiresInSeconds,
     ...(client.client.document === undefined ? {} : { client_document: client.client.document }),
     ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
+    ...(ask.extends === undefined ? {} : { extends: ask.extends }),
   };
   const admitted = await agent.admit({
     identity,
     oneTime,
     lane: codeFlow === undefined ? undefined : approver,
     idempotencyKey: ask.idempotencyKey,
-    contentDigest: digestOf({ ...content, approver, browser: ask.browser }),
+    // What is left of a session's time is less each second, and asks for the same.
+    contentDigest: digestOf({
+      ...content,
+      ...(ask.extends === undefined ? {} : { expires_in: 0 }),
+      approver,
+      browser: ask.browser,
+    }),
     sessionId: newId(ID_PREFIXES.session),
   });
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
   const { session_id, requested_at, history } = admitted.value;
+  if (ask.extends !== undefined) {
+    const base = sessionObject(c.env, issuer, ask.extends.session_id);
+    const until = Math.min(requested_at + REQUEST_LIFETIME_SECONDS, ask.extends.expires_at);
+    const claimed = await base.claimStepUp(session_id, until);
+    if (!claimed.ok) {
+      await agent.settle({ session_id, units: [] });
+      return err({ kind: "not_claimed", fault: claimed.error });
+    }
+  }
   const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
   const labels = {
     ...labelsFor(tenant, request, history),
@@ -124,7 +147,14 @@ export function pollingAnswer({ session_id, match_code, request_expires_at }: Re
 
 /** What a client is told when its ask comes to nothing. */
 export function sessionAskError(fault: SessionAskFault, c: Handling): WireError {
-  return fault.kind === "refused" ? askError(fault.fault) : admitError(fault.fault, c);
+  switch (fault.kind) {
+    case "refused":
+      return askError(fault.fault);
+    case "not_admitted":
+      return admitError(fault.fault, c);
+    case "not_claimed":
+      return fault.fault === "ended" ? SESSION_OVER : STEP_UP_PENDING;
+  }
 }
 
 function admitError(fault: AdmitFault, c: Handling): WireError {
