@@ -55,7 +55,7 @@ export const stepUp = new Hono<App>().post("/sessions/:id/grants", async (c) => 
   });
   if (!requested.ok) return renderError(sessionAskError(requested.error, c));
   const { session_id: request_id, match_code, request_expires_at } = requested.value;
-  const answer = { request_id, status: "pending", expires_in: request_expires_at - nowSeconds(), match_code };
+  const answer = { request_id, expires_in: Math.max(0, request_expires_at - nowSeconds()), match_code };
   return c.json(answer, 202, { ...NO_STORE, "dpop-nonce": freshNonce(c, "resource") });
 });
 
