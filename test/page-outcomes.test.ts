@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
 import { STYLESHEET } from "../src/pages/assets.ts";
+import { GlassReview } from "../src/pages/glass-review.tsx";
 import { EnrolOutcome, type EnrolOutcomeProps } from "../src/pages/enrol-outcome.tsx";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -70,6 +71,22 @@ describe("every way in which a visit can end is a page for everybody", () => {
 
   it.each(Object.values(ENROLMENTS))("an invitation: $kind", async (props) => {
     await inspect(String(EnrolOutcome(props)));
+  });
+
+  it("the review of broken glass", async () => {
+    const review = {
+      use: { person: "lee@acme.example", reason: "production is down", at: 1e9 },
+      agentName: "Bot",
+      adminName: "Lee",
+      approverName: "Dana",
+      lines: [LINE],
+      calls: 2,
+      refusals: 0,
+      token: "x",
+      csrf: "y",
+    };
+    await inspect(String(GlassReview(review)));
+    await inspect(String(GlassReview({ ...review, lines: [] })));
   });
 
   it("is looked at by something that sees: a page without a language, and pale text, are found", async () => {
