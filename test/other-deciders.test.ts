@@ -4,7 +4,9 @@ import { until } from "../demo/until.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import type { SoftAuthenticator } from "./support/authenticator.ts";
 import type { IdentityProviderHost } from "./support/identity-provider.ts";
+import { signRaw } from "./support/forge.ts";
 import { enrolled } from "./support/invited.ts";
+import { newClientKey } from "./support/oauth-world.ts";
 import { SsoBrowser } from "./support/sso-browser.ts";
 import { startSsoWorld } from "./support/sso-world.ts";
 import { ask, ECHO, tokenOf, type TestWorld } from "./support/world.ts";
@@ -106,6 +108,18 @@ describe("W02 standing in where a sign-in is demanded", () => {
       sign_in: { issuer: provider.issuer, subject: "u-dana" },
     });
     expect(await verified(receipt)).toContain(`signed in at ${provider.issuer} as u-dana`);
+
+    const forger = await newClientKey("forger");
+    const { decision } = claimsOf(receipt) as { decision: object };
+    const forged = async (changes: object) => {
+      const header = { alg: "ES256", typ: "stint-receipt+jwt", kid: "forger" };
+      const claims = { ...claimsOf(receipt), decision: { ...decision, ...changes } };
+      return (await verifyReceipt(await signRaw(header, claims, forger.privateJwk), { keys: [forger.publicJwk] })).ok;
+    };
+    expect(await forged({})).toBe(true);
+    expect(await forged({ sign_in: undefined })).toBe(false);
+    for (const assurance of ["passkey", "sso+passkey", "nobody knows", undefined])
+      expect([assurance, await forged({ assurance })]).toEqual([assurance, false]);
   });
 });
 
@@ -212,15 +226,26 @@ describe("W06 breaking the glass where a sign-in is demanded", () => {
 
 describe("A25 rules that ask for a sign-in here and a passkey there", () => {
   it("ask for both of what both fit, and neither stands for the other", async () => {
-    const { policies } = world.document as { policies: object[] };
-    const { body } = await world.broker.admin("GET", "/admin/tenant");
-    const document = body["document"] as Record<string, unknown>;
+    const document = (await world.broker.admin("GET", "/admin/tenant")).body["document"] as { policies: object[] };
     const assurance = [{ level: "sso" }, { level: "passkey", access: "write" }];
-    const ruled = { ...document, policies: policies.map((policy) => ({ ...policy, approvers: [LEE], assurance })) };
-    expect((await world.broker.admin("POST", "/admin/tenant", ruled)).status).toBe(200);
+    const policies = document.policies.map((policy) => ({ ...policy, approvers: ["dana@acme.example"], assurance }));
+    expect((await world.broker.admin("POST", "/admin/tenant", { ...document, policies })).status).toBe(200);
+    const dana = await enrolled(world, "dana@acme.example");
+
     const { session_id } = await asked({ authorization_details: [READ_THINGS, WRITE_THINGS] });
-    const described = await world.broker.admin("GET", `/admin/sessions/${session_id}`);
-    expect(JSON.stringify(described.body)).toContain('"sso+passkey"');
+    const byPasskey = await Approver.bySlack(world, "dana", session_id);
+    await byPasskey.view();
+    await byPasskey.review();
+    expect((await byPasskey.sign(dana)).status).toBe(403);
+    await signIn("dana", byPasskey);
+    await byPasskey.view();
+    await byPasskey.review();
+    expect((await byPasskey.decide("approve")).status).toBe(403);
+    expect((await byPasskey.sign(dana)).status).toBe(200);
+
+    const reading = await Approver.bySlack(world, "dana", (await asked()).session_id);
+    await signIn("dana", reading);
+    expect((await reading.approve()).status).toBe(200);
     await world.broker.admin("POST", "/admin/tenant", document);
   });
 });

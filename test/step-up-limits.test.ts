@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { verifyReceipt } from "../cli/receipt-verifier.ts";
 import { until } from "../demo/until.ts";
-import { Approver } from "./support/approver.ts";
+import { digestOf } from "../src/crypto/hash.ts";
+import { Approver, claimsOf } from "./support/approver.ts";
+import { signRaw } from "./support/forge.ts";
+import { newClientKey } from "./support/oauth-world.ts";
 import { approvedSession, READ_API, startTestWorld, type Approved, type TestWorld } from "./support/world.ts";
 
 const READ_THINGS = { type: "upstream_access", upstream: "echo", actions: ["things:read"] };
@@ -45,6 +49,17 @@ const usedOf = async (session: Approved, upstream: string) => {
   const { usage } = (await look(session)) as unknown as { usage: { upstreams: Record<string, unknown>[] } };
   return usage.upstreams.find((one) => one["upstream"] === upstream);
 };
+
+interface Granted {
+  readonly grant: { readonly extends: object };
+  readonly decision: object;
+}
+
+/** A grant put in the place of another, with the digests that it needs. */
+function resigned({ decision }: Granted, grant: object) {
+  const digest = digestOf(grant as never);
+  return { grant, grant_digest: digest, decision: { ...decision, digest } };
+}
 
 describe("limits, when a session is granted more", () => {
   it("go on: the approver is told that they are the whole session's, and what was used counts", async () => {
@@ -111,6 +126,53 @@ describe("limits, when a session is granted more", () => {
     // A token from before is worth no more than the session is now.
     expect((await session.agent.call(old, "GET", "/proxy/echo/things")).status).toBe(429);
     expect(await usedOf(session, "echo")).toMatchObject({ calls: 2, left: { calls: 0 } });
+  });
+
+  it("hold for fifty calls that come while they become lower", async () => {
+    const session = await reading({ calls: 20 });
+    const token = await session.proxyToken("echo");
+    const approver = await asked(session, WRITE_THINGS);
+    await approver.view();
+    await approver.review(() => true, undefined, { "limit.echo.calls": "5" });
+    const busy = Promise.all(
+      Array.from({ length: 50 }, () =>
+        session.agent.call(token, "GET", "/proxy/echo/things").then(({ status }) => status),
+      ),
+    );
+    await approver.decide("approve");
+    const passed = (await busy).filter((status) => status === 200).length;
+    await isGranted(session);
+    expect(passed).toBeLessThanOrEqual(20);
+    expect(await usedOf(session, "echo")).toMatchObject({ calls: passed });
+    expect(world.echo.seen).toHaveLength(passed);
+    if (passed >= 5) expect((await call(session)).status).toBe(429);
+  });
+
+  it("K18 show in the receipt: one whose later grant allows more than the earlier does not verify", async () => {
+    const session = await reading({ calls: 3 });
+    await (await asked(session, WRITE_THINGS)).approve();
+    await isGranted(session);
+    await session.agent.call(session.sessionToken, "POST", `/sessions/${session.sessionId}/end`);
+    const receipt = await until("the receipt", async () => {
+      const { status, body } = await world.broker.admin("GET", `/admin/sessions/${session.sessionId}/receipt`);
+      return status === 200 ? String(body["receipt"]) : undefined;
+    });
+    const claims = claimsOf(receipt) as unknown as Granted & { earlier: [Granted] };
+    const forger = await newClientKey("forger");
+    const header = { alg: "ES256", typ: "stint-receipt+jwt", kid: "forger" };
+    /** The same, if the first grant had said this. */
+    const verifies = async (limits: object) => {
+      const [before] = claims.earlier;
+      const first = resigned(before, { ...before.grant, authorization_details: [{ ...READ_THINGS, limits }] });
+      const next = { ...claims.grant, extends: { ...claims.grant.extends, grant_digest: first.grant_digest } };
+      const forged = { ...claims, ...resigned(claims, next), earlier: [first] };
+      const jws = await signRaw(header, forged, forger.privateJwk);
+      return (await verifyReceipt(jws, { keys: [forger.publicJwk] })).ok;
+    };
+    expect(await verifies({ calls: 3 })).toBe(true);
+    expect(await verifies({ calls: 4 })).toBe(true);
+    expect(await verifies({ calls: 2 })).toBe(false);
+    expect(await verifies({ calls: 3, writes: 1 })).toBe(false);
   });
 
   it("come where there were none, and hold for what was granted before as well", async () => {
