@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
 import { STYLESHEET } from "../src/pages/assets.ts";
+import { Inbox } from "../src/pages/inbox.tsx";
 import { GlassReview } from "../src/pages/glass-review.tsx";
 import { EnrolOutcome, type EnrolOutcomeProps } from "../src/pages/enrol-outcome.tsx";
 import { SignInOutcome, type SignInOutcomeProps } from "../src/pages/sign-in-outcome.tsx";
@@ -103,6 +104,18 @@ describe("every way in which a visit can end is a page for everybody", () => {
     };
     await inspect(String(GlassReview(review)));
     await inspect(String(GlassReview({ ...review, lines: [] })));
+  });
+
+  it("an inbox with something of each kind, and one with a review alone", async () => {
+    const item = { sessionId: "ses_x", agentName: "Bot", lines: [LINE.line], task: "A task", until: 2e9 };
+    const inbox = { personName: "Dana", csrf: "y", hidden: 2, hasAccounts: true };
+    const all = String(Inbox({ ...inbox, waiting: [item], working: [item], reviews: [item] }));
+    expect(all).toContain("3 requests wait for you");
+    await inspect(all);
+    const review = String(Inbox({ ...inbox, hidden: 0, waiting: [], working: [], reviews: [item] }));
+    expect(review).toContain("No request waits for you");
+    expect(review).toContain("Review it");
+    await inspect(review);
   });
 
   it("is looked at by something that sees: a page without a language, and pale text, are found", async () => {

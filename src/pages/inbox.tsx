@@ -31,7 +31,7 @@ export function Inbox({ personName, csrf, waiting, working, reviews, hidden, has
   return (
     <Layout title="Inbox" person={personName}>
       <section class="card" aria-labelledby="waiting">
-        <h1 id="waiting">{headingOf(waiting.length + hidden)}</h1>
+        <h1 id="waiting">{headingOf(waiting.length + hidden, reviews.length)}</h1>
         {waiting.map((item) => (
           <Entry heading="h2" item={item} csrf={csrf} expires="Expires" button="Look at it" />
         ))}
@@ -71,8 +71,8 @@ export function Inbox({ personName, csrf, waiting, working, reviews, hidden, has
   );
 }
 
-function headingOf(count: number): string {
-  if (count === 0) return "Nothing waits for you";
+function headingOf(count: number, reviews: number): string {
+  if (count === 0) return reviews === 0 ? "Nothing waits for you" : "No request waits for you";
   return count === 1 ? "One request waits for you" : `${count} requests wait for you`;
 }
 
