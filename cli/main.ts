@@ -3,12 +3,15 @@ import { adminTokenCommand } from "./commands/admin-token.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { connectionsCommand } from "./commands/connections.ts";
+import { awayCommand } from "./commands/away.ts";
+import { breakGlassCommand } from "./commands/break-glass.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { accountsCommand } from "./commands/accounts.ts";
 import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
+import { reinstateCommand } from "./commands/reinstate.ts";
 import { requestCommand } from "./commands/request.ts";
 import { revokeCommand } from "./commands/revoke.ts";
 import { secretsCommand } from "./commands/secrets.ts";
@@ -25,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   upstreams: upstreamsCommand,
   sessions: sessionsCommand,
   revoke: revokeCommand,
+  reinstate: reinstateCommand,
   receipt: receiptCommand,
   verify: verifyCommand,
   audit: auditCommand,
@@ -33,6 +37,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   passkeys: passkeysCommand,
   accounts: accountsCommand,
   connections: connectionsCommand,
+  away: awayCommand,
+  "break-glass": breakGlassCommand,
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,

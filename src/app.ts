@@ -19,6 +19,8 @@ import { signInPages } from "./routes/sign-in.tsx";
 import { slack } from "./routes/slack.ts";
 import { sessions } from "./routes/sessions.ts";
 import { token } from "./routes/token.ts";
+import { glassReview } from "./routes/glass-review.tsx";
+import { stepUp } from "./routes/step-up.ts";
 import { watch } from "./routes/watch.tsx";
 import { wellKnown } from "./routes/well-known.ts";
 import { loadTenant } from "./tenancy.ts";
@@ -55,6 +57,7 @@ app.use(async (c, next) => {
 for (const surface of [
   wellKnown,
   sessions,
+  stepUp,
   backchannel,
   par,
   authorize,
@@ -64,6 +67,7 @@ for (const surface of [
   proxy,
   approvePages,
   watch,
+  glassReview,
   enrol,
   signInPages,
   inbox,
@@ -110,6 +114,7 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/approve/challenge", "POST"],
   ["/approve/decide", "POST"],
   ["/approve/watch", "POST"],
+  ["/approve/reviewed", "POST"],
   ["/approve/end", "POST"],
   ["/enrol", "GET, HEAD"],
   ["/enrol/view", "POST"],

@@ -123,7 +123,7 @@ async function open(
     config,
     revision: snapshot.revision,
     configVersion: snapshot.configVersion,
-    tenant: compileTenant(document, shippedCatalogue).tenant,
+    tenant: compileTenant(document, shippedCatalogue, snapshot.absences).tenant,
     keys: await Promise.all(snapshot.keys.map((key) => openSigningKey(vault, issuer, key))),
     root: vault.root,
     vault,

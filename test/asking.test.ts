@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
+import { auditRows } from "./support/audit-rows.ts";
 import { approvedSession, ask, ECHO, READ_API, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -151,6 +152,51 @@ describe("asking for a session (group Q)", () => {
     await until("the suspension", async () =>
       (await agent.ask(ask({ expires_in: 200 }))).status === 403 ? true : undefined,
     );
+  });
+
+  it("A30 counts denials of different people, by any door and for any access, and an admin ends the suspension", async () => {
+    const { people, agents } = world.document as { people: object[]; agents: object[] };
+    await world.broker.admin("POST", "/admin/tenant", {
+      ...world.document,
+      people: [...people, { id: "kim@acme.example", name: "Kim" }],
+      agents: agents.map((one) => ({ ...one, owner: "kim@acme.example" })),
+    });
+    const agent = await world.freshAgent();
+    const seen: string[] = [];
+    for (const [at, name] of (["dana", "sam", "dana"] as const).entries()) {
+      const asked =
+        at === 1
+          ? await agent.form("/oauth/backchannel", async () => ({
+              scope: "github:issues:read@acme/api",
+              login_hint: "sam@acme.example",
+              ...(await agent.assertion()),
+            }))
+          : await agent.ask(ask({ expires_in: 100 + at }));
+      expect(asked.status).toBeLessThan(300);
+      const id = await until("the new session", async () => {
+        const { body } = await world.broker.admin("GET", "/admin/sessions");
+        const mine = (body["sessions"] as { session_id: string; client_id: string }[]).filter(
+          ({ client_id }) => client_id === agent.clientId,
+        );
+        return mine.find(({ session_id }) => !seen.includes(session_id))?.session_id;
+      });
+      seen.push(id);
+      await (await Approver.bySlack(world, name, id)).deny();
+    }
+    await until("the event", async () =>
+      (await auditRows(world)).find(
+        ({ source, type }) => source === `agent:${agent.clientId}` && type === "agent.suspended",
+      ),
+    );
+    const refused = await agent.ask(ask({ expires_in: 200 }));
+    expect(refused).toMatchObject({ status: 403, body: { error: "access_denied" } });
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(3000);
+    const reinstate = (id: string) => world.broker.admin("POST", `/admin/agents/${id}/reinstate`, {});
+    expect((await reinstate("nobody")).status).toBe(404);
+    expect((await reinstate(agent.clientId)).body).toEqual({ reinstated: true });
+    expect((await reinstate(agent.clientId)).body).toEqual({ reinstated: false });
+    expect((await agent.ask(ask({ expires_in: 201 }))).status).toBe(202);
+    await world.broker.admin("POST", "/admin/tenant", world.document);
   });
 
   it("lets the agent take a pending request back, and only its own", async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { ROOT } from "../scripts/build.ts";
 import { Approver, linksIn } from "./support/approver.ts";
-import { approvedSession, startTestWorld, type TestWorld } from "./support/world.ts";
+import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
 let folder: string;
@@ -187,5 +187,49 @@ describe("stint connections", () => {
     expect(stdout).not.toContain("!");
     expect(await stint(["connections", "retry", "NOTHING", ...access()])).toMatchObject({ code: 1 });
     expect(await stint(["connections", "break", ...access()])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("stint for those who decide", () => {
+  it("lets somebody stand in, and ends it", async () => {
+    const end = new Date(Date.now() + 3_600_000).toISOString();
+    const away = ["away", "sam@acme.example", "--until", end, "--delegate", "dana@acme.example"];
+    expect(await stint([...away, ...access()])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("dana@acme.example may decide in the place of sam@acme.example"),
+    });
+    expect(await stint(["away", "sam@acme.example", "--back", ...access()])).toMatchObject({ code: 0 });
+    expect(await stint(["away", "sam@acme.example", "--back", ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["away", "sam@acme.example", ...access()])).toMatchObject({ code: 2 });
+    expect(await stint(["away"])).toMatchObject({ code: 2 });
+  });
+
+  it("breaks no glass where the document has none, and lists its uses", async () => {
+    const { session_id } = (await (await world.freshAgent()).ask(ask())).body;
+    const glass = ["break-glass", session_id, "--as", "dana@acme.example", "--reason", "x", ...access()];
+    expect(await stint(glass)).toMatchObject({ code: 1, stderr: expect.stringContaining("no break_glass") });
+    const { people } = world.document as { people: object[] };
+    await world.broker.admin("POST", "/admin/tenant", {
+      ...world.document,
+      people: [...people, { id: "lee@acme.example", name: "Lee", roles: ["admin"] }],
+      break_glass: {},
+    });
+    glass[3] = "lee@acme.example";
+    expect(await stint(glass)).toMatchObject({ code: 0, stdout: expect.stringContaining("/approve#") });
+    expect((await stint(["break-glass", "list", ...access()])).stdout).toMatch(
+      new RegExp(`${session_id}  lee@acme\\.example for bot-\\d+ \\(x\\)  NOT REVIEWED`),
+    );
+    expect(await stint(["break-glass", session_id, ...access()])).toMatchObject({ code: 2 });
+    await world.broker.admin("POST", "/admin/tenant", world.document);
+  });
+
+  it("says whether an agent was suspended at all", async () => {
+    const { clientId } = await world.freshAgent();
+    expect(await stint(["reinstate", clientId, ...access()])).toMatchObject({
+      code: 0,
+      stdout: `${clientId} was not suspended.\n`,
+    });
+    expect(await stint(["reinstate", "nobody", ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["reinstate", ...access()])).toMatchObject({ code: 2 });
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
-import { Approver, readFields, type Page } from "./support/approver.ts";
+import { Approver, claimsOf, readFields, type Page } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { signedInByPasskey } from "./support/invited.ts";
 import { startLinkingWorld } from "./support/linking-world.ts";
@@ -306,6 +306,36 @@ describe("the tokens of a linked account", () => {
       (await rows("account.unlinked")).find(({ data }) => data.includes("operator")),
     );
     expect(row.source).toBe(`person:${SAM}`);
+  });
+
+  it("lend more of the same account when a session asks for more, and ask again whether it is linked", async () => {
+    await link();
+    const session = await atWork();
+    expect((await session.call()).status).toBe(200);
+    expect((await session.call("POST")).status).toBe(403);
+    const askMore = (upstream: string) =>
+      session.agent.call(session.sessionToken, "POST", `/sessions/${session.sessionId}/grants`, {
+        authorization_details: [{ type: "upstream_access", upstream, actions: ["notes:write"] }],
+      });
+    expect((await askMore("other.notes")).body).toMatchObject({ error: "account_not_linked" });
+    const asked = await askMore("notes");
+    expect(asked.status).toBe(202);
+    const approver = await Approver.bySlack(world, "dana", String(asked.body["request_id"]));
+    expect((await approver.view()).html).toContain("With their account at");
+    await approver.review();
+    expect((await approver.decide("approve")).status).toBe(200);
+    const token = await until("a token that may write", async () => {
+      const fresh = await session.proxyToken("notes");
+      return JSON.stringify(claimsOf(fresh)).includes("notes:write") ? fresh : undefined;
+    });
+    company.asked.length = 0;
+    expect((await session.agent.call(token, "POST", "/proxy/notes/notes", {})).status).toBe(200);
+    expect(company.served.at(-1)).toBe("sam-at-notes");
+    // What was made for less is not used for more.
+    expect(company.asked.at(-1)).toMatchObject({ path: "/token", form: { scope: "notes.read notes.write" } });
+    await press("unlink");
+    expect((await askMore("notes")).status).not.toBe(202);
+    expect((await session.agent.call(token, "POST", "/proxy/notes/notes", {})).status).not.toBe(200);
   });
 
   it("are written readable into no answer, log or row", async () => {

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
 import { STYLESHEET } from "../src/pages/assets.ts";
+import { Inbox } from "../src/pages/inbox.tsx";
+import { GlassReview } from "../src/pages/glass-review.tsx";
 import { EnrolOutcome, type EnrolOutcomeProps } from "../src/pages/enrol-outcome.tsx";
 import { SignInOutcome, type SignInOutcomeProps } from "../src/pages/sign-in-outcome.tsx";
 
@@ -17,6 +19,8 @@ const APPROVALS: { readonly [kind in ApproveOutcomeProps["kind"]]: ApproveOutcom
   counted: { kind: "counted", missing: 2 },
   denied: { kind: "denied", agentName: "Bot" },
   ended: { kind: "ended", agentName: "Bot" },
+  reviewed: { kind: "reviewed", agentName: "Bot" },
+  no_comment: { kind: "no_comment", token: "x" },
   over: { kind: "over", agentName: "Bot" },
   already_decided: { kind: "already_decided", verdict: "approved", decidedBy: "Dana", decidedAt: 1e9, token: "x" },
   nothing_left: { kind: "nothing_left", token: "x" },
@@ -84,6 +88,34 @@ describe("every way in which a visit can end is a page for everybody", () => {
 
   it.each(Object.values(SIGN_INS))("a sign-in: $kind", async (props) => {
     await inspect(String(SignInOutcome(props)));
+  });
+
+  it("the review of broken glass", async () => {
+    const review = {
+      use: { person: "lee@acme.example", reason: "production is down", at: 1e9 },
+      agentName: "Bot",
+      adminName: "Lee",
+      approverName: "Dana",
+      lines: [LINE],
+      calls: 2,
+      refusals: 0,
+      token: "x",
+      csrf: "y",
+    };
+    await inspect(String(GlassReview(review)));
+    await inspect(String(GlassReview({ ...review, lines: [] })));
+  });
+
+  it("an inbox with something of each kind, and one with a review alone", async () => {
+    const item = { sessionId: "ses_x", agentName: "Bot", lines: [LINE.line], task: "A task", until: 2e9 };
+    const inbox = { personName: "Dana", csrf: "y", hidden: 2, hasAccounts: true };
+    const all = String(Inbox({ ...inbox, waiting: [item], working: [item], reviews: [item] }));
+    expect(all).toContain("3 requests wait for you");
+    await inspect(all);
+    const review = String(Inbox({ ...inbox, hidden: 0, waiting: [], working: [], reviews: [item] }));
+    expect(review).toContain("No request waits for you");
+    expect(review).toContain("Review it");
+    await inspect(review);
   });
 
   it("is looked at by something that sees: a page without a language, and pale text, are found", async () => {

@@ -93,6 +93,31 @@ describe("denying in Slack's own message (group L)", () => {
     });
   });
 
+  it("L denies by whoever stands in, under their own name, and no longer once the other is back", async () => {
+    const kim = { id: "kim@acme.example", name: "Kim", roles: ["approver"] };
+    const { people, policies } = world.document as { people: object[]; policies: object[] };
+    await world.broker.admin("POST", "/admin/tenant", {
+      ...world.document,
+      people: [...people, kim],
+      policies: policies.map((policy) => ({ ...policy, approvers: [kim.id] })),
+    });
+    const end = new Date(Date.now() + 3_600_000).toISOString();
+    const away = "/admin/people/kim@acme.example/away";
+    await world.broker.admin("PUT", away, { until: end, delegate: "dana@acme.example" });
+    const [one, other] = [await request(), await request()];
+    expect((await send(press(await world.emulators.slackId("sam"), one.session_id))).status).toBe(403);
+    expect((await send(press(await dana(), one.session_id))).status).toBe(200);
+    expect(await one.status()).toBe("ended");
+    const row = await until("the audit row", async () =>
+      (await auditRows(world)).find(({ type, source }) => type === "decision.denied" && source === one.session_id),
+    );
+    expect(JSON.parse(row.data)).toMatchObject({ person: "dana@acme.example", on_behalf_of: kim.id, via: "slack" });
+    await world.broker.admin("DELETE", away);
+    expect((await send(press(await dana(), other.session_id))).status).toBe(403);
+    expect(await other.status()).toBe("pending");
+    await world.broker.admin("POST", "/admin/tenant", world.document);
+  });
+
   it("L10 denies once, however often Slack says it, and whoever says it after", async () => {
     const { session_id } = await request();
     const body = press(await dana(), session_id);

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { importKek } from "./kek.ts";
+import { LONGEST_BREAK_GLASS_SECONDS, LONGEST_REVIEW_SECONDS } from "../domain/break-glass.ts";
+import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import {
   currentKey,
   generateSigningKeys,
+  KEY_LIVES,
   openSigningKey,
   signToken,
   verifyOwnToken,
@@ -32,6 +35,11 @@ describe("signing keys (group Y)", () => {
     const token = await signToken(old, { sub: "x" });
     expect(await verifyOwnToken(token, "access_token", [old], NOW + 99)).toEqual({ sub: "x" });
     expect(await verifyOwnToken(token, "access_token", [old], NOW + 100)).toBeUndefined();
+  });
+
+  it("believes an approval link for as long as broken glass may wait for its review", () => {
+    const longest = REQUEST_LIFETIME_SECONDS + LONGEST_BREAK_GLASS_SECONDS + LONGEST_REVIEW_SECONDS;
+    expect(KEY_LIVES.approval_link.verifySeconds).toBeGreaterThanOrEqual(longest);
   });
 
   it("Y01 believes no key that it does not hold, and none for another use", async () => {

@@ -43,7 +43,8 @@ export interface KeyLife {
 export const KEY_LIVES: Readonly<Record<KeyUse, KeyLife>> = {
   access_token: { publishSeconds: 330, verifySeconds: "session" },
   introspection: { publishSeconds: 330, verifySeconds: 86_400 },
-  approval_link: { publishSeconds: 10, verifySeconds: 3600 },
+  // A link decides for fifteen minutes, but it also watches a session, and reviews broken glass for a week.
+  approval_link: { publishSeconds: 10, verifySeconds: 8 * 86_400 },
   invitation: { publishSeconds: 10, verifySeconds: 7 * 86_400 },
   receipt: { publishSeconds: 330, verifySeconds: "forever" },
   checkpoint: { publishSeconds: 330, verifySeconds: "forever" },

@@ -94,6 +94,24 @@ export function isWithin(inner: readonly AccessDetail[], outer: readonly AccessD
   );
 }
 
+/**
+ * Whether `next` holds every unit of `held`, under limits of its upstreams that are no higher: what
+ * comes on top takes nothing away, and what was signed about how much may be used goes on.
+ */
+export function continues(next: readonly AccessDetail[], held: readonly AccessDetail[]): boolean {
+  const units = new Set(next.flatMap(unitsOf));
+  return (
+    held.flatMap(unitsOf).every((unit) => units.has(unit)) &&
+    upstreamsOf(held).every((upstream) => areWithin(limitsOf(next, upstream), limitsOf(held, upstream)))
+  );
+}
+
+/** The units of `next` that `held` has not. */
+export function unitsBeyond(next: readonly AccessDetail[], held: readonly AccessDetail[]): AccessUnit[] {
+  const units = new Set(held.flatMap(unitsOf));
+  return next.flatMap(unitsOf).filter((unit) => !units.has(unit));
+}
+
 /** The entries with only those units that `keep` accepts; entries left without any are dropped. */
 export function narrow(
   details: readonly AccessDetail[],

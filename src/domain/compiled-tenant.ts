@@ -1,10 +1,14 @@
+import { absenceFault, type Absence, type Absences } from "./absence.ts";
+import { OWNER_WORD } from "./approvers.ts";
 import { compileEndpoints, type EndpointFinder } from "./body-calls.ts";
+import { compileDemand, matchesSomething, type Demand, type Territory } from "./demand.ts";
 import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
+import { secondsOf } from "./moment.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
-import { involvesSso } from "./tenant.ts";
+import { assuranceLevels, involvesSso } from "./tenant.ts";
 import type { AgentRegistration, Catalogue, Person, Server, TenantDocument, TrustPolicy } from "./tenant.ts";
 import type { Upstream } from "./upstream.ts";
 import { checkUpstream } from "./upstream-problems.ts";
@@ -14,6 +18,7 @@ export interface CompiledTenant {
   readonly document: TenantDocument;
   readonly agents: ReadonlyMap<string, AgentRegistration>;
   readonly people: ReadonlyMap<string, Person>;
+  readonly absences: Absences;
   readonly upstreams: ReadonlyMap<string, CompiledUpstream>;
   readonly servers: ReadonlyMap<string, Server>;
   readonly policies: readonly CompiledPolicy[];
@@ -31,6 +36,7 @@ export interface CompiledPolicy {
   readonly policy: TrustPolicy;
   readonly maxDurationSeconds: number;
   readonly allows: (unit: AccessUnit) => boolean;
+  readonly demands: Demand;
 }
 
 /** Finds a catalogue that ships with Stint. */
@@ -53,8 +59,14 @@ export interface Compilation {
  * Compiles a document and checks what a schema cannot: that references lead somewhere, ids are
  * unique, catalogues compile. Parts with a problem are left out of the result, so that a broken
  * document can never allow more than its sound part does.
+ *
+ * @param told absences that the operator told of beside the document; they count first
  */
-export function compileTenant(document: TenantDocument, shipped: ShippedCatalogues): Compilation {
+export function compileTenant(
+  document: TenantDocument,
+  shipped: ShippedCatalogues,
+  told: { readonly [person: string]: Absence } = {},
+): Compilation {
   const problems: DocumentProblem[] = [];
   const report = (path: string, message: string): void => void problems.push({ path, message });
 
@@ -62,16 +74,17 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   const agents = index("agents", document.agents, (agent) => agent.client_id, report);
   const servers = index("servers", document.servers, (server) => server.id, report);
   const upstreams = compileUpstreams(document, shipped, report);
+  const absences = compileAbsences(document.people, people, told, report);
   checkOwners(document, people, report);
   checkClients(document, report);
   checkSignOn(document, report);
   checkServers(document, agents, upstreams, report);
   const policies = document.policies.flatMap((policy, at) =>
-    compilePolicy(policy, `/policies/${at}`, document, report),
+    compilePolicy(policy, `/policies/${at}`, document, { upstreams, servers }, report),
   );
   index("policies", document.policies, (policy) => policy.id, report);
 
-  return { tenant: { document, agents, people, upstreams, servers, policies }, problems };
+  return { tenant: { document, agents, people, absences, upstreams, servers, policies }, problems };
 }
 
 type Report = (path: string, message: string) => void;
@@ -121,14 +134,36 @@ function compileUpstreams(
   return compiled;
 }
 
+function compileAbsences(
+  written: readonly Person[],
+  people: ReadonlyMap<string, Person>,
+  told: { readonly [person: string]: Absence },
+  report: Report,
+): Absences {
+  const absences = new Map<string, Absence[]>();
+  const keep = (id: string, absence: Absence): string | undefined => {
+    const fault = absenceFault(people, id, absence);
+    if (fault === undefined) absences.set(id, [...(absences.get(id) ?? []), absence]);
+    return fault;
+  };
+  for (const [id, absence] of Object.entries(told)) keep(id, absence);
+  for (const [at, { id, away }] of written.entries()) {
+    if (away === undefined) continue;
+    const fault = keep(id, { from: secondsOf(away.from), until: secondsOf(away.until), delegate: away.delegate });
+    if (fault !== undefined) report(`/people/${at}/away`, fault);
+  }
+  return absences;
+}
+
 function checkOwners(document: TenantDocument, people: ReadonlyMap<string, Person>, report: Report): void {
   for (const [kind, items] of [
     ["agents", document.agents],
     ["client_metadata_hosts", document.client_metadata_hosts],
     ["servers", document.servers],
+    ["upstreams", document.upstreams],
   ] as const) {
     for (const [at, { owner }] of items.entries()) {
-      if (!people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
+      if (owner !== undefined && !people.has(owner)) report(`/${kind}/${at}/owner`, `"${owner}" is not one of people`);
     }
   }
 }
@@ -162,7 +197,8 @@ function checkClients(document: TenantDocument, report: Report): void {
 function checkSignOn({ sso, policies }: TenantDocument, report: Report): void {
   if (sso === undefined) {
     for (const [at, { assurance }] of policies.entries())
-      if (involvesSso(assurance)) report(`/policies/${at}/assurance`, `"${assurance}" needs sso to be configured`);
+      for (const level of assuranceLevels(assurance).filter(involvesSso))
+        report(`/policies/${at}/assurance`, `"${level}" needs sso to be configured`);
     return;
   }
   if ((sso.token_endpoint_auth_method === "none") !== (sso.client_secret === undefined))
@@ -205,7 +241,13 @@ function operationExists(reference: string, upstreams: ReadonlyMap<string, Compi
   return catalogue !== undefined && Object.hasOwn(catalogue.operations, reference.slice(colon + 1));
 }
 
-function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocument, report: Report): CompiledPolicy[] {
+function compilePolicy(
+  policy: TrustPolicy,
+  path: string,
+  document: TenantDocument,
+  territory: Territory,
+  report: Report,
+): CompiledPolicy[] {
   const maxDurationSeconds = parseDuration(policy.max_duration);
   for (const [at, clientId] of policy.agents.entries()) {
     const host = clientId.startsWith("host:") ? clientId.slice("host:".length) : metadataDocumentHost(clientId);
@@ -219,8 +261,12 @@ function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocume
     ["escalate/to", policy.escalate?.to ?? []],
   ] as const) {
     for (const [at, approver] of list.entries())
-      if (!approver.startsWith("group:") && !document.people.some((person) => person.id === approver))
-        report(`${path}/${name}/${at}`, `"${approver}" is neither one of people nor group:NAME`);
+      if (
+        !approver.startsWith("group:") &&
+        approver !== OWNER_WORD &&
+        !document.people.some((person) => person.id === approver)
+      )
+        report(`${path}/${name}/${at}`, `"${approver}" is neither one of people, group:NAME nor ${OWNER_WORD}`);
   }
   if (policy.escalate !== undefined && parseDuration(policy.escalate.after) === undefined)
     report(`${path}/escalate/after`, `"${policy.escalate.after}" is not a duration such as 5m`);
@@ -228,6 +274,22 @@ function compilePolicy(policy: TrustPolicy, path: string, document: TenantDocume
     report(`${path}/max_duration`, `"${policy.max_duration}" is not a duration such as 30m`);
     return [];
   }
+  if (!demandsSomething(policy, `${path}/assurance`, territory, report)) return [];
   const matchers: Matcher[] = policy.allow.map(compilePattern);
-  return [{ policy, maxDurationSeconds, allows: (unit) => matchers.some((matches) => matches(unit)) }];
+  const demands = compileDemand(policy.assurance, territory);
+  return [{ policy, maxDurationSeconds, allows: (unit) => matchers.some((matches) => matches(unit)), demands }];
+}
+
+/** Whether a policy demands some level of everything; reports patterns that could never match besides. */
+function demandsSomething({ assurance }: TrustPolicy, path: string, territory: Territory, report: Report): boolean {
+  if (typeof assurance === "string") return true;
+  for (const [at, { units = [] }] of assurance.entries())
+    for (const [unitAt, pattern] of units.entries())
+      if (!matchesSomething(pattern, territory))
+        report(`${path}/${at}/units/${unitAt}`, `"${pattern}" matches nothing that a catalogue or a server has`);
+  const hasBase = assurance.some(
+    ({ access, units, longer_than }) => access === undefined && units === undefined && longer_than === undefined,
+  );
+  if (!hasBase) report(path, "one rule must have a level and no condition: the least that is demanded");
+  return hasBase;
 }

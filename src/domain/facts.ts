@@ -1,6 +1,7 @@
-import { limitsOf, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { limitsOf, unitsBeyond, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
 import { formatDuration } from "./duration.ts";
 import { formatLimits } from "./limits.ts";
+import { timeText } from "./moment.ts";
 import type { SessionRequest } from "./request.ts";
 
 /**
@@ -38,6 +39,8 @@ export interface Labels {
   readonly accounts?: readonly string[] | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
   readonly history?: History | undefined;
+  /** Who decides in the place of whom, a line each. */
+  readonly stand_ins?: readonly string[] | undefined;
 }
 
 /** What this agent was granted before, when it asked. */
@@ -60,9 +63,10 @@ export function factsOf(
   matchCode: string | undefined,
   details: readonly AccessDetail[] = request.authorization_details,
 ): Facts {
-  const units = details.flatMap(unitsOf);
+  const units = unitsAdded(request, details);
+  const base = request.extends;
   return {
-    headline: `${labels.agent_name} asks for access`,
+    headline: `${labels.agent_name} asks for ${base === undefined ? "access" : "more"}`,
     rows: [
       { label: "Agent", value: `${labels.agent_name} (${request.client_id})` },
       { label: "Owner", value: labels.owner_name },
@@ -72,9 +76,23 @@ export function factsOf(
       ...(labels.accounts === undefined ? [] : [{ label: "With their account at", value: labels.accounts.join("\n") }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
-      ...limitRows(details),
-      { label: "For at most", value: formatDuration(request.expires_in) },
+      ...limitRows(details, request),
+      ...(base === undefined
+        ? [{ label: "For at most", value: formatDuration(request.expires_in) }]
+        : [
+            {
+              label: "On top of",
+              value: base.authorization_details
+                .flatMap(unitsOf)
+                .map((unit) => unitLine(unit, labels))
+                .join("\n"),
+            },
+            { label: "Until", value: `${timeText(base.expires_at)}, as before` },
+          ]),
       ...historyRows(labels, units),
+      ...(labels.stand_ins === undefined || labels.stand_ins.length === 0
+        ? []
+        : [{ label: "Stands in", value: labels.stand_ins.join("\n") }]),
       ...(matchCode === undefined ? [] : [{ label: "Match code", value: matchCode }]),
     ],
     quotes: [
@@ -86,6 +104,11 @@ export function factsOf(
     warnings: warningsOf(request),
     notes: [...browserNote(request), ...enforcementNotes(units, labels), ...locationNotes(units, labels)],
   };
+}
+
+/** What a decision is about: all of a first request, and of a later one what is not granted already. */
+export function unitsAdded({ extends: base }: SessionRequest, details: readonly AccessDetail[]): AccessUnit[] {
+  return [...new Set(unitsBeyond(details, base?.authorization_details ?? []))];
 }
 
 /** How often lately, and what is new against the last grant: a human sees at once what is out of the ordinary. */
@@ -161,9 +184,14 @@ export function limitLines(details: readonly AccessDetail[]): string[] {
   });
 }
 
-function limitRows(details: readonly AccessDetail[]): { label: string; value: string }[] {
+function limitRows(
+  details: readonly AccessDetail[],
+  { extends: base }: SessionRequest,
+): { label: string; value: string }[] {
   const lines = limitLines(details);
-  return lines.length === 0 ? [] : [{ label: "In all at most", value: lines.join("\n") }];
+  // What comes on top is counted with what the session has used until then.
+  const label = base === undefined ? "In all at most" : "In the whole session at most";
+  return lines.length === 0 ? [] : [{ label, value: lines.join("\n") }];
 }
 
 function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" | "write"): string {

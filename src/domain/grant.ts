@@ -1,4 +1,4 @@
-import { isWithin, type AccessDetail } from "./access.ts";
+import { continues, isWithin, unitsBeyond, type AccessDetail } from "./access.ts";
 import type { CodeFlow, SessionRequest, Task } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
 
@@ -14,6 +14,8 @@ export interface Grant {
   readonly jkt?: string | undefined;
   readonly code_flow?: CodeFlow | undefined;
   readonly sub: string;
+  /** The request that asked for more, and the grant that this one takes the place of. */
+  readonly extends?: { readonly request_id: string; readonly grant_digest: string } | undefined;
   readonly task: Task;
   readonly authorization_details: readonly AccessDetail[];
   /** The end of the session, epoch seconds. It never moves later. */
@@ -46,9 +48,19 @@ export function makeGrant(
   if (!isWithin(narrowing.authorization_details, request.authorization_details)) return err("wider_than_requested");
   if (narrowing.expires_at > now + request.expires_in) return err("ends_too_late");
   if (narrowing.expires_at <= now) return err("ends_too_early");
+  const base = request.extends;
+  if (base !== undefined) {
+    if (narrowing.expires_at > base.expires_at) return err("ends_too_late");
+    // What the session has stays as it was approved: this decision is about what comes on top.
+    if (narrowing.expires_at < base.expires_at) return err("ends_too_early");
+    if (!continues(narrowing.authorization_details, base.authorization_details)) return err("nothing_granted");
+    if (unitsBeyond(narrowing.authorization_details, base.authorization_details).length === 0)
+      return err("nothing_granted");
+  }
   return ok({
     issuer: request.issuer,
-    session_id: request.session_id,
+    session_id: base?.session_id ?? request.session_id,
+    ...(base === undefined ? {} : { extends: { request_id: request.session_id, grant_digest: base.grant_digest } }),
     request_digest: requestDigest,
     client_id: request.client_id,
     ...(request.jkt === undefined ? {} : { jkt: request.jkt }),

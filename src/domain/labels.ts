@@ -2,6 +2,9 @@ import { unitsOf, type AccessDetail } from "./access.ts";
 import type { CompiledTenant, CompiledUpstream } from "./compiled-tenant.ts";
 import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
 import { linkables } from "./linked-account.ts";
+import { absenceAt } from "./absence.ts";
+import type { ApprovalPlan } from "./policy.ts";
+import { timeText } from "./moment.ts";
 import { registrationOf } from "./registration.ts";
 import type { SessionRequest } from "./request.ts";
 import type { Operation } from "./tenant.ts";
@@ -54,6 +57,20 @@ function enforcementOf(
       names.flatMap((name) => (Object.hasOwn(operations, name) ? [operations[name]!] : [])),
     );
   };
+}
+
+/** `Kim (kim@acme.example) for Dana (dana@acme.example), away until …`: one for each who stands in. */
+export function standInLines(tenant: CompiledTenant, { stand_ins = [] }: ApprovalPlan, at: number): string[] {
+  return stand_ins.map((standIn) => {
+    const until = absenceAt(tenant.absences, standIn.for, at)?.until;
+    const away = until === undefined ? "away" : `away until ${timeText(until)}`;
+    return `${nameOf(tenant, standIn.person)} for ${nameOf(tenant, standIn.for)}, ${away}`;
+  });
+}
+
+function nameOf(tenant: CompiledTenant, id: string): string {
+  const person = tenant.people.get(id);
+  return person === undefined ? id : `${person.name} (${id})`;
 }
 
 function labelUnits(

@@ -1,7 +1,7 @@
 import { unitsOf } from "./access.ts";
 import { formatDuration } from "./duration.ts";
 import { limitLines, unitLine, type Labels } from "./facts.ts";
-import type { Ending, SessionState } from "./session.ts";
+import type { Decision, Ending, SessionState } from "./session.ts";
 
 const ENDED: Readonly<Record<Ending, string>> = {
   completed: "It has ended: the agent was done.",
@@ -23,17 +23,22 @@ export function describeOutcome(state: SessionState, labels: Labels): { headline
   if (decision.verdict === "denied" || grant === undefined)
     return {
       headline: `${agent}'s request was denied`,
-      paragraphs: [`${decision.person} denied it. Nothing was granted.`],
+      paragraphs: [`${whoDecided(decision)} denied it. Nothing was granted.`],
     };
   const lines = grant.authorization_details.flatMap(unitsOf).map((unit) => unitLine(unit, labels));
   const limits = limitLines(grant.authorization_details);
   return {
     headline: `${agent}'s request was approved`,
     paragraphs: [
-      `${decision.person} approved it, for ${formatDuration(grant.expires_at - decision.decided_at)}.`,
+      `${whoDecided(decision)} approved it, for ${formatDuration(grant.expires_at - decision.decided_at)}.`,
       `It may: ${lines.join("; ")}.`,
       ...(limits.length === 0 ? [] : [`In all at most: ${limits.join("; ")}.`]),
       ...(state.status === "ended" ? [ENDED[state.how]] : []),
     ],
   };
+}
+
+function whoDecided({ person, on_behalf_of, break_glass }: Decision): string {
+  if (break_glass !== undefined) return `Breaking the glass, the admin ${person} alone (${break_glass})`;
+  return on_behalf_of === undefined ? person : `${person}, in the place of ${on_behalf_of},`;
 }

@@ -1,11 +1,24 @@
-/** A compiled `allow` pattern: whether a unit is covered by it. */
+/** A compiled pattern: whether a unit is covered by it. */
 export type Matcher = (unit: string) => boolean;
 
 /**
- * Compiles a policy's pattern, in which `*` stands for any run of characters without `/`.
+ * Compiles a policy's `allow` pattern, in which `*` stands for any run of characters without `/`.
  * Matching walks the text once per `*` and never backtracks further, so no pattern is slow.
  */
 export function compilePattern(pattern: string): Matcher {
+  return compileWith(pattern, (run) => !run.includes("/"));
+}
+
+/**
+ * Compiles a pattern of what is to be guarded better. It errs on the wide side: `*` crosses `/`, and
+ * case does not matter, because to some upstreams `Acme/Prod` and `acme/prod` are the same place.
+ */
+export function compileGuardPattern(pattern: string): Matcher {
+  const matches = compileWith(pattern.toLowerCase(), () => true);
+  return (unit) => matches(unit.toLowerCase());
+}
+
+function compileWith(pattern: string, mayStandFor: (run: string) => boolean): Matcher {
   const parts = pattern.split("*");
   if (parts.length === 1) return (unit) => unit === pattern;
   const first = parts[0] ?? "";
@@ -18,9 +31,9 @@ export function compilePattern(pattern: string): Matcher {
     let at = first.length;
     for (const part of middle) {
       const found = unit.indexOf(part, at);
-      if (found === -1 || found + part.length > end || unit.slice(at, found).includes("/")) return false;
+      if (found === -1 || found + part.length > end || !mayStandFor(unit.slice(at, found))) return false;
       at = found + part.length;
     }
-    return !unit.slice(at, end).includes("/");
+    return mayStandFor(unit.slice(at, end));
   };
 }

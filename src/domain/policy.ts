@@ -1,3 +1,4 @@
+import { standInFor } from "./absence.ts";
 import {
   limit,
   limitsOf,
@@ -7,24 +8,33 @@ import {
   type AccessUnit,
   type UpstreamAccess,
 } from "./access.ts";
+import { isNamed, namedPeople, OWNER_WORD, ownersOf } from "./approvers.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
+import { highest } from "./demand.ts";
 import { parseDuration } from "./duration.ts";
 import { formatLimits, LIMIT_NAMES, loosest, type Limits } from "./limits.ts";
 import { isLinked } from "./linked-account.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
+import type { SessionRequest } from "./request.ts";
 import { err, ok, type Result } from "./result.ts";
-import { ASSURANCE_LEVELS, involvesSso, type Assurance, type Person, type TrustPolicy } from "./tenant.ts";
+import { involvesSso, type Assurance, type TrustPolicy } from "./tenant.ts";
+
+/** Who asks. */
+interface Asking {
+  readonly client_id: string;
+  /** The person for whom the agent says it works. */
+  readonly user?: string | undefined;
+}
 
 /** What an agent asks for, as far as the trust policy judges it. */
-export interface Ask {
-  readonly clientId: string;
+export interface Ask extends Asking {
   readonly details: readonly AccessDetail[];
   /** As long as the policy lets it, up to {@link DEFAULT_SESSION_SECONDS}, when left out. */
   readonly expiresInSeconds?: number | undefined;
-  /** The person for whom the agent says it works. */
-  readonly user?: string | undefined;
   /** The one person who shall decide, where the request names one. */
   readonly approver?: string | undefined;
+  /** Whether that person has to decide in the very browser that asks. */
+  readonly inBrowser?: boolean | undefined;
 }
 
 /** How long a session lasts whose request names no time, in seconds. */
@@ -47,8 +57,15 @@ export interface ApprovalPlan {
   readonly quorum?: number | undefined;
   /** Who is asked as well when nobody has decided after so many seconds. */
   readonly later?: { readonly after_seconds: number; readonly approvers: readonly string[] } | undefined;
+  /** Who may decide in the place of an approver who was away when it was asked. */
+  readonly stand_ins?: readonly StandIn[] | undefined;
   /** Whether the match code has to be typed. */
   readonly enter_match_code?: true | undefined;
+}
+
+export interface StandIn {
+  readonly person: string;
+  readonly for: string;
 }
 
 export type AskFault =
@@ -60,6 +77,7 @@ export type AskFault =
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "too_much"; readonly limits: string }
   | { readonly reason: "no_approver"; readonly policy: string }
+  | { readonly reason: "several_owners"; readonly policy: string }
   | { readonly reason: "unknown_approver" }
   | { readonly reason: "no_quorum"; readonly policy: string; readonly quorum: number }
   | { readonly reason: "assurance_not_offered"; readonly policy: string; readonly assurance: Assurance };
@@ -68,8 +86,10 @@ export type AskFault =
  * Judges an ask by the trust policy in force: every unit must exist in a catalogue, and one policy
  * (the first in the document's order) must cover all of it, so that there is one answer to who
  * decides. A tenant without a fitting policy refuses everything.
+ *
+ * @param now epoch seconds
  */
-export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, AskFault> {
+export function judgeAsk(tenant: CompiledTenant, ask: Ask, now: number): Result<JudgedAsk, AskFault> {
   for (const detail of ask.details) {
     const fault = unknownPart(tenant, detail);
     if (fault !== undefined) return err({ reason: "unknown_access", detail: fault });
@@ -78,8 +98,8 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   if (ask.user !== undefined && !tenant.people.has(ask.user)) return err({ reason: "unknown_user" });
 
   const units = ask.details.flatMap(unitsOf);
-  const covering = policiesOf(tenant, ask.clientId).filter(({ allows }) => units.every(allows));
-  if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.clientId, units) });
+  const covering = policiesOf(tenant, ask.client_id).filter(({ allows }) => units.every(allows));
+  if (covering.length === 0) return err({ reason: "not_allowed", unit: firstRefused(tenant, ask.client_id, units) });
   const { expiresInSeconds } = ask;
   const longEnough = covering.filter(
     (policy) => expiresInSeconds === undefined || expiresInSeconds <= policy.maxDurationSeconds,
@@ -90,13 +110,16 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask): Result<JudgedAsk, As
   const fitting = longEnough.find(({ policy }) => asksWithin(ask.details, policy.limits));
   if (fitting === undefined)
     return err({ reason: "too_much", limits: formatLimits(loosest(longEnough.map(({ policy }) => policy.limits))) });
-  const plan = planApproval(tenant, fitting, ask);
+  const seconds = expiresInSeconds ?? Math.min(fitting.maxDurationSeconds, DEFAULT_SESSION_SECONDS);
+  const assurance = fitting.demands(units, seconds);
+  if (involvesSso(assurance) && tenant.document.sso === undefined)
+    return err({ reason: "assurance_not_offered", policy: fitting.policy.id, assurance });
+  const plan = planApproval(tenant, fitting.policy, assurance, ask, now);
   if (!plan.ok) return plan;
-  const longest = Math.min(fitting.maxDurationSeconds, DEFAULT_SESSION_SECONDS);
   return ok({
     plan: plan.value,
     details: limit(ask.details, () => fitting.policy.limits),
-    expiresInSeconds: expiresInSeconds ?? longest,
+    expiresInSeconds: seconds,
   });
 }
 
@@ -108,28 +131,37 @@ function asksWithin(details: readonly AccessDetail[], limits: Limits | undefined
   });
 }
 
-function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: Ask): Result<ApprovalPlan, AskFault> {
-  if (involvesSso(policy.assurance) && tenant.document.sso === undefined) {
-    return err({ reason: "assurance_not_offered", policy: policy.id, assurance: policy.assurance });
+function planApproval(
+  tenant: CompiledTenant,
+  policy: TrustPolicy,
+  assurance: Assurance,
+  ask: Ask,
+  now: number,
+): Result<ApprovalPlan, AskFault> {
+  const requesters = requestersOf(tenant, policy, ask);
+  const approvers = namedPeople(tenant, policy.approvers, ask.details)
+    .map((person) => person.id)
+    .filter((id) => !requesters.includes(id));
+  if (approvers.length === 0) {
+    const isDivided = policy.approvers.includes(OWNER_WORD) && ownersOf(tenant, ask.details).length > 1;
+    return err({ reason: isDivided ? "several_owners" : "no_approver", policy: policy.id });
   }
-  const requesters = requestersOf(tenant, policy, ask.clientId, ask.user);
-  const approvers = [...tenant.people.values()]
-    .filter((person) => isApprover(person, policy.approvers) && !requesters.includes(person.id))
-    .map((person) => person.id);
-  if (approvers.length === 0) return err({ reason: "no_approver", policy: policy.id });
   const asked = ask.approver === undefined ? approvers : approvers.filter((person) => person === ask.approver);
   // Nobody learns whether that person is unknown or only may not decide this.
   if (asked.length === 0) return err({ reason: "unknown_approver" });
   // A request that names its one approver, or a browser that is one, cannot bring more.
-  const later = ask.approver === undefined ? laterApprovers(tenant, policy, [...requesters, ...asked]) : [];
+  const later =
+    ask.approver === undefined ? laterApprovers(tenant, policy, ask.details, [...requesters, ...asked]) : [];
   if (asked.length + later.length < policy.quorum)
     return err({ reason: "no_quorum", policy: policy.id, quorum: policy.quorum });
-  const { id: policy_id, assurance, quorum, enter_match_code } = policy;
+  const stand_ins = ask.inBrowser === true ? [] : standInsOf(tenant, [...asked, ...later], partiesOf(tenant, ask), now);
+  const { id: policy_id, quorum, enter_match_code } = policy;
   return ok({
     policy_id,
     approvers: asked,
     assurance,
     ...(quorum === 1 ? {} : { quorum }),
+    ...(stand_ins.length === 0 ? {} : { stand_ins }),
     ...(enter_match_code ? { enter_match_code } : {}),
     ...(later.length === 0
       ? {}
@@ -141,27 +173,38 @@ function planApproval(tenant: CompiledTenant, { policy }: CompiledPolicy, ask: A
 function laterApprovers(
   tenant: CompiledTenant,
   { escalate }: TrustPolicy,
+  touched: readonly AccessDetail[],
   without: readonly (string | undefined)[],
 ): string[] {
-  if (escalate === undefined) return [];
-  return [...tenant.people.values()]
-    .filter((person) => isApprover(person, escalate.to) && !without.includes(person.id))
-    .map((person) => person.id);
+  return namedPeople(tenant, escalate?.to ?? [], touched)
+    .map((person) => person.id)
+    .filter((id) => !without.includes(id));
 }
 
-/** Everybody who may decide under a plan, asked at once or later. */
-export function approversOf({ approvers, later }: ApprovalPlan): readonly string[] {
+/** Who stands in for those approvers who are away. Somebody who may decide anyway stands in for nobody. */
+function standInsOf(
+  tenant: CompiledTenant,
+  approvers: readonly string[],
+  parties: readonly (string | undefined)[],
+  now: number,
+): StandIn[] {
+  const standIns = new Map<string, StandIn>();
+  for (const absent of approvers) {
+    const person = standInFor(tenant, absent, parties, now);
+    if (person !== undefined && !approvers.includes(person) && !standIns.has(person))
+      standIns.set(person, { person, for: absent });
+  }
+  return [...standIns.values()];
+}
+
+/** Those who may decide under a plan in their own right, asked at once or later. */
+export function ownApproversOf({ approvers, later }: ApprovalPlan): readonly string[] {
   return [...approvers, ...(later?.approvers ?? [])];
 }
 
-function isApprover(person: Person, approvers: readonly string[]): boolean {
-  if (!person.roles.includes("approver")) return false;
-  return approvers.includes(person.id) || person.groups.some((group) => approvers.includes(`group:${group}`));
-}
-
-/** Whether somebody known at `offered` may decide what demands `demanded`. */
-export function meets(offered: Assurance, demanded: Assurance): boolean {
-  return ASSURANCE_LEVELS.indexOf(offered) >= ASSURANCE_LEVELS.indexOf(demanded);
+/** Everybody who may decide under a plan, in their own right or in somebody's place. */
+export function approversOf(plan: ApprovalPlan): readonly string[] {
+  return [...ownApproversOf(plan), ...(plan.stand_ins ?? []).map(({ person }) => person)];
 }
 
 /** Whether the policy in force still lets this agent have a unit. Asked at every use. */
@@ -174,36 +217,70 @@ export function limitsNow(tenant: CompiledTenant, clientId: string, unit: Access
   return loosest(policiesOf(tenant, clientId).flatMap(({ allows, policy }) => (allows(unit) ? [policy.limits] : [])));
 }
 
-/** Whether the policy in force still lets this person decide: what it would say if the request came now. */
-export function mayDecideNow(
+/** A request that waits, as far as the policy in force judges it again. */
+export type Judged = Pick<SessionRequest, "client_id" | "user" | "authorization_details" | "expires_in">;
+
+/** What the policy in force says of one person's decision, beside what the plan said when it was asked. */
+export interface TermsNow {
+  /** Whether this person may decide: what would be said if the request came now. */
+  readonly permitted: boolean;
+  /** In whose place, where not in their own right. */
+  readonly on_behalf_of?: string | undefined;
+  /** Whether they decide alone, as the admin who broke the glass. */
+  readonly break_glass?: true | undefined;
+  /** How long the session may last, where it is less than was asked for. */
+  readonly longest_seconds?: number | undefined;
+  /** How many have to approve: the plan, or today's policy where that wants more. */
+  readonly quorum: number;
+  /** How well they must be known: the plan, or today's policy where that wants more. */
+  readonly demanded: Assurance;
+}
+
+/**
+ * Judges a request that waits once more, for the person who is about to decide it.
+ *
+ * @param now epoch seconds
+ */
+export function termsNow(
   tenant: CompiledTenant,
   personId: string,
   plan: ApprovalPlan,
-  request: { readonly client_id: string; readonly user?: string | undefined },
-): boolean {
+  request: Judged,
+  now: number,
+): TermsNow {
+  const today = tenant.policies.find(({ policy }) => policy.id === plan.policy_id);
+  const units = request.authorization_details.flatMap(unitsOf);
+  const standsInFor = ownApproversOf(plan).includes(personId)
+    ? undefined
+    : plan.stand_ins?.find(({ person }) => person === personId)?.for;
+  const isStandIn =
+    standsInFor === undefined || standInFor(tenant, standsInFor, partiesOf(tenant, request), now) === personId;
+  return {
+    permitted: today !== undefined && isStandIn && mayDecide(tenant, today.policy, standsInFor ?? personId, request),
+    ...(standsInFor === undefined ? {} : { on_behalf_of: standsInFor }),
+    quorum: Math.max(plan.quorum ?? 1, today?.policy.quorum ?? 1),
+    demanded: highest(plan.assurance, ...(today === undefined ? [] : [today.demands(units, request.expires_in)])),
+  };
+}
+
+function mayDecide(tenant: CompiledTenant, policy: TrustPolicy, personId: string, request: Judged): boolean {
   const person = tenant.people.get(personId);
-  const policy = tenant.policies.find((candidate) => candidate.policy.id === plan.policy_id)?.policy;
-  if (person === undefined || policy === undefined) return false;
+  const words = [...policy.approvers, ...(policy.escalate?.to ?? [])];
   return (
-    isApprover(person, [...policy.approvers, ...(policy.escalate?.to ?? [])]) &&
-    !requestersOf(tenant, policy, request.client_id, request.user).includes(personId)
+    person !== undefined &&
+    isNamed(tenant, person, words, request.authorization_details) &&
+    !requestersOf(tenant, policy, request).includes(personId)
   );
 }
 
-/** How many have to approve now: the policy of when it was asked, or today's where that wants more. */
-export function quorumNow(tenant: CompiledTenant, plan: ApprovalPlan): number {
-  const today = tenant.policies.find(({ policy }) => policy.id === plan.policy_id)?.policy.quorum ?? 1;
-  return Math.max(plan.quorum ?? 1, today);
+/** Who speaks for the request and so may not decide it, unless the policy says so in words. */
+function requestersOf(tenant: CompiledTenant, { solo }: TrustPolicy, of: Asking): readonly (string | undefined)[] {
+  return solo ? [] : partiesOf(tenant, of);
 }
 
-/** Who speaks for the request and so may not decide it, unless the policy says so in words. */
-function requestersOf(
-  tenant: CompiledTenant,
-  { solo }: TrustPolicy,
-  clientId: string,
-  user: string | undefined,
-): readonly (string | undefined)[] {
-  return solo ? [] : [registrationOf(tenant, clientId)?.owner, user];
+/** The agent's owner, and the person it works for. */
+function partiesOf(tenant: CompiledTenant, { client_id, user }: Asking): readonly (string | undefined)[] {
+  return [registrationOf(tenant, client_id)?.owner, user];
 }
 
 /** The policies in force for a client. */

@@ -51,6 +51,8 @@ export interface ReceiptClaims {
   readonly decision?: EndedSession["decision"];
   /** Every approval, where the policy demanded more than one. */
   readonly approvals?: EndedSession["approvals"];
+  /** What was granted before more was, oldest first, each with its decision. */
+  readonly earlier?: EndedSession["earlier"];
   readonly leases: readonly (LeaseStatement & { readonly in_words: string })[];
   readonly usage: UsageStatement;
   /** Where the session's audit chain stands: how many events, and the last one's hash. */
@@ -99,6 +101,7 @@ export function receiptClaims(
     ...(state.grant === undefined ? {} : { grant: state.grant, grant_digest: state.grant_digest }),
     ...(state.decision === undefined ? {} : { decision: state.decision }),
     ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
+    ...(state.earlier === undefined ? {} : { earlier: state.earlier }),
     leases: leases.map((lease) => ({ ...lease, in_words: describeFate(lease.fate, timeOf) })),
     usage,
     audit,

@@ -1,4 +1,5 @@
 import type { AccessDetail } from "./access.ts";
+import type { Extends } from "./step-up.ts";
 
 /** The task, in the agent's own words, already cleaned. */
 export interface Task {
@@ -49,6 +50,8 @@ export interface SessionRequest {
   /** How a client in a browser takes the session over; absent for an agent that polls. */
   readonly code_flow?: CodeFlow | undefined;
   readonly task: Task;
+  /** The session that this asks more for; absent for one that begins. */
+  readonly extends?: Extends | undefined;
   /** The person for whom the agent says it works. */
   readonly user?: string | undefined;
   readonly authorization_details: readonly AccessDetail[];

@@ -1,7 +1,10 @@
 import type { PasskeyEvidence } from "./approval-statement.ts";
+import type { BreakGlass } from "./break-glass.ts";
 import { makeGrant, type Grant, type GrantFault, type Narrowing } from "./grant.ts";
-import { approversOf, meets, type ApprovalPlan } from "./policy.ts";
+import { highest, meets } from "./demand.ts";
+import { ownApproversOf, type ApprovalPlan } from "./policy.ts";
 import type { SessionRequest } from "./request.ts";
+import type { Granted, StepUp } from "./step-up.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { VerifiedIdentity } from "./sign-in.ts";
 import type { Assurance } from "./tenant.ts";
@@ -24,6 +27,10 @@ export type EndedBy =
 export interface Decision {
   readonly verdict: "approved" | "denied";
   readonly person: string;
+  /** In whose place that person decided, where not in their own right. */
+  readonly on_behalf_of?: string | undefined;
+  /** Why that person decided alone, where an admin broke the glass. */
+  readonly break_glass?: string | undefined;
   readonly assurance: Assurance;
   /** Digest of the grant that was approved, or of the request that was denied. */
   readonly digest: string;
@@ -43,6 +50,8 @@ interface Opened {
   readonly plan: ApprovalPlan;
   /** Epoch seconds after which the request can no longer be decided. */
   readonly request_expires_at: number;
+  /** The admin who may decide alone, where one broke the glass. */
+  readonly broken?: BreakGlass | undefined;
 }
 
 export interface PendingSession extends Opened {
@@ -65,6 +74,11 @@ export interface ActiveSession extends Opened {
   readonly decision: Decision;
   /** Every approval, where the policy demanded more than one. */
   readonly approvals?: readonly Decision[] | undefined;
+  /** What was granted before more was, oldest first. */
+  readonly earlier?: readonly Granted[] | undefined;
+  readonly step_up?: StepUp | undefined;
+  /** Leases that were made for less than is granted now. */
+  readonly superseded_leases?: readonly string[] | undefined;
   /** When the browser was handed the code to return with, epoch seconds. */
   readonly code_issued_at?: number | undefined;
   /** The first token, which the client can fetch once. Revoking it ends the session. */
@@ -82,6 +96,9 @@ export interface EndedSession extends Opened {
   readonly grant_digest?: string | undefined;
   readonly decision?: Decision | undefined;
   readonly approvals?: readonly Decision[] | undefined;
+  readonly earlier?: readonly Granted[] | undefined;
+  /** The request for more that was waiting when it ended. */
+  readonly waiting_step_up?: string | undefined;
 }
 
 /** `pending → active → ended`; there is no way back and no way to make an end later. */
@@ -93,7 +110,10 @@ export function openSession(request: SessionRequest, requestDigest: string, plan
     request,
     request_digest: requestDigest,
     plan,
-    request_expires_at: request.requested_at + REQUEST_LIFETIME_SECONDS,
+    request_expires_at: Math.min(
+      request.requested_at + REQUEST_LIFETIME_SECONDS,
+      request.extends?.expires_at ?? Infinity,
+    ),
   };
 }
 
@@ -136,10 +156,18 @@ export interface Decider {
   readonly comment?: string | undefined;
   /** Where it was decided, if not on a page of Stint's. */
   readonly via?: "slack" | undefined;
+  /** In whose place this person decides, where not in their own right. */
+  readonly on_behalf_of?: string | undefined;
+  /** Whether they decide alone, as the admin who broke the glass. */
+  readonly break_glass?: true | undefined;
+  /** How long the session may last, where it is less than was asked for. */
+  readonly longest_seconds?: number | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
   /** How many approvals today's policy demands. */
   readonly quorum?: number | undefined;
+  /** How well today's policy demands that they are known. */
+  readonly demanded?: Assurance | undefined;
 }
 
 export type DecideFault =
@@ -151,9 +179,39 @@ export type DecideFault =
   | { readonly reason: "digest_mismatch" }
   | { readonly reason: GrantFault };
 
+export type BreakGlassConflict = "not_pending" | "broken_already";
+
+/** Lets one admin decide a waiting request alone. Asked again by the same one, nothing changes. */
+export function breakGlass(
+  state: SessionState,
+  broken: BreakGlass,
+  now: number,
+): Result<PendingSession, BreakGlassConflict> {
+  const current = asOf(state, now);
+  if (current.status !== "pending") return err("not_pending");
+  if (current.broken === undefined) return ok({ ...current, broken });
+  return current.broken.person === broken.person ? ok(current) : err("broken_already");
+}
+
+/** Whether this person was asked, in the role in which they decide. */
+function isAsked({ plan, broken }: SessionState, { person, on_behalf_of, break_glass }: Decider): boolean {
+  if (break_glass === true) return broken?.person === person;
+  return on_behalf_of === undefined
+    ? ownApproversOf(plan).includes(person)
+    : (plan.stand_ins ?? []).some((standIn) => standIn.person === person && standIn.for === on_behalf_of);
+}
+
+/** Whether this person has signed already, or somebody in their place, or they in the place of whom they decide for. */
+export function hasSigned(
+  { approvals }: Proposal,
+  { person, on_behalf_of }: Pick<Decider, "person" | "on_behalf_of">,
+): boolean {
+  const taken = approvals.flatMap((approval) => [approval.person, approval.on_behalf_of]);
+  return taken.includes(person) || (on_behalf_of !== undefined && taken.includes(on_behalf_of));
+}
+
 function mayDecide(state: SessionState, decider: Decider): Result<PendingSession, DecideFault> {
-  if (!approversOf(state.plan).includes(decider.person) || !decider.permitted)
-    return err({ reason: "not_an_approver" });
+  if (!isAsked(state, decider) || !decider.permitted) return err({ reason: "not_an_approver" });
   if (state.status === "ended" && state.how === "expired" && state.decision === undefined) {
     return err({ reason: "request_expired" });
   }
@@ -171,10 +229,9 @@ export function draftGrant(
   const pending = mayDecide(asOf(state, now), decider);
   if (!pending.ok) return pending;
   const { request, request_digest, proposal } = pending.value;
-  if (proposal !== undefined)
-    return proposal.approvals.some(({ person }) => person === decider.person)
-      ? err({ reason: "approved_before" })
-      : ok(proposal.grant);
+  if (narrowing.expires_at > now + (decider.longest_seconds ?? Infinity)) return err({ reason: "ends_too_late" });
+  if (proposal !== undefined && decider.break_glass !== true)
+    return hasSigned(proposal, decider) ? err({ reason: "approved_before" }) : ok(proposal.grant);
   const grant = makeGrant(request, request_digest, narrowing, now);
   return grant.ok ? grant : err({ reason: grant.error });
 }
@@ -195,14 +252,15 @@ export function approve(
   const grant = draftGrant(state, decider, seen, now);
   if (!grant.ok) return grant;
   const { plan } = state;
-  if (!meets(decider.assurance, plan.assurance)) return err({ reason: "assurance_too_low", demanded: plan.assurance });
+  const alone = decider.break_glass === true;
+  const demanded = highest(plan.assurance, decider.demanded ?? plan.assurance, alone ? "passkey" : plan.assurance);
+  if (!meets(decider.assurance, demanded)) return err({ reason: "assurance_too_low", demanded });
   const grantDigest = digestOf(grant.value);
   if (grantDigest !== seen.digest) return err({ reason: "digest_mismatch" });
-  const { request, request_digest, request_expires_at } = state;
-  const opened = { request, request_digest, plan, request_expires_at };
+  const opened = openedOf(state);
   const decision: Decision = {
     verdict: "approved",
-    person: decider.person,
+    ...whoDecides(state, decider),
     assurance: decider.assurance,
     digest: grantDigest,
     decided_at: now,
@@ -211,8 +269,9 @@ export function approve(
     ...commentOf(decider),
   };
   const granted = { grant: grant.value, grant_digest: grantDigest };
-  const approvals = [...((state.status === "pending" ? state.proposal?.approvals : undefined) ?? []), decision];
-  if (approvals.length < Math.max(plan.quorum ?? 1, decider.quorum ?? 1))
+  const earlier = state.status === "pending" && !alone ? state.proposal?.approvals : undefined;
+  const approvals = [...(earlier ?? []), decision];
+  if (!alone && approvals.length < Math.max(plan.quorum ?? 1, decider.quorum ?? 1))
     return ok({ status: "pending", ...opened, proposal: { ...granted, approvals } });
   return ok({ status: "active", ...opened, ...granted, decision, ...(approvals.length === 1 ? {} : { approvals }) });
 }
@@ -231,13 +290,25 @@ export function deny(
     ...end(pending.value, "denied", now, { kind: "person", id: decider.person }),
     decision: {
       verdict: "denied",
-      person: decider.person,
+      ...whoDecides(pending.value, decider),
       assurance: decider.assurance,
       digest,
       decided_at: now,
       ...commentOf(decider),
     },
   });
+}
+
+function whoDecides(
+  { broken }: SessionState,
+  { person, on_behalf_of, break_glass }: Decider,
+): Pick<Decision, "person" | "on_behalf_of" | "break_glass"> {
+  if (break_glass === true) return { person, break_glass: broken?.reason };
+  return on_behalf_of === undefined ? { person } : { person, on_behalf_of };
+}
+
+function openedOf({ request, request_digest, plan, request_expires_at, broken }: SessionState): Opened {
+  return { request, request_digest, plan, request_expires_at, ...(broken === undefined ? {} : { broken }) };
 }
 
 function commentOf({ comment }: Decider): { comment?: string } {
@@ -333,7 +404,6 @@ export function revoke(
 }
 
 function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?: EndedBy): EndedSession {
-  const { request, request_digest, plan, request_expires_at } = state;
   const kept =
     state.status === "active"
       ? {
@@ -341,6 +411,8 @@ function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?
           grant_digest: state.grant_digest,
           decision: state.decision,
           ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
+          ...(state.earlier === undefined ? {} : { earlier: state.earlier }),
+          ...(state.step_up?.status === "pending" ? { waiting_step_up: state.step_up.request_id } : {}),
         }
       : {};
   return {
@@ -348,10 +420,7 @@ function end(state: PendingSession | ActiveSession, how: Ending, at: number, by?
     how,
     ended_at: at,
     ...(by === undefined ? {} : { ended_by: by }),
-    request,
-    request_digest,
-    plan,
-    request_expires_at,
+    ...openedOf(state),
     ...kept,
   };
 }

@@ -47,13 +47,17 @@ export function holdsStill({ at }: SignIn, person: string, cutOffs: CutOffs, now
   return now < at + SIGN_IN_SECONDS && at > cutOff;
 }
 
-/** The identity that a sign-in proves well enough to approve by, if it does: fresh, by today's provider, as an approver. */
+/**
+ * The identity that a sign-in proves well enough to approve by, if it does: fresh, by today's
+ * provider, in the role in which that person decides.
+ */
 export function approvingIdentity(
   { how, roles }: SignIn,
+  role: Role,
   sso: SingleSignOn | undefined,
   now: number,
 ): VerifiedIdentity | undefined {
-  if (sso === undefined || how.by !== "sso" || !roles.includes("approver")) return undefined;
+  if (sso === undefined || how.by !== "sso" || !roles.includes(role)) return undefined;
   const { identity } = how;
   if (identity.issuer !== sso.issuer || !isAcceptable(sso, identity.acr)) return undefined;
   return now <= identity.auth_time + maxAgeSeconds(sso) ? identity : undefined;

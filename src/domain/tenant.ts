@@ -18,6 +18,15 @@ export interface TenantDocument {
   readonly policies: readonly TrustPolicy[];
   readonly notify: NotifyChannels;
   readonly limits: AskLimits;
+  readonly break_glass?: BreakGlassRule | undefined;
+}
+
+/** Lets an admin decide a request alone in an emergency. Without it nobody can. */
+export interface BreakGlassRule {
+  /** How long such a session may last at most. */
+  readonly max_duration: string;
+  /** After this time without a review its admin cannot do it again. */
+  readonly review_within: string;
 }
 
 /** What keeps a human from being worn down. */
@@ -119,6 +128,14 @@ export interface Person {
   /** Slack member id, for a direct message. */
   readonly slack?: string | undefined;
   readonly identities: readonly Identity[];
+  readonly away?: Away | undefined;
+}
+
+/** When a person is away, as RFC 3339 times, and who may decide in their place meanwhile. */
+export interface Away {
+  readonly from: string;
+  readonly until: string;
+  readonly delegate: string;
 }
 
 /** A reference to a secret: a name in the sealed store, or in the broker's environment. */
@@ -210,6 +227,22 @@ export function involvesPasskey(assurance: Assurance): boolean {
   return assurance === "passkey" || assurance === "sso+passkey";
 }
 
+/** Every level that a policy speaks of, once. */
+export function assuranceLevels(assurance: TrustPolicy["assurance"]): Assurance[] {
+  return typeof assurance === "string" ? [assurance] : [...new Set(assurance.map(({ level }) => level))];
+}
+
+/** Demands a level of whatever meets all of its conditions; without any, of everything. */
+export interface AssuranceRule {
+  readonly level: Assurance;
+  /** Where something may be written. */
+  readonly access?: "write" | undefined;
+  /** Where one of these is touched; `*` stands for any run of characters, and case does not matter. */
+  readonly units?: readonly string[] | undefined;
+  /** Where the session may last longer than this. */
+  readonly longer_than?: string | undefined;
+}
+
 export interface TrustPolicy {
   readonly id: string;
   /** A `client_id`, or `host:NAME` for every client whose metadata document lives on that host. */
@@ -218,9 +251,10 @@ export interface TrustPolicy {
   readonly allow: readonly string[];
   /** `30m`, `2h`, `90s`. */
   readonly max_duration: string;
-  /** `group:NAME` or a person's id. */
+  /** `group:NAME`, `owner:upstream` or a person's id. */
   readonly approvers: readonly string[];
-  readonly assurance: Assurance;
+  /** One level for all of it, or rules, of which the highest that fits counts. */
+  readonly assurance: Assurance | readonly AssuranceRule[];
   /** How many of them have to approve the same grant. */
   readonly quorum: number;
   /** Who is asked as well when nobody has decided after a time. */

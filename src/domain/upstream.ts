@@ -2,6 +2,8 @@ import type { Catalogue, SecretReference } from "./tenant.ts";
 
 interface UpstreamBase {
   readonly id: string;
+  /** The person who answers for what it holds; one of `people`. */
+  readonly owner?: string | undefined;
   readonly base_url: string;
   /** The name of a catalogue that ships with Stint, or a catalogue of the tenant's own. */
   readonly catalogue: string | Catalogue;

@@ -11,7 +11,7 @@ const MAX_PENDING = 5;
 /** Requests of one agent in a minute. */
 const MAX_ASKS_PER_MINUTE = 10;
 const MINUTE_SECONDS = 60;
-/** Denials within {@link DENIAL_WINDOW_SECONDS} after which an agent is suspended. */
+/** Denials within {@link DENIAL_WINDOW_SECONDS} after which an agent is suspended; whoever they came from. */
 const MAX_DENIALS = 3;
 const DENIAL_WINDOW_SECONDS = 3600;
 const SUSPENSION_SECONDS = 3600;
@@ -97,7 +97,8 @@ export class Agent extends DurableObject<Env> {
       CREATE INDEX IF NOT EXISTS ask_by_content ON ask (content_digest, pending);
       CREATE TABLE IF NOT EXISTS past (session_id TEXT PRIMARY KEY, lane TEXT NOT NULL, at INTEGER NOT NULL, units TEXT);
       CREATE TABLE IF NOT EXISTS pushed (id TEXT PRIMARY KEY, parameters TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS denial (session_id TEXT PRIMARY KEY, at INTEGER NOT NULL)`);
+      CREATE TABLE IF NOT EXISTS denial (session_id TEXT PRIMARY KEY, at INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS suspended (lane TEXT PRIMARY KEY, until INTEGER NOT NULL)`);
     OneTimeStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
   }
@@ -173,8 +174,8 @@ export class Agent extends DurableObject<Env> {
   }
 
   /** Frees the place of a request that no longer waits. Repeating it changes nothing. */
-  settle({ session_id, verdict, units }: Settlement): void {
-    this.ctx.storage.transactionSync(() => {
+  async settle({ session_id, verdict, units }: Settlement): Promise<void> {
+    const suspends = this.ctx.storage.transactionSync(() => {
       this.#sql.exec("UPDATE ask SET pending = 0 WHERE session_id = ?", session_id);
       if (verdict !== undefined)
         this.#sql.exec(
@@ -184,13 +185,24 @@ export class Agent extends DurableObject<Env> {
           verdict === "approved" ? JSON.stringify(units) : null,
           session_id,
         );
-      if (verdict === "denied")
-        this.#sql.exec(
-          "INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
-          session_id,
-          this.#now(),
-        );
+      return verdict === "denied" && this.#countDenial(session_id, this.#now());
     });
+    if (suspends) await this.#scheduleFeed();
+  }
+
+  /** Lets a suspended client ask again, and forgets its denials; answers whether it was suspended. */
+  async lift(identity: AgentIdentity): Promise<boolean> {
+    const lifted = this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      const now = this.#now();
+      this.#sql.exec("DELETE FROM denial");
+      const ended = this.#sql.exec<{ until: number }>("DELETE FROM suspended RETURNING until").toArray();
+      if (!ended.some(({ until }) => until > now)) return false;
+      this.#journal().append("agent.reinstated", {}, now);
+      return true;
+    });
+    await this.#scheduleFeed();
+    return lifted;
   }
 
   override async alarm(): Promise<void> {
@@ -261,16 +273,36 @@ export class Agent extends DurableObject<Env> {
     };
   }
 
-  #exceeded(lane: string, now: number): AdmitFault | undefined {
-    const denials = this.#sql
-      .exec<{ n: number; last: number | null }>(
-        "SELECT count(*) AS n, max(at) AS last FROM denial JOIN ask USING (session_id) WHERE lane = ? AND at > ?",
-        lane,
+  /** The denial that is one too many suspends from its own moment on, however old the first of them is. */
+  #countDenial(sessionId: string, now: number): boolean {
+    const counted = this.#sql
+      .exec("INSERT INTO denial (session_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", sessionId, now)
+      .toArray();
+    const [ask] = this.#sql.exec<{ lane: string }>("SELECT lane FROM ask WHERE session_id = ?", sessionId).toArray();
+    if (counted.length === 0 || ask === undefined) return false;
+    const { n } = this.#sql
+      .exec<{ n: number }>(
+        "SELECT count(*) AS n FROM denial JOIN ask USING (session_id) WHERE lane = ? AND at > ?",
+        ask.lane,
         now - DENIAL_WINDOW_SECONDS,
       )
       .one();
-    if (denials.n >= MAX_DENIALS)
-      return { reason: "suspended", retryAfter: Math.max(1, (denials.last ?? now) + SUSPENSION_SECONDS - now) };
+    if (n < MAX_DENIALS) return false;
+    const until = now + SUSPENSION_SECONDS;
+    this.#sql.exec(
+      "INSERT INTO suspended (lane, until) VALUES (?, ?) ON CONFLICT (lane) DO UPDATE SET until = excluded.until",
+      ask.lane,
+      until,
+    );
+    this.#journal().append("agent.suspended", { until, ...(ask.lane === "" ? {} : { person: ask.lane }) }, now);
+    return true;
+  }
+
+  #exceeded(lane: string, now: number): AdmitFault | undefined {
+    const [suspended] = this.#sql
+      .exec<{ until: number }>("SELECT until FROM suspended WHERE lane = ? AND until > ?", lane, now)
+      .toArray();
+    if (suspended !== undefined) return { reason: "suspended", retryAfter: suspended.until - now };
     const recent = this.#sql
       .exec<{ n: number; first: number | null }>(
         "SELECT count(*) AS n, min(requested_at) AS first FROM ask WHERE lane = ? AND requested_at > ?",
@@ -302,6 +334,7 @@ export class Agent extends DurableObject<Env> {
     );
     this.#sql.exec("DELETE FROM ask WHERE requested_at <= ?", now - IDEMPOTENCY_SECONDS);
     this.#sql.exec("DELETE FROM denial WHERE at <= ?", now - DENIAL_WINDOW_SECONDS);
+    this.#sql.exec("DELETE FROM suspended WHERE until <= ?", now);
     this.#sql.exec("DELETE FROM past WHERE at <= ?", now - MEMORY_SECONDS);
   }
 

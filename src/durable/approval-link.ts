@@ -18,3 +18,8 @@ export function signApprovalLink(tenant: TenantContext, state: SessionState, per
     jti: ID_PREFIXES.link + sha256(`${request.session_id} ${person}`),
   });
 }
+
+/** One person's own link to a request. It is signed whenever it is needed, and is stored nowhere. */
+export async function approvalLink(tenant: TenantContext, state: SessionState, person: string): Promise<string> {
+  return `${state.request.issuer}/approve#${await signApprovalLink(tenant, state, person)}`;
+}

@@ -76,19 +76,27 @@ export class LeaseStore {
   /**
    * The lease that serves a call now.
    *
+   * @param superseded leases that were made for less than the session holds now
    * @param sessionEnd epoch seconds; a lease that lasts until then is used to its last second
    */
-  usable(upstream: string, now: number, sessionEnd: number): HeldLease | undefined {
+  usable(upstream: string, superseded: readonly string[], now: number, sessionEnd: number): HeldLease | undefined {
     return this.#select(
       `WHERE upstream = ? AND status = 'held' AND sealed_credential IS NOT NULL AND (expires_at IS NULL
        OR (expires_at > ? AND (expires_at >= ? OR expires_at - min(?, (expires_at - minted_at) / 2) > ?)))
-       ORDER BY minted_at DESC LIMIT 1`,
+       ORDER BY minted_at DESC`,
       upstream,
       now,
       sessionEnd,
       EXPIRY_MARGIN_SECONDS,
       now,
-    ).map(toHeld)[0];
+    )
+      .filter(({ lease_id }) => !superseded.includes(lease_id))
+      .map(toHeld)[0];
+  }
+
+  /** The ids of those that are held or being minted. */
+  open(): string[] {
+    return this.#select("WHERE status <> 'closed'").map(({ lease_id }) => lease_id);
   }
 
   held(): HeldLease[] {

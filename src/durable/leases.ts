@@ -68,10 +68,12 @@ export class Leases {
   async credentialFor(
     upstream: string,
     units: readonly AccessUnit[],
-    grant: Grant,
   ): Promise<Result<{ credential: Credential; lease_id: string }, LeaseFault>> {
-    const held = this.#books.leases.usable(upstream, this.#books.now(), grant.expires_at);
-    const lease = held === undefined ? await this.#mintOnce(upstream, grant) : ok(held);
+    const state = this.#books.current();
+    if (state.status !== "active") return err("ended");
+    const { grant, grant_digest, superseded_leases = [] } = state;
+    const held = this.#books.leases.usable(upstream, superseded_leases, this.#books.now(), grant.expires_at);
+    const lease = held === undefined ? await this.#mintOnce(upstream, grant, grant_digest) : ok(held);
     if (!lease.ok) return lease;
     for (const unit of units) if (!(await this.#suffices(lease.value, unit))) return err("upstream_withheld");
     const opened = await this.#open(lease.value, "credential");
@@ -115,11 +117,13 @@ export class Leases {
     return isFinal ? fateWithout(lease, revoked.error.kind, this.#books.now()) : undefined;
   }
 
-  #mintOnce(upstream: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
-    let minting = this.#minting.get(upstream);
+  #mintOnce(upstream: string, grant: Grant, grantDigest: string): Promise<Result<HeldLease, LeaseFault>> {
+    // One for less, begun before more was granted, serves nobody who asks now.
+    const about = `${upstream} ${grantDigest}`;
+    let minting = this.#minting.get(about);
     if (minting === undefined) {
-      minting = this.#mint(upstream, grant).finally(() => this.#minting.delete(upstream));
-      this.#minting.set(upstream, minting);
+      minting = this.#mint(upstream, grant).finally(() => this.#minting.delete(about));
+      this.#minting.set(about, minting);
     }
     return minting;
   }

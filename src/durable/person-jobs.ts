@@ -2,11 +2,11 @@ import { isLinked } from "../domain/linked-account.ts";
 import { objectName } from "../domain/ids.ts";
 import type { Person } from "../domain/tenant.ts";
 import type { Channel } from "../notify/deliver.ts";
-import { deliverMessage } from "../notify/message.ts";
-import { deliveryContextOf, loadTenant } from "../tenancy.ts";
+import { loadTenant } from "../tenancy.ts";
 import type { LinkedAccounts } from "./linked-accounts.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { PersonIdentity } from "./person.ts";
+import { tell, type Words } from "./tell.ts";
 
 /** How often taking an account back is tried at its upstream. */
 const MAX_REVOKE_ATTEMPTS = 8;
@@ -31,7 +31,7 @@ export async function runPersonJob(job: OutboxJob, context: PersonJobContext): P
       case "give_back":
         return await giveBack(payload, context);
       default:
-        return await tell(job, context);
+        return await tellPerson(job, context);
     }
   } catch {
     return RETRY;
@@ -58,20 +58,14 @@ async function giveBack(
 }
 
 /** Tells the person something that happened in their name. */
-async function tell(job: OutboxJob, { env, identity }: PersonJobContext): Promise<JobOutcome> {
+async function tellPerson(
+  job: OutboxJob,
+  { env, identity: { issuer, person } }: PersonJobContext,
+): Promise<JobOutcome> {
   const payload = JSON.parse(job.payload) as { channel: Channel; usable_from?: number; upstream?: string };
-  const tenant = await loadTenant(env, identity.issuer);
-  const to = tenant.tenant.people.get(identity.person);
-  if (to === undefined || tenant.tenant.document.notify[payload.channel] === undefined) return DONE;
-  const message = { issuer: identity.issuer, to, ...wordsOf(job.kind, payload, to, identity.issuer), about: job.id };
-  const sent = await deliverMessage(payload.channel, message, deliveryContextOf(env, tenant));
-  if (sent.ok || sent.error.kind === "permanent") return DONE;
-  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
-}
-
-interface Words {
-  readonly headline: string;
-  readonly paragraphs: readonly string[];
+  const to = (await loadTenant(env, issuer)).tenant.people.get(person);
+  if (to === undefined) return DONE;
+  return tell(env, issuer, { channel: payload.channel, person, ...wordsOf(job.kind, payload, to, issuer) }, job.id);
 }
 
 function wordsOf(

@@ -41,7 +41,9 @@ export class Redemption {
     const now = this.#books.now();
     const state = this.#books.current();
     const { request } = state;
-    if (!isSameClient(request, client) || request.code_flow !== undefined) return err("unknown_session");
+    // What is granted on top of a session comes into its hands by that session's own token.
+    const isPolled = request.code_flow === undefined && request.extends === undefined;
+    if (!isSameClient(request, client) || !isPolled) return err("unknown_session");
     // A session asked for in OAuth's words may not know its key yet; then this proof names it.
     if (request.jkt !== undefined && request.jkt !== jkt) return err("wrong_key");
     const used = this.#books.oneTime.consume(proof, now);

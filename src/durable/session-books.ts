@@ -2,6 +2,7 @@ import { digestOf } from "../crypto/hash.ts";
 import { cutOffKey } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { allApprovals } from "../domain/step-up.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
 import { Bell } from "./bell.ts";
 import { Journal, type EventData } from "./journal.ts";
@@ -95,6 +96,8 @@ export class SessionBooks {
     for (const usage of this.usage.statements())
       this.record("session.usage", { ...usage, client_id, owner, task_digest: digestOf(task) });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
+    if (state.request.extends !== undefined || state.waiting_step_up !== undefined)
+      this.queue("step_up:ended", "step_up");
     this.queue("index:ended", "index");
     this.queue("settle", "settle");
     this.queueReceipt();
@@ -156,7 +159,7 @@ export class SessionBooks {
 export function isKilled(state: SessionState, { killedUntil, cutOffs = {} }: Standing): boolean {
   if (killedUntil !== undefined && state.request.requested_at <= killedUntil) return true;
   if (state.status === "pending" || state.decision === undefined) return false;
-  return (state.approvals ?? [state.decision]).some(
+  return allApprovals(state).some(
     ({ person, decided_at }) => decided_at <= (cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0),
   );
 }

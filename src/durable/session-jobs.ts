@@ -1,5 +1,4 @@
 import { announce, deliverLink, type Channel } from "../notify/deliver.ts";
-import { deliverMessage } from "../notify/message.ts";
 import { updateSlackMessage } from "../notify/slack.ts";
 import type { Delivery, Notice } from "../notify/notice.ts";
 import { sha256 } from "../crypto/hash.ts";
@@ -11,13 +10,17 @@ import { describeOutcome } from "../domain/outcome.ts";
 import { registrationOf } from "../domain/registration.ts";
 import { receiptClaims } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
+import { allApprovals } from "../domain/step-up.ts";
 import { deliveryContextOf, loadTenant, signingKey } from "../tenancy.ts";
-import { signApprovalLink } from "./approval-link.ts";
+import { approvalLink } from "./approval-link.ts";
 import type { EventData } from "./journal.ts";
+import { tellOfGlass } from "./glass-jobs.ts";
 import type { Leases } from "./leases.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import type { PostedMessage } from "./session-store.ts";
+import { carryStepUp } from "./step-up-jobs.ts";
+import { tell } from "./tell.ts";
 
 /** What a job may use of the session it was queued by. */
 export interface JobContext {
@@ -50,7 +53,13 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
       case "outcome":
         return await showOutcome({ reference: payload["reference"] ?? "", person: payload["person"] }, context);
       case "tell":
-        return await tell(context);
+        return await tellOutcome(context);
+      case "step_up":
+        return await carryStepUp(context);
+      case "glass":
+      case "glass_channel":
+      case "glass_told":
+        return await tellOfGlass(job.kind, payload, context);
       case "told":
         return await told(payload["channel"] as Channel, payload["person"] ?? "", context);
       case "revoke_lease":
@@ -83,7 +92,7 @@ async function index(context: JobContext): Promise<JobOutcome> {
 
 function approvedBy(state: SessionState): string[] {
   if (state.status === "pending" || state.decision?.verdict !== "approved") return [];
-  return (state.approvals ?? [state.decision]).map(({ person }) => person);
+  return allApprovals(state).map(({ person }) => person);
 }
 
 async function settle(context: JobContext): Promise<JobOutcome> {
@@ -118,7 +127,7 @@ async function notify(channel: Channel | "inbox", personId: string, context: Job
   if (wait !== undefined) return { kind: "retry", afterSeconds: wait };
   // Who has no other way to be told finds it in their inbox.
   if (channel === "inbox") return DONE;
-  const link = `${setting.issuer}/approve#${await signApprovalLink(tenant, state, personId)}`;
+  const link = await approvalLink(tenant, state, personId);
   const sent = await deliverLink(
     channel,
     { ...noticeOf(context), approver: person, link },
@@ -139,16 +148,21 @@ async function release(person: string, { env, books }: JobContext): Promise<JobO
 async function showOutcome({ reference, person }: PostedMessage, context: JobContext): Promise<JobOutcome> {
   const { state, setting } = context.books.describe();
   const tenant = await loadTenant(context.env, setting.issuer);
+  const text = lookText(state);
   const link =
-    state.status === "active" && person !== undefined
-      ? `${setting.issuer}/approve#${await signApprovalLink(tenant, state, person)}`
-      : undefined;
+    text === undefined || person === undefined ? undefined : { text, url: await approvalLink(tenant, state, person) };
   const sent = await updateSlackMessage(reference, outcomeOf(context), link, deliveryContextOf(context.env, tenant));
   return sent.ok || sent.error.kind === "permanent" ? DONE : { kind: "retry", afterSeconds: sent.error.afterSeconds };
 }
 
+/** Why somebody would open their link again. */
+function lookText({ status, broken }: SessionState): string | undefined {
+  if (status === "active") return "Watch it, or end it";
+  return broken === undefined ? undefined : "See what was done, and review it";
+}
+
 /** Tells the agent's owner, and the person it works for, how it came out. */
-async function tell({ env, books }: JobContext): Promise<JobOutcome> {
+async function tellOutcome({ env, books }: JobContext): Promise<JobOutcome> {
   const { state, setting } = books.describe();
   const { tenant } = await loadTenant(env, setting.issuer);
   const { client_id, user } = state.request;
@@ -162,13 +176,8 @@ async function tell({ env, books }: JobContext): Promise<JobOutcome> {
 
 async function told(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
   const { state, setting } = context.books.describe();
-  const tenant = await loadTenant(context.env, setting.issuer);
-  const to = tenant.tenant.people.get(personId);
-  if (to === undefined) return DONE;
-  const message = { issuer: setting.issuer, to, ...outcomeOf(context), about: `${state.request.session_id} outcome` };
-  const sent = await deliverMessage(channel, message, deliveryContextOf(context.env, tenant));
-  if (sent.ok || sent.error.kind === "permanent") return DONE;
-  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+  const telling = { channel, person: personId, ...outcomeOf(context) };
+  return tell(context.env, setting.issuer, telling, `${state.request.session_id} outcome`);
 }
 
 /** How a request came out, in words: who decided, what was granted. The agent's words are not in it. */

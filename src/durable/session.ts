@@ -1,7 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import { digestOf } from "../crypto/hash.ts";
 import { unitsOf } from "../domain/access.ts";
-import { approversOf } from "../domain/policy.ts";
+import { approversOf, type ApprovalPlan } from "../domain/policy.ts";
+import type { BreakGlass } from "../domain/break-glass.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
 import type { LimitReached } from "../domain/limits.ts";
@@ -10,12 +11,14 @@ import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
   approve,
+  breakGlass,
   deny,
   draftGrant,
   finish,
   openSession,
   revoke,
   type ActiveSession,
+  type BreakGlassConflict,
   type DecideFault,
   type Decider,
   type EndedBy,
@@ -23,8 +26,9 @@ import {
   type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
+import { claimStepUp, extend, settleStepUp, type Granted, type StepUp, type StepUpFault } from "../domain/step-up.ts";
 import { loadTenant } from "../tenancy.ts";
-import { signApprovalLink } from "./approval-link.ts";
+import { approvalLink, signApprovalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
@@ -50,6 +54,7 @@ import type {
   Standing,
   UpstreamMisdeed,
   UseFault,
+  UseCommand,
 } from "./session-commands.ts";
 
 /** Events that a watching approver is shown. */
@@ -98,16 +103,16 @@ export class Session extends DurableObject<Env> {
   view(person: string): Result<SessionDescription, "unknown_session" | "not_an_approver"> {
     if (!this.#opened) return err("unknown_session");
     const description = this.#books.describe();
-    return approversOf(description.state.plan).includes(person) ? ok(description) : err("not_an_approver");
+    return mayLook(description.state, person) ? ok(description) : err("not_an_approver");
   }
 
-  /** A person's link to this session, as it was sent to them: while it waits, or to watch what they may end. */
-  async link(person: string): Promise<{ token: string; isActive: boolean } | undefined> {
-    if (!this.#opened || !approversOf(this.#books.store.state().plan).includes(person)) return undefined;
+  /** A person's link to this session, as it was sent to them: while it waits, to watch what they may end, or to review broken glass. */
+  async link(person: string): Promise<{ token: string; waits: boolean } | undefined> {
+    if (!this.#opened) return undefined;
     const state = this.#books.current();
-    if (state.status === "ended") return undefined;
+    if (!mayLook(state, person) || (state.status === "ended" && state.broken === undefined)) return undefined;
     const tenant = await loadTenant(this.env, state.request.issuer);
-    return { token: await signApprovalLink(tenant, state, person), isActive: state.status === "active" };
+    return { token: await signApprovalLink(tenant, state, person), waits: state.status === "pending" };
   }
 
   /** What the agent did lately, for whoever approved it. */
@@ -139,6 +144,8 @@ export class Session extends DurableObject<Env> {
       this.#books.store.write(approved.value);
       this.#books.record("decision.approved", {
         person: decider.person,
+        on_behalf_of: decider.on_behalf_of,
+        break_glass: decider.break_glass,
         assurance: decider.assurance,
         grant_digest,
         units: grant.authorization_details.flatMap(unitsOf),
@@ -152,8 +159,26 @@ export class Session extends DurableObject<Env> {
       this.#books.queueOutcome();
       this.#books.queue("index:active", "index");
       this.#books.queue("settle", "settle");
+      if (approved.value.request.extends !== undefined) this.#books.queue("step_up", "step_up");
       return approved;
     });
+  }
+
+  /** Lets an admin decide alone, tells everybody whom it concerns, and answers the admin's link. */
+  async breakGlass(broken: BreakGlass): Promise<Result<{ link: string }, BreakGlassConflict>> {
+    if (!this.#opened) return err("not_pending");
+    const result = await this.#transact(() => {
+      const before = this.#books.current();
+      const changed = breakGlass(before, broken, this.#books.now());
+      if (!changed.ok || before.broken !== undefined) return changed;
+      this.#books.store.write(changed.value);
+      this.#books.record("glass.broken", { person: broken.person, reason: broken.reason });
+      this.#books.queue("glass", "glass");
+      return changed;
+    });
+    if (!result.ok) return result;
+    const tenant = await loadTenant(this.env, result.value.request.issuer);
+    return ok({ link: await approvalLink(tenant, result.value, broken.person) });
   }
 
   async deny(decider: Decider, digest: string): Promise<Result<EndedSession, DecideFault>> {
@@ -163,6 +188,7 @@ export class Session extends DurableObject<Env> {
       if (!denied.ok) return this.#refuseDecision(decider, denied.error);
       this.#books.record("decision.denied", {
         person: decider.person,
+        on_behalf_of: decider.on_behalf_of,
         assurance: decider.assurance,
         request_digest: digest,
         ...(decider.via === undefined ? {} : { via: decider.via }),
@@ -196,6 +222,65 @@ export class Session extends DurableObject<Env> {
     return this.#transact(() => this.#redemption.redeemCode(command));
   }
 
+  /** The agent is about to ask for more: its token and proof hold, and this is what it has. */
+  async prepareStepUp(command: UseCommand): Promise<Result<ActiveSession, UseFault>> {
+    if (!this.#opened) return err("unknown_session");
+    return this.#transactTogether(() => this.#books.use(command));
+  }
+
+  /** Waits for one request for more at a time. */
+  claimStepUp(requestId: string, until: number): Result<void, StepUpFault> {
+    if (!this.#opened) return err("ended");
+    return this.#storage.transactionSync(() => {
+      const claimed = claimStepUp(this.#books.store.state(), requestId, until, this.#books.now());
+      if (!claimed.ok) return claimed;
+      if (this.#books.current() !== claimed.value) {
+        this.#books.store.write(claimed.value);
+        this.#books.record("step_up.requested", { request_id: requestId });
+      }
+      return ok(undefined);
+    });
+  }
+
+  /** Takes a second approved grant in the place of the first; answers whether this session holds it now. */
+  async extend(more: Granted): Promise<boolean> {
+    if (!this.#opened) return false;
+    return this.#transact(() => {
+      const before = this.#books.current();
+      if (before.status === "active" && holds(before, more.grant_digest)) return true;
+      const leases = this.#books.leases.open();
+      const extended = extend(before, more, leases, this.#books.now());
+      if (!extended.ok) {
+        this.#books.refuse({ reason: `step_up_${extended.error}`, grant_digest: more.grant_digest });
+        return false;
+      }
+      this.#books.store.write(extended.value);
+      this.#books.record("step_up.granted", {
+        request_id: more.grant.extends?.request_id,
+        person: more.decision.person,
+        assurance: more.decision.assurance,
+        grant_digest: more.grant_digest,
+        units: more.grant.authorization_details.flatMap(unitsOf),
+      });
+      this.#books.queue("index:extended", "index");
+      this.#books.queueMessageUpdates();
+      return true;
+    });
+  }
+
+  /** A request for more came to nothing. */
+  async stepUpOver(requestId: string, how: StepUp["status"], comment?: string): Promise<void> {
+    if (!this.#opened) return;
+    await this.#transact(() => {
+      const state = this.#books.current();
+      if (state.status !== "active") return;
+      const settled = settleStepUp(state, requestId, how, comment);
+      if (settled === state) return;
+      this.#books.store.write(settled);
+      this.#books.record("step_up.over", { request_id: requestId, how });
+    });
+  }
+
   /** Mints a token for one audience: one transaction that uses up the proof, decides, and records. */
   async exchange(command: ExchangeCommand): Promise<Result<Minting, UseFault | ExchangeFault>> {
     if (!this.#opened) return err("unknown_session");
@@ -223,7 +308,7 @@ export class Session extends DurableObject<Env> {
     if (!permitted.ok) return permitted;
     const { session, reservedBytes } = permitted.value;
     const units = command.calls.map(({ unit }) => unit);
-    const credential = await this.#leases.credentialFor(command.upstream, units, session.grant);
+    const credential = await this.#leases.credentialFor(command.upstream, units);
     if (!credential.ok) await this.settle(command.upstream, reservedBytes, 0);
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
@@ -396,15 +481,18 @@ export class Session extends DurableObject<Env> {
       policy: plan.policy_id,
       approvers: plan.approvers,
       later: plan.later?.approvers,
+      stand_ins: plan.stand_ins?.map((standIn) => `${standIn.person} for ${standIn.for}`),
       units: authorization_details.flatMap(unitsOf),
     });
     this.#books.queue("index:pending", "index");
-    for (const channel of channels) {
-      for (const person of plan.approvers)
-        this.#books.queue(`notify:${channel}:${person}`, "notify", { channel, person });
-      for (const person of plan.later?.approvers ?? [])
-        this.#books.queue(`notify:${channel}:${person}`, "notify", { channel, person }, plan.later?.after_seconds);
-    }
+    for (const person of approversOf(plan))
+      for (const channel of channels)
+        this.#books.queue(
+          `notify:${channel}:${person}`,
+          "notify",
+          { channel, person },
+          askedAfterSeconds(plan, person),
+        );
     if (channels.includes("slack")) this.#books.queue("notice", "notice");
   }
 
@@ -422,4 +510,20 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     return ok(this.#books.describe());
   }
+}
+
+/** Whether somebody was asked to decide it, or may alone. */
+function mayLook({ plan, broken }: SessionState, person: string): boolean {
+  return approversOf(plan).includes(person) || broken?.person === person;
+}
+
+/** Whether a grant was taken already: the news of it may come twice. */
+function holds({ grant_digest, earlier = [] }: ActiveSession, digest: string): boolean {
+  return [grant_digest, ...earlier.map((granted) => granted.grant_digest)].includes(digest);
+}
+
+/** How long a plan waits before it asks a person: who stands in is asked when the one they stand in for is. */
+function askedAfterSeconds({ later, stand_ins }: ApprovalPlan, person: string): number {
+  const seat = stand_ins?.find((standIn) => standIn.person === person)?.for ?? person;
+  return later?.approvers.includes(seat) === true ? later.after_seconds : 0;
 }

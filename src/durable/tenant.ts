@@ -8,12 +8,17 @@ import { addColumn } from "./add-column.ts";
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
+import type { Absence } from "../domain/absence.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
+import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type ReviewFault } from "./glass-store.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { Outbox } from "./outbox.ts";
+import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
+import { runTenantJob } from "./tenant-jobs.ts";
 import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
@@ -27,6 +32,8 @@ export interface TenantSnapshot {
   readonly keys: readonly SealedSigningKey[];
   readonly tenantKeys: readonly WrappedKey[];
   readonly cutOffs: CutOffs;
+  /** Who is away by the operator's word, beside what the document says. */
+  readonly absences: { readonly [person: string]: Absence };
 }
 
 /** One line of the tenant's index of sessions. */
@@ -41,6 +48,8 @@ export interface IndexedSession {
 }
 
 const MAX_LISTED_SESSIONS = 500;
+/** Jobs tried in one alarm. */
+const MAX_JOBS = 6;
 
 /** One per tenant: configuration versions, signing keys, sealed secrets, index of sessions, kill epochs. */
 export class Tenant extends DurableObject<Env> {
@@ -52,6 +61,8 @@ export class Tenant extends DurableObject<Env> {
   readonly #keys = new KeyStore(this.#sql);
   readonly #tenantKeys = new TenantKeyStore(this.#sql);
   readonly #flags = new UpstreamFlags(this.#sql);
+  readonly #outbox = new Outbox(this.#sql);
+  readonly #glass = new GlassStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -63,6 +74,7 @@ export class Tenant extends DurableObject<Env> {
       CREATE TABLE IF NOT EXISTS session (
         session_id TEXT PRIMARY KEY, client_id TEXT NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER);
       CREATE INDEX IF NOT EXISTS session_by_client ON session (client_id, status);
+      CREATE TABLE IF NOT EXISTS away (person TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, delegate TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
     `);
     addColumn(this.#sql, "session", "approved_by", "TEXT NOT NULL DEFAULT ''");
@@ -70,6 +82,8 @@ export class Tenant extends DurableObject<Env> {
     KeyStore.createTables(this.#sql);
     TenantKeyStore.createTables(this.#sql);
     UpstreamFlags.createTables(this.#sql);
+    Outbox.createTables(this.#sql);
+    GlassStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -107,6 +121,14 @@ export class Tenant extends DurableObject<Env> {
       keys,
       tenantKeys: this.#tenantKeys.all(),
       cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      absences: Object.fromEntries(
+        this.#sql
+          .exec<{ person: string; from: number; until: number; delegate: string }>(
+            `SELECT person, since AS "from", until, delegate FROM away`,
+          )
+          .toArray()
+          .map(({ person, ...absence }) => [person, absence]),
+      ),
     };
   }
 
@@ -142,7 +164,7 @@ export class Tenant extends DurableObject<Env> {
       }
       this.#bump();
     });
-    await this.#scheduleFeed();
+    await this.#arm();
   }
 
   /** What is still sealed under another key than this version. */
@@ -168,7 +190,7 @@ export class Tenant extends DurableObject<Env> {
       }
       this.#bump();
     });
-    await this.#scheduleFeed();
+    await this.#arm();
   }
 
   /**
@@ -185,7 +207,7 @@ export class Tenant extends DurableObject<Env> {
       this.#bump();
       return true;
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return removed;
   }
 
@@ -215,8 +237,76 @@ export class Tenant extends DurableObject<Env> {
       this.#bump();
       return next;
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return version;
+  }
+
+  /** Lets somebody stand in for a person who is away, and tells both. */
+  async setAway(person: string, { from, until, delegate }: Absence, words: Words): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#sql.exec("DELETE FROM away WHERE until <= ?", this.#now());
+      this.#sql.exec(
+        `INSERT INTO away (person, since, until, delegate) VALUES (?, ?, ?, ?)
+         ON CONFLICT (person) DO UPDATE SET since = excluded.since, until = excluded.until, delegate = excluded.delegate`,
+        person,
+        from,
+        until,
+        delegate,
+      );
+      this.#journal.append("person.away", { person, delegate, from, until }, this.#now());
+      this.#bump();
+      this.#tell([person, delegate], words, `away:${this.#revision()}`);
+    });
+    await this.#arm();
+  }
+
+  /** Ends an absence that {@link setAway} began; answers whether there was one. */
+  async endAway(person: string): Promise<boolean> {
+    const wasAway = this.ctx.storage.transactionSync(() => {
+      const [gone] = this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray();
+      if (gone === undefined) return false;
+      this.#journal.append("person.back", { person }, this.#now());
+      this.#bump();
+      return true;
+    });
+    await this.#arm();
+    return wasAway;
+  }
+
+  /** Writes down that an admin breaks the glass, or says why this one cannot. */
+  async claimGlass(claim: GlassClaim): Promise<Result<{ isNew: boolean }, ClaimFault>> {
+    const claimed = this.ctx.storage.transactionSync(() => {
+      const result = this.#glass.claim(claim);
+      const { session_id, client_id, person, reason, review_by } = claim;
+      if (result.ok && result.value.isNew)
+        this.#journal.append("glass.claimed", { session_id, client_id, person, reason, review_by }, this.#now());
+      return result;
+    });
+    await this.#arm();
+    return claimed;
+  }
+
+  async reviewGlass(sessionId: string, person: string, comment: string): Promise<Result<GlassUse, ReviewFault>> {
+    const reviewed = this.ctx.storage.transactionSync(() => {
+      const result = this.#glass.review(sessionId, person, comment, this.#now());
+      if (result.ok)
+        this.#journal.append(
+          "glass.reviewed",
+          { session_id: sessionId, person, of: result.value.person, comment },
+          this.#now(),
+        );
+      return result;
+    });
+    await this.#arm();
+    return reviewed;
+  }
+
+  glassUse(sessionId: string): GlassUse | undefined {
+    return this.#glass.get(sessionId);
+  }
+
+  glassUses(): GlassUse[] {
+    return this.#glass.list();
   }
 
   /** Keeps a sealed secret under its name; what was there before is gone. */
@@ -226,7 +316,7 @@ export class Tenant extends DurableObject<Env> {
       this.#connections.forget(name);
       this.#journal.append("secret.set", { name }, this.#now());
     });
-    await this.#scheduleFeed();
+    await this.#arm();
   }
 
   sealedSecret(name: string): string | undefined {
@@ -260,14 +350,14 @@ export class Tenant extends DurableObject<Env> {
         .toArray()
         .map((row) => row.session_id);
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return sessions;
   }
 
   /** An access token by the refresh token of an upstream, which nobody else uses at the same time. */
   async refreshAccess(upstream: OAuth2RefreshUpstream, scope: string): Promise<Result<IssuedToken, ConnectorFault>> {
     const issued = await this.#connections.refresh(upstream, scope);
-    await this.#scheduleFeed();
+    await this.#arm();
     return issued;
   }
 
@@ -279,7 +369,7 @@ export class Tenant extends DurableObject<Env> {
   /** Lets a broken connection's last known refresh token be tried once more. */
   async retryConnection(secret: string): Promise<boolean> {
     const isRetried = this.#connections.retry(secret);
-    await this.#scheduleFeed();
+    await this.#arm();
     return isRetried;
   }
 
@@ -289,7 +379,7 @@ export class Tenant extends DurableObject<Env> {
       if (this.#flags.raise(upstream, this.#now()))
         this.#journal.append("upstream.flagged", { upstream, reason: "credential_echoed" }, this.#now());
     });
-    await this.#scheduleFeed();
+    await this.#arm();
   }
 
   flaggedUpstreams(): UpstreamFlag[] {
@@ -302,7 +392,7 @@ export class Tenant extends DurableObject<Env> {
       this.#journal.append("upstream.cleared", { upstream }, this.#now());
       return true;
     });
-    await this.#scheduleFeed();
+    await this.#arm();
     return cleared;
   }
 
@@ -366,13 +456,28 @@ export class Tenant extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
-    await this.#feed.send(this.#issuer());
-    await this.#scheduleFeed();
+    const issuer = this.#issuer();
+    for (const job of this.#outbox.due(Date.now(), MAX_JOBS)) {
+      const outcome = await runTenantJob(job, { env: this.env, issuer });
+      this.ctx.storage.transactionSync(() => this.#outbox.settle(job, outcome, Date.now()));
+    }
+    await this.#feed.send(issuer);
+    await this.#arm();
   }
 
-  async #scheduleFeed(): Promise<void> {
+  /** Sets the alarm for whatever comes next. */
+  async #arm(): Promise<void> {
     const delay = this.#feed.delayMs();
-    if (delay !== undefined) await this.ctx.storage.setAlarm(Date.now() + delay);
+    const candidates = [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay].filter(
+      (at) => at !== undefined,
+    );
+    if (candidates.length > 0) await this.ctx.storage.setAlarm(Math.min(...candidates));
+  }
+
+  #tell(people: readonly string[], words: Words, about: string): void {
+    for (const person of people)
+      for (const channel of ["slack", "email"] as const)
+        this.#outbox.put(`${about}:${channel}:${person}`, "tell", { channel, person, ...words }, Date.now());
   }
 
   #issuer(): string {

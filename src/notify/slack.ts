@@ -81,12 +81,12 @@ export async function postSlackMessage(message: Message, context: DeliveryContex
  * decide.
  *
  * @param posted what posting it answered
- * @param link where its reader can watch the session and end it, while it is at work
+ * @param link where its reader can watch the session and end it, or review what was done
  */
 export function updateSlackMessage(
   posted: string,
   outcome: { readonly headline: string; readonly paragraphs: readonly string[] },
-  link: string | undefined,
+  link: { readonly text: string; readonly url: string } | undefined,
   context: DeliveryContext,
 ): Promise<Delivery> {
   const { slack } = context.notify;
@@ -96,9 +96,30 @@ export function updateSlackMessage(
   const blocks = [
     { type: "header", text: plain(outcome.headline, 150) },
     ...outcome.paragraphs.map((text) => ({ type: "section", text: plain(text) })),
-    ...(link === undefined ? [] : [actions([linkButton("Watch it, or end it", link)])]),
+    ...(link === undefined ? [] : [actions([linkButton(link.text, link.url)])]),
   ];
   return call("chat.update", { channel, ts, text: escape(outcome.headline), blocks }, slack, context);
+}
+
+/**
+ * Says something in the shared channel that everybody shall see.
+ *
+ * @param about what it is about, the same for every attempt
+ */
+export function postSlackAlarm(
+  words: { readonly headline: string; readonly paragraphs: readonly string[] },
+  about: string,
+  context: DeliveryContext,
+): Promise<Delivery> {
+  const { slack } = context.notify;
+  if (slack?.channel === undefined) return Promise.resolve(ok("sent"));
+  const { headline, paragraphs } = words;
+  const blocks = [
+    { type: "header", text: plain(`🚨 ${headline}`, 150) },
+    ...paragraphs.map((text) => ({ type: "section", text: plain(text) })),
+  ];
+  const key = messageUuid(about, "channel", "slack");
+  return post(context, slack, { channel: slack.channel, text: headline, blocks }, key);
 }
 
 /** Says in the shared channel that a request waits, without a link. */

@@ -10,20 +10,25 @@ export type ApproveOutcomeProps =
       readonly agentName: string;
       /** Where the browser's other tab goes on, if one waits. */
       readonly returnsTo?: string | undefined;
-      readonly token: string;
+      /** What shows the session at work; its own links do, where this was about more for it. */
+      readonly token: string | undefined;
     }
   /** How many more have to approve, where that is known. */
   | { readonly kind: "counted"; readonly missing: number | undefined }
-  | { readonly kind: "denied" | "ended" | "over"; readonly agentName: string }
+  | { readonly kind: "denied" | "ended" | "over" | "reviewed"; readonly agentName: string }
   | {
       readonly kind: "already_decided";
       readonly verdict: "approved" | "denied" | "ended";
       readonly decidedBy?: string;
       readonly decidedAt?: number;
-      /** While the session is at work: what shows it. */
+      /** What shows the session: while it is at work, or where it is to be reviewed. */
       readonly token?: string;
+      readonly isOver?: boolean;
     }
-  | { readonly kind: "nothing_left" | "not_signed" | "not_signed_in" | "wrong_code"; readonly token: string }
+  | {
+      readonly kind: "nothing_left" | "not_signed" | "not_signed_in" | "wrong_code" | "no_comment";
+      readonly token: string;
+    }
   /** Somebody else than the link was written to. */
   | { readonly kind: "wrong_person"; readonly signedIn: string }
   | { readonly kind: "expired" | "invalid_link" | "not_permitted" | "changed" | "forbidden" | "other_browser" };
@@ -49,7 +54,7 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
                 ? "You can close this page."
                 : `Go back to the tab where you began: it returns to ${props.returnsTo}.`}
             </p>
-            <WatchButton token={props.token} />
+            {props.token !== undefined && <WatchButton token={props.token} />}
           </>
         ),
       };
@@ -77,6 +82,24 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
             {props.agentName} can do nothing more with it, and what it was lent is being taken back. You can close this
             page.
           </p>
+        ),
+      };
+    case "reviewed":
+      return {
+        title: "Reviewed",
+        tone: "good",
+        body: <p>What was done for {props.agentName} is reviewed, and your words are in the audit log.</p>,
+      };
+    case "no_comment":
+      return {
+        title: "Say what you found",
+        tone: "warn",
+        body: (
+          <form method="post" action="/approve/watch">
+            <p>A review needs a word of what you found, if only that all was well.</p>
+            <input type="hidden" name="token" value={props.token} />
+            <button type="submit">Back</button>
+          </form>
         ),
       };
     case "over":
@@ -221,19 +244,27 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
 }
 
 /** The way to a session at work. The link is good for that until the session's end. */
-function WatchButton({ token }: { token: string }) {
+function WatchButton({ token, isOver = false }: { token: string; isOver?: boolean | undefined }) {
   return (
     <form method="post" action="/approve/watch">
       <input type="hidden" name="token" value={token} />
       <button type="submit" class="quiet">
-        Watch what it does, or end it
+        {isOver ? "See what was done, and review it" : "Watch what it does, or end it"}
       </button>
     </form>
   );
 }
 
-function Decided({ verdict, decidedBy, decidedAt, token }: Extract<ApproveOutcomeProps, { kind: "already_decided" }>) {
-  if (verdict === "ended") return <p>The request was taken back or ended before you opened it. Nothing was changed.</p>;
+function Decided(props: Extract<ApproveOutcomeProps, { kind: "already_decided" }>) {
+  const { verdict, decidedBy, decidedAt, token, isOver } = props;
+  const look = token !== undefined && <WatchButton token={token} isOver={isOver} />;
+  if (verdict === "ended")
+    return (
+      <>
+        <p>The request was taken back or ended before you opened it. Nothing was changed.</p>
+        {look}
+      </>
+    );
   return (
     <>
       <p>
@@ -246,7 +277,7 @@ function Decided({ verdict, decidedBy, decidedAt, token }: Extract<ApproveOutcom
         )}
         . Nothing was changed by opening it again.
       </p>
-      {token !== undefined && <WatchButton token={token} />}
+      {look}
     </>
   );
 }

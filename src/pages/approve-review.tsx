@@ -3,6 +3,7 @@ import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { MatchCodeField } from "./approve-view.tsx";
 import { Layout } from "./layout.tsx";
+import { RoleNote, type Role } from "./role-note.tsx";
 import { Moment } from "./time.tsx";
 import { UnitList, type UnitLine } from "./units.tsx";
 
@@ -18,6 +19,7 @@ export interface ApproveReviewProps {
   readonly token: string;
   readonly csrf: string;
   readonly approverName: string;
+  readonly role: Role;
   /** Whether a passkey has to sign it. */
   readonly byPasskey: boolean;
   /** What the approver says to the agent. */
@@ -41,6 +43,7 @@ export function ApproveReview({
   token,
   csrf,
   approverName,
+  role,
   byPasskey,
   comment,
   typedCode,
@@ -61,6 +64,7 @@ export function ApproveReview({
           </strong>
           . Nothing else, and the agent cannot prolong it.
         </p>
+        <RoleNote role={role} />
         {quorum > 1 && (
           <p class="banner" role="note">
             {quorum} people have to approve the very same.{" "}

@@ -1,9 +1,9 @@
 import type { Facts } from "../domain/facts.ts";
-import type { Assurance } from "../domain/tenant.ts";
 import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
 import { LimitFields, type UpstreamLimits } from "./limit-fields.tsx";
+import { RoleNote, type Role } from "./role-note.tsx";
 import { Countdown, Moment } from "./time.tsx";
 import { UnitChoices, type UnitLine } from "./units.tsx";
 
@@ -17,8 +17,10 @@ export interface ApproveViewProps {
   readonly csrf: string;
   /** Epoch seconds. */
   readonly requestExpiresAt: number;
-  readonly assurance: Assurance;
+  /** Whether the link is all that says who approves. */
+  readonly byLinkAlone: boolean;
   readonly approverName: string;
+  readonly role: Role;
   /** To be compared; undefined where it has to be typed. */
   readonly matchCode: string | undefined;
   /** What keeps this visitor from approving; denying is always possible. */
@@ -35,7 +37,7 @@ export type Obstacle =
 
 /** The request as its approver first sees it: Stint's facts, what may be taken away from it, and the two decisions. */
 export function ApproveView(props: ApproveViewProps) {
-  const { facts, units, limits, durations, requestDigest, token, csrf, requestExpiresAt, assurance, approverName } =
+  const { facts, units, limits, durations, requestDigest, token, csrf, requestExpiresAt, byLinkAlone, approverName } =
     props;
   const { matchCode, obstacle } = props;
   return (
@@ -73,7 +75,8 @@ export function ApproveView(props: ApproveViewProps) {
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="csrf" value={csrf} />
         <input type="hidden" name="digest" value={requestDigest} />
-        {assurance === "link" && <LinkBanner approverName={approverName} />}
+        <RoleNote role={props.role} />
+        {byLinkAlone && <LinkBanner approverName={approverName} />}
         {obstacle !== undefined && <ObstacleNote obstacle={obstacle} />}
         <div class="actions">
           {obstacle === undefined && <button type="submit">Review and approve</button>}

@@ -187,6 +187,7 @@ button.quiet { background: transparent; border-color: var(--line); color: var(--
 button:disabled { opacity: .55; cursor: default; filter: none; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .3rem; }
 .banner { border-left: 4px solid var(--warn-line); background: var(--warn-bg); border-radius: .45rem; padding: .6rem .85rem; margin: .9rem 0 0; }
+.banner.alarm { border-left-color: var(--deny); }
 .problem { border-left: 4px solid var(--deny); padding: .4rem .85rem; margin: 1rem 0 0; }
 .words { background: transparent; box-shadow: none; border-style: dashed; border-color: var(--edge); }
 figure { margin: 0 0 .75rem; }

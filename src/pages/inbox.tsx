@@ -18,6 +18,8 @@ export interface InboxProps {
   readonly csrf: string;
   readonly waiting: readonly InboxItem[];
   readonly working: readonly InboxItem[];
+  /** Uses of broken glass that this person may review. */
+  readonly reviews: readonly InboxItem[];
   /** Requests that the page has no room for. */
   readonly hidden: number;
   /** Whether there is anything to link here. */
@@ -25,11 +27,11 @@ export interface InboxProps {
 }
 
 /** What waits for one person, and what they let work. Each is looked at on a page of its own; nothing is decided here. */
-export function Inbox({ personName, csrf, waiting, working, hidden, hasAccounts }: InboxProps) {
+export function Inbox({ personName, csrf, waiting, working, reviews, hidden, hasAccounts }: InboxProps) {
   return (
     <Layout title="Inbox" person={personName}>
       <section class="card" aria-labelledby="waiting">
-        <h1 id="waiting">{headingOf(waiting.length + hidden)}</h1>
+        <h1 id="waiting">{headingOf(waiting.length + hidden, reviews.length)}</h1>
         {waiting.map((item) => (
           <Entry heading="h2" item={item} csrf={csrf} expires="Expires" button="Look at it" />
         ))}
@@ -41,6 +43,17 @@ export function Inbox({ personName, csrf, waiting, working, hidden, hasAccounts 
           <h2 id="working">At work, approved by you</h2>
           {working.map((item) => (
             <Entry heading="h3" item={item} csrf={csrf} expires="Ends" button="Watch or end it" />
+          ))}
+        </section>
+      )}
+      {reviews.length > 0 && (
+        <section class="card" aria-labelledby="reviews">
+          <h2 id="reviews">Decided by an admin alone</h2>
+          <p class="hint">
+            You were asked about these, and somebody else than that admin has to look at what was done.
+          </p>
+          {reviews.map((item) => (
+            <Entry heading="h3" item={item} csrf={csrf} expires="To be reviewed" button="Review it" />
           ))}
         </section>
       )}
@@ -58,8 +71,8 @@ export function Inbox({ personName, csrf, waiting, working, hidden, hasAccounts 
   );
 }
 
-function headingOf(count: number): string {
-  if (count === 0) return "Nothing waits for you";
+function headingOf(count: number, reviews: number): string {
+  if (count === 0) return reviews === 0 ? "Nothing waits for you" : "No request waits for you";
   return count === 1 ? "One request waits for you" : `${count} requests wait for you`;
 }
 

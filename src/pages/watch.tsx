@@ -1,4 +1,5 @@
 import { Layout } from "./layout.tsx";
+import { RoleNote, type Role } from "./role-note.tsx";
 import { Countdown, Moment } from "./time.tsx";
 import { UnitList, type UnitLine } from "./units.tsx";
 
@@ -12,6 +13,7 @@ export interface WatchProps {
   readonly limits: readonly string[];
   readonly calls: number;
   readonly refusals: number;
+  readonly role: Role;
   /** What happened lately, the newest first. */
   readonly activity: readonly { readonly at: number; readonly text: string; readonly refused: boolean }[];
   readonly token: string;
@@ -31,6 +33,7 @@ export function Watch(props: WatchProps) {
         {limits.map((line) => (
           <p class="hint">{line}</p>
         ))}
+        <RoleNote role={props.role} />
         <form method="post" action="/approve/end">
           <input type="hidden" name="token" value={token} />
           <input type="hidden" name="csrf" value={csrf} />

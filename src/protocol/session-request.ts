@@ -14,16 +14,18 @@ import { invalidRequest, type WireError } from "./wire-error.ts";
 const MAX_RAW_TEXT = 20_000;
 const MAX_REFERENCE_LENGTH = 500;
 
+export const taskSchema = z.strictObject({
+  title: z.string().min(1).max(MAX_RAW_TEXT),
+  description: z.string().max(MAX_RAW_TEXT).optional(),
+  reference: z.string().max(MAX_REFERENCE_LENGTH).optional(),
+});
+
 /** The body of `POST /sessions`, apart from its `authorization_details`, which have an error of their own. */
 export const sessionRequestSchema = z.strictObject({
   client_id: z.string().max(200).optional(),
   client_assertion_type: z.string().max(200).optional(),
   client_assertion: z.string().max(16_384).optional(),
-  task: z.strictObject({
-    title: z.string().min(1).max(MAX_RAW_TEXT),
-    description: z.string().max(MAX_RAW_TEXT).optional(),
-    reference: z.string().max(MAX_REFERENCE_LENGTH).optional(),
-  }),
+  task: taskSchema,
   authorization_details: z.unknown(),
   expires_in: z
     .int()
@@ -72,7 +74,8 @@ export function readSessionRequest(body: { readonly [name: string]: Json }): Res
   });
 }
 
-function readTask(raw: {
+/** Cleans what an agent says of its task. */
+export function readTask(raw: {
   title: string;
   description?: string | undefined;
   reference?: string | undefined;
@@ -145,6 +148,12 @@ export function askError(fault: AskFault): WireError {
         status: 403,
         error: "access_denied",
         description: `policy ${fault.policy} demands ${fault.quorum} approvals, and not as many people may give one to this request`,
+      };
+    case "several_owners":
+      return {
+        status: 403,
+        error: "access_denied",
+        description: `policy ${fault.policy} lets an upstream's owner decide, and the parts of this request have different owners; ask for each in a request of its own`,
       };
     case "no_approver":
       return {

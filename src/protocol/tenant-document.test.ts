@@ -71,6 +71,66 @@ describe("the tenant document", () => {
     ).toBe(true);
   });
 
+  it.each<[string, string, (document: Loose) => unknown]>([
+    [
+      "an owner who is nobody",
+      "/upstreams/0/owner",
+      (document) => (document["upstreams"]![0]!["owner"] = "x@acme.example"),
+    ],
+    [
+      "no least level",
+      "/policies/0/assurance",
+      (document) => (document["policies"]![0]!["assurance"] = [{ level: "passkey", access: "write" }]),
+    ],
+    [
+      "a misspelt unit",
+      "/policies/0/assurance/1/units/0",
+      (document) =>
+        (document["policies"]![0]!["assurance"] = [{ level: "link" }, { level: "passkey", units: ["github:isues:*"] }]),
+    ],
+    ["no rules", "/policies/0/assurance", (document) => (document["policies"]![0]!["assurance"] = [])],
+    [
+      "an unknown condition",
+      "/policies/0/assurance/0",
+      (document) => (document["policies"]![0]!["assurance"] = [{ level: "link", if: "x" }]),
+    ],
+    [
+      "an unknown word for approvers",
+      "/policies/0/approvers/0",
+      (document) => (document["policies"]![0]!["approvers"] = ["owner:server"]),
+    ],
+  ])("refuses %s, and says where", (_, path, change) => {
+    const document = example() as Loose;
+    change(document);
+    const read = readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting });
+    expect(read).toMatchObject({ ok: false, error: expect.arrayContaining([expect.objectContaining({ path })]) });
+  });
+
+  it("reads rules of assurance, and warns of every level that is worth a warning", () => {
+    const document = example() as Loose;
+    document["upstreams"]![0]!["owner"] = "sam@acme.example";
+    document["policies"]![0]!["approvers"] = ["owner:upstream", "group:platform"];
+    document["policies"]![0]!["assurance"] = [
+      { level: "link" },
+      { level: "passkey", access: "write" },
+      { level: "sso+passkey", units: ["github:*@acme/api"], longer_than: "15m" },
+    ];
+    const read = () => readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting });
+    expect(read()).toMatchObject({
+      ok: false,
+      error: [{ path: "/policies/0/assurance", message: '"sso+passkey" needs sso to be configured' }],
+    });
+    (document as Record<string, unknown>)["sso"] = {
+      issuer: "https://login.example.com",
+      client_id: "stint",
+      client_secret: { secret: "SSO_SECRET" },
+    };
+    expect(read()).toMatchObject({
+      ok: true,
+      value: { warnings: [{ message: expect.stringContaining("the link") }] },
+    });
+  });
+
   it("says where inside a union something is wrong", () => {
     const document = example() as Record<string, Record<string, unknown>[]>;
     document["upstreams"]![1]!["catalogue"] = {

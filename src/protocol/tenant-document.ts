@@ -5,11 +5,17 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { isRedirectUri } from "../domain/redirect-uri.ts";
 import {
   ASSURANCE_LEVELS,
+  assuranceLevels,
   CLIENT_AUTHENTICATION_METHODS,
   SSO_AUTHENTICATION_METHODS,
   type TenantDocument,
+  type TrustPolicy,
 } from "../domain/tenant.ts";
+import { OWNER_WORD } from "../domain/approvers.ts";
+import { LONGEST_BREAK_GLASS_SECONDS, LONGEST_REVIEW_SECONDS } from "../domain/break-glass.ts";
+import { formatDuration, parseDuration } from "../domain/duration.ts";
 import { isPublicHost } from "../domain/public-address.ts";
+import { moment } from "./absence.ts";
 import { identifier, limitsSchema } from "./authorization-details.ts";
 import { jwksSchema } from "./jwks.ts";
 import { secretReference } from "./secret-reference.ts";
@@ -146,6 +152,10 @@ const singleSignOn = z.strictObject({
     .describe("For a role, the provider's groups of which one is needed to hold it, besides the role in people"),
 });
 
+const away = z
+  .strictObject({ from: moment, until: moment, delegate: personId })
+  .describe("When this person is away, thirty days at most, and which approver may decide in their place meanwhile");
+
 const person = z.strictObject({
   id: personId,
   name: displayName,
@@ -164,6 +174,7 @@ const person = z.strictObject({
     .max(10)
     .default([])
     .describe("Who this person is at the tenant's identity providers"),
+  away: away.optional(),
 });
 
 /** A path to the letter: what a pattern matches besides would be judged by its body too. */
@@ -219,6 +230,7 @@ const catalogue = z.strictObject({
 const upstreamBase = {
   id: identifier.refine((id) => id !== "mcp", "is a reserved word"),
   base_url: baseUrl,
+  owner: personId.optional().describe("Who answers for what it holds; named by owner:upstream in a policy"),
   catalogue: z.union([identifier, catalogue]),
   operations: z
     .array(z.string().max(100))
@@ -277,9 +289,25 @@ const allowPattern = z
     "must be upstream:operation@location or mcp:server:tool",
   );
 const approvers = z
-  .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), personId]))
+  .array(z.union([z.string().regex(/^group:[a-z0-9][a-z0-9._-]{0,63}$/), z.literal(OWNER_WORD), personId]))
   .min(1)
-  .max(MAX_LIST);
+  .max(MAX_LIST)
+  .describe("A person's id, group:NAME, or owner:upstream: whoever owns all that the request touches");
+const assuranceLevel = z.enum(ASSURANCE_LEVELS);
+const assuranceRule = z.strictObject({
+  level: assuranceLevel,
+  access: z.literal("write").optional().describe("Only where something may be written"),
+  units: z
+    .array(allowPattern)
+    .min(1)
+    .max(MAX_LIST)
+    .optional()
+    .describe(
+      "Only where one of these is touched; * stands for any run of characters, / too, and case does not matter",
+    ),
+  longer_than: duration.optional().describe("Only where the session may last longer than this"),
+});
+const MAX_ASSURANCE_RULES = 50;
 const policy = z.strictObject({
   id: identifier,
   agents: z
@@ -295,9 +323,11 @@ const policy = z.strictObject({
     .optional()
     .describe("Who is asked as well when nobody has decided after a time"),
   assurance: z
-    .enum(ASSURANCE_LEVELS)
+    .union([assuranceLevel, z.array(assuranceRule).min(1).max(MAX_ASSURANCE_RULES)])
     .default("passkey")
-    .describe("How well an approver must be known; link means that holding the link is enough"),
+    .describe(
+      "How well an approver must be known; link means that holding the link is enough. Of several rules, the highest level that fits counts",
+    ),
   quorum: z.int().min(1).max(5).default(1).describe("How many approvers have to sign the same grant"),
   enter_match_code: z
     .boolean()
@@ -371,6 +401,13 @@ const limits = z.strictObject({
     .describe("Requests that one person is asked to decide at once; the others wait until a place is free"),
 });
 
+const breakGlass = z.strictObject({
+  max_duration: duration.default("1h").describe("How long a session may last that an admin began alone; 1h at most"),
+  review_within: duration
+    .default("3d")
+    .describe("How long it may wait for a review before its admin can do no other; 7d at most"),
+});
+
 const list = <T extends z.ZodType>(item: T) => z.array(item).max(MAX_LIST).default([]);
 
 /** The tenant document. `npm run schema` publishes it as `schema/tenant.schema.json`. */
@@ -389,6 +426,9 @@ export const tenantDocumentSchema = z.strictObject({
   policies: list(policy),
   notify: notify.default({}),
   limits: limits.default({ open_requests_per_approver: DEFAULT_OPEN_REQUESTS }),
+  break_glass: breakGlass
+    .optional()
+    .describe("Lets an admin decide a waiting request alone, loudly and reviewed afterwards; nobody can without it"),
 });
 
 /** A document that may be applied, and what its author should know about it. */
@@ -417,10 +457,11 @@ export function readTenantDocument(
     );
   }
   const document: TenantDocument = parsed.data;
-  const { tenant, problems } = compileTenant(document, setting.shipped);
+  const { problems } = compileTenant(document, setting.shipped);
   const all = [
     ...problems,
     ...confusableNames(document),
+    ...longBreakGlass(document),
     ...(setting.allowPrivateNetwork ? [] : privateAddresses(document)),
   ];
   if (document.issuer !== setting.issuer) {
@@ -429,10 +470,7 @@ export function readTenantDocument(
   if (all.length > 0) return err(all);
   return ok({
     document,
-    warnings: [
-      ...tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)),
-      ...warnBearer(document),
-    ],
+    warnings: [...document.policies.flatMap(warnAssurance), ...warnBearer(document), ...warnBreakGlass(document)],
   });
 }
 
@@ -456,6 +494,26 @@ function deepest(issues: readonly Issue[]): number {
 
 function pointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function longBreakGlass({ break_glass }: TenantDocument): DocumentProblem[] {
+  if (break_glass === undefined) return [];
+  return (
+    [
+      ["max_duration", break_glass.max_duration, LONGEST_BREAK_GLASS_SECONDS],
+      ["review_within", break_glass.review_within, LONGEST_REVIEW_SECONDS],
+    ] as const
+  ).flatMap(([name, text, longest]) =>
+    (parseDuration(text) ?? Infinity) <= longest
+      ? []
+      : [{ path: `/break_glass/${name}`, message: `may be ${formatDuration(longest)} at most` }],
+  );
+}
+
+function warnBreakGlass({ break_glass }: TenantDocument): DocumentProblem[] {
+  return break_glass === undefined
+    ? []
+    : [{ path: "/break_glass", message: "an admin can decide a request alone, whoever its policy names" }];
 }
 
 /** Addresses that this broker would refuse to call, told now and not at the first call. */
@@ -539,11 +597,9 @@ function warnBearer({ servers }: TenantDocument): DocumentProblem[] {
   );
 }
 
-function warnAssurance(
-  id: string,
-  assurance: TenantDocument["policies"][number]["assurance"],
-  at: number,
-): DocumentProblem[] {
+function warnAssurance({ id, assurance }: TrustPolicy, at: number): DocumentProblem[] {
   const path = `/policies/${at}/assurance`;
-  return assurance === "link" ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }] : [];
+  return assuranceLevels(assurance).includes("link")
+    ? [{ path, message: `policy ${id} takes whoever holds the link for the approver` }]
+    : [];
 }

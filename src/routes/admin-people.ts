@@ -1,14 +1,16 @@
 import { Hono } from "hono";
 import { newId } from "../crypto/random.ts";
 import { signToken } from "../crypto/signing-key.ts";
+import { absenceFault, awayWords } from "../domain/absence.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { KeptPasskey } from "../durable/person.ts";
+import { readAbsence } from "../protocol/absence.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { INVITATION_SECONDS } from "../protocol/invitation.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { signingKey } from "../tenancy.ts";
+import { forgetTenant, signingKey } from "../tenancy.ts";
 import { nowSeconds, type App } from "./http.ts";
-import { personObject } from "./objects.ts";
+import { personObject, tenantObject } from "./objects.ts";
 
 /** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts. */
 export const adminPeople = new Hono<App>()
@@ -33,6 +35,28 @@ export const adminPeople = new Hono<App>()
     await personObject(c.env, issuer, person.id).invited({ issuer, person: person.id }, jti, atOnce);
     const link = `${issuer}/enrol#${await signToken(signingKey(c.var.tenant, "invitation"), claims)}`;
     return c.json({ link, expires_at: exp });
+  })
+  .put("/admin/people/:id/away", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const { issuer, tenant } = c.var.tenant;
+    const person = tenant.people.get(c.req.param("id"));
+    if (person === undefined) return renderError(NOT_FOUND);
+    const absence = readAbsence(body.value, nowSeconds());
+    if (!absence.ok) return renderError(absence.error);
+    const fault = absenceFault(tenant.people, person.id, absence.value);
+    if (fault !== undefined) return renderError(invalidRequest(fault));
+    const words = awayWords(tenant.people, person.id, absence.value);
+    await tenantObject(c.env, issuer).setAway(person.id, absence.value, words);
+    forgetTenant(issuer);
+    return c.json({ person: person.id, ...absence.value });
+  })
+  .delete("/admin/people/:id/away", async (c) => {
+    const { issuer } = c.var.tenant;
+    const person = c.req.param("id");
+    const wasAway = await tenantObject(c.env, issuer).endAway(person);
+    forgetTenant(issuer);
+    return wasAway ? c.json({ person, back: true }) : renderError(NOT_FOUND);
   })
   .get("/admin/people/:id/passkeys", async (c) => {
     const { issuer, tenant } = c.var.tenant;

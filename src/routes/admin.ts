@@ -23,8 +23,9 @@ import { describeUpstreams, forgetTenant, loadTenant, signingKey, storeSecret } 
 import { kekState, renewTenantKeys } from "../tenant-keys.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
 import { adminUpstreams } from "./admin-upstreams.ts";
+import { breakGlass } from "./break-glass.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
-import { ledgerObject, sessionObject, tenantObject } from "./objects.ts";
+import { agentObject, ledgerObject, sessionObject, tenantObject } from "./objects.ts";
 
 const MAX_REASON_LENGTH = 200;
 /** A tenant document with hundreds of agents and their keys; a row of SQLite holds twice as much. */
@@ -91,6 +92,13 @@ export const admin = new Hono<App>()
     const clientId = c.req.param("id");
     if (registrationOf(tenant, clientId) === undefined) return renderError(NOT_FOUND);
     return c.json(await cutOff(c, { kind: "agent", id: clientId }, reason));
+  })
+  .post("/admin/agents/:id{.+}/reinstate", async (c) => {
+    const { issuer, tenant } = c.var.tenant;
+    const clientId = c.req.param("id");
+    if (registrationOf(tenant, clientId) === undefined) return renderError(NOT_FOUND);
+    const identity = { issuer, client_id: clientId };
+    return c.json({ reinstated: await agentObject(c.env, issuer, clientId).lift(identity) });
   })
   .post("/admin/people/:id/revoke", async (c) => {
     const reason = await readReason(c);
@@ -169,6 +177,7 @@ export const admin = new Hono<App>()
   })
   .route("/", adminPeople)
   .route("/", adminUpstreams)
+  .route("/", breakGlass)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
 function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {

@@ -1,6 +1,6 @@
 import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
-import { mayDecideNow, quorumNow } from "../domain/policy.ts";
+import { deciderTerms } from "../domain/break-glass.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import { approvingIdentity } from "../domain/sign-in.ts";
@@ -55,15 +55,17 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     await session.refuse("wrong_person", { person: link.value.person, signed_in: signedIn.person.id });
     return err(outcome(c, { kind: "wrong_person", signedIn: signedIn.person.name }));
   }
+  const terms = deciderTerms(tenant, link.value.person, state, nowSeconds());
+  // Who decides alone does so as an admin: what the provider's groups bear out has to be that role.
+  const role = terms.break_glass === true ? "admin" : "approver";
   const identity =
-    signedIn === undefined ? undefined : approvingIdentity(signedIn.signIn, tenant.document.sso, nowSeconds());
+    signedIn === undefined ? undefined : approvingIdentity(signedIn.signIn, role, tenant.document.sso, nowSeconds());
   const decider: Decider = {
     person: link.value.person,
     assurance: identity === undefined ? "link" : "sso",
     sign_in: identity,
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
-    quorum: quorumNow(tenant, state.plan),
-    permitted: mayDecideNow(tenant, link.value.person, state.plan, state.request),
+    ...terms,
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;
   return ok({ form: form.value, link: link.value, decider, approverName, session, description: viewed.value });
@@ -106,12 +108,13 @@ export function faultOutcome(fault: DecideFault): ApproveOutcomeProps {
 
 export function decidedOutcome(state: SessionState, token?: string): ApproveOutcomeProps {
   if (state.status === "pending") return { kind: "expired" };
+  const isOver = state.status === "ended";
+  const watched = token !== undefined && (!isOver || state.broken !== undefined) ? { token, isOver } : {};
   if (state.decision === undefined)
-    return state.status === "ended" && state.how === "expired"
+    return isOver && state.how === "expired" && state.broken === undefined
       ? { kind: "expired" }
-      : { kind: "already_decided", verdict: "ended" };
+      : { kind: "already_decided", verdict: "ended", ...watched };
   const { verdict, person, decided_at } = state.decision;
-  const watched = state.status === "active" && token !== undefined ? { token } : {};
   return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at, ...watched };
 }
 
@@ -119,6 +122,8 @@ const OUTCOME_STATUS = {
   approved: 200,
   denied: 200,
   ended: 200,
+  reviewed: 200,
+  no_comment: 400,
   over: 409,
   counted: 200,
   wrong_code: 400,

@@ -4,18 +4,18 @@ import { limit, limitsOf, narrow, unitsOf, upstreamsOf } from "../domain/access.
 import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { formatDuration } from "../domain/duration.ts";
-import { factsOf } from "../domain/facts.ts";
+import { factsOf, unitsAdded } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
+import { meets } from "../domain/demand.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { Decider, SessionState } from "../domain/session.ts";
-import { involvesPasskey, involvesSso } from "../domain/tenant.ts";
+import { hasSigned, type Decider, type SessionState } from "../domain/session.ts";
+import { involvesPasskey, involvesSso, type Assurance } from "../domain/tenant.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
 import { Shell } from "../pages/shell.tsx";
 import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
-import type { Form } from "../protocol/body.ts";
 import { NO_STORE } from "../protocol/wire-error.ts";
 import { signOnOrigin } from "../single-sign-on.ts";
 import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
@@ -42,11 +42,10 @@ export const approvePages = new Hono<App>()
     const csrf = csrfToken(c, startView(c), entered.value.link.jti);
     // What somebody else has signed already can only be signed as it is.
     const { state } = entered.value.description;
-    if (state.status === "pending" && state.proposal !== undefined) {
-      const { grant, approvals } = state.proposal;
-      return approvals.some(({ person }) => person === entered.value.link.person)
+    if (state.status === "pending" && state.proposal !== undefined && entered.value.decider.break_glass !== true) {
+      return hasSigned(state.proposal, entered.value.decider)
         ? outcome(c, { kind: "counted", missing: undefined })
-        : reviewPage(c, entered.value, grant, csrf);
+        : reviewPage(c, entered.value, state.proposal.grant, csrf);
     }
     return viewPage(c, entered.value, csrf);
   })
@@ -58,8 +57,8 @@ export const approvePages = new Hono<App>()
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
     if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
-    const narrowing = readNarrowing(form, description, nowSeconds());
-    if (narrowing.authorization_details.length === 0)
+    const narrowing = readNarrowing(entered.value, nowSeconds());
+    if (unitsAdded(description.state.request, narrowing.authorization_details).length === 0)
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
     const drafted = await session.draft(decider, narrowing);
     if (!drafted.ok) return outcome(c, faultOutcome(drafted.error));
@@ -110,7 +109,7 @@ export const approvePages = new Hono<App>()
       expiresAt: grant.expires_at,
       agentName: labels.agent_name,
       returnsTo: returnHost(description),
-      token: form.get("token") ?? "",
+      token: grant.extends === undefined ? (form.get("token") ?? "") : undefined,
     });
   });
 
@@ -127,7 +126,7 @@ function reviewPage(
     c,
     <ApproveReview
       facts={factsOf(state.request, labels, asksForCode(state) ? undefined : match_code, grant.authorization_details)}
-      lines={linesOf(grant.authorization_details.flatMap(unitsOf), labels)}
+      lines={linesOf(unitsAdded(state.request, grant.authorization_details), labels)}
       expiresAt={grant.expires_at}
       grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
       digest={digestOf(grant)}
@@ -135,13 +134,20 @@ function reviewPage(
       token={form.get("token") ?? ""}
       csrf={csrf}
       approverName={approverName}
-      byPasskey={needsPasskey(description)}
+      role={{ ...decider, broken: state.broken }}
+      byPasskey={needsPasskey(decider)}
       comment={decider.comment ?? ""}
       typedCode={asksForCode(state) ? (form.get("match_code") ?? "") : undefined}
-      approvedBy={state.status === "pending" ? (state.proposal?.approvals.map(({ person }) => person) ?? []) : []}
+      approvedBy={signersOf(state, decider)}
       quorum={decider.quorum ?? 1}
     />,
   );
+}
+
+/** Who has signed this grant already; whoever decides alone makes one of their own. */
+function signersOf(state: SessionState, { break_glass }: Decider): string[] {
+  if (state.status !== "pending" || break_glass === true) return [];
+  return state.proposal?.approvals.map(({ person }) => person) ?? [];
 }
 
 /** The host that the browser's other tab returns to, where one waits. */
@@ -162,23 +168,27 @@ function isCodeRight({ form, description }: Entered): boolean {
   return !asksForCode(state) || equalsConstantTime(letters(form.get("match_code") ?? ""), letters(setting.match_code));
 }
 
+/** How well whoever decides has to be known. */
+function demandedOf({ demanded }: Decider): Assurance {
+  return demanded ?? "passkey";
+}
+
 /** Whether a passkey has to sign, besides whatever else says who is there. */
-function needsPasskey({ state }: SessionDescription): boolean {
-  return involvesPasskey(state.plan.assurance);
+function needsPasskey(decider: Decider): boolean {
+  return involvesPasskey(demandedOf(decider));
 }
 
 /** Whether the identity provider has to have said who is there, and has not. */
-function needsSignIn({ description, decider }: Entered): boolean {
-  return involvesSso(description.state.plan.assurance) && decider.sign_in === undefined;
+function needsSignIn(decider: Decider): boolean {
+  return involvesSso(demandedOf(decider)) && decider.sign_in === undefined;
 }
 
 /** What the approver has to mend before this can be approved, told before they begin. */
-async function obstacleOf(c: Handling, entered: Entered): Promise<Obstacle | undefined> {
-  const { link, description } = entered;
+async function obstacleOf(c: Handling, { link, description, decider }: Entered): Promise<Obstacle | undefined> {
   const { sso } = c.var.tenant.tenant.document;
   if (isElsewhere(c, description)) return { kind: "other_browser" };
-  if (needsSignIn(entered)) return { kind: "sign_in", provider: sso === undefined ? "" : new URL(sso.issuer).host };
-  if (!needsPasskey(description)) return undefined;
+  if (needsSignIn(decider)) return { kind: "sign_in", provider: sso === undefined ? "" : new URL(sso.issuer).host };
+  if (!needsPasskey(decider)) return undefined;
   const passkeys = await personObject(c.env, c.var.tenant.issuer, link.person).passkeys();
   if (usablePasskeys(passkeys, nowSeconds()).length > 0) return undefined;
   const [next] = passkeys.map(({ usable_from }) => usable_from).toSorted((a, b) => a - b);
@@ -191,9 +201,9 @@ function signingOf({ form, link }: Entered): Signing {
 
 /** Who decides, as well as it is known: by a passkey's signature over this digest, where the policy asks for that. */
 async function prove(c: Handling, entered: Entered): Promise<Result<Decider, "not_signed" | "not_signed_in">> {
-  const { decider, description, form } = entered;
-  if (needsSignIn(entered)) return err("not_signed_in");
-  if (!needsPasskey(description)) return ok(decider);
+  const { decider, form } = entered;
+  if (needsSignIn(decider)) return err("not_signed_in");
+  if (!needsPasskey(decider)) return ok(decider);
   const evidence = await provePasskey(c, signingOf(entered), form);
   if (!evidence.ok) return evidence;
   const assurance = decider.sign_in === undefined ? "passkey" : "sso+passkey";
@@ -209,15 +219,21 @@ async function viewPage(c: Handling, entered: Entered, csrf: string): Promise<Re
   return page(c, view(entered, csrf, obstacle), 200, leadsTo);
 }
 
-function view({ form, link, approverName, description }: Entered, csrf: string, obstacle: Obstacle | undefined): Child {
+function view(
+  { form, link, approverName, description, decider }: Entered,
+  csrf: string,
+  obstacle: Obstacle | undefined,
+): Child {
   const { state, setting } = description;
   const { request } = state;
-  const longest = request.expires_in;
-  const durations = [...DURATIONS.filter((seconds) => seconds < longest), longest];
+  const longest = longestSeconds(decider, state);
+  // What comes on top of a session ends with it.
+  const shorter = request.extends === undefined ? DURATIONS.filter((seconds) => seconds < longest) : [];
+  const durations = [...shorter, longest];
   return (
     <ApproveView
       facts={factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code)}
-      units={linesOf(request.authorization_details.flatMap(unitsOf), setting.labels)}
+      units={linesOf(unitsAdded(request, request.authorization_details), setting.labels)}
       limits={upstreamsOf(request.authorization_details).map((upstream) => ({
         upstream,
         limits: limitsOf(request.authorization_details, upstream),
@@ -231,28 +247,36 @@ function view({ form, link, approverName, description }: Entered, csrf: string, 
       token={form.get("token") ?? ""}
       csrf={csrf}
       requestExpiresAt={state.request_expires_at}
-      assurance={state.plan.assurance}
+      byLinkAlone={meets("link", demandedOf(decider))}
       approverName={approverName}
+      role={{ ...decider, broken: state.broken }}
       matchCode={asksForCode(state) ? undefined : setting.match_code}
       obstacle={obstacle}
     />
   );
 }
 
+/** How long this approver can grant it for. */
+function longestSeconds({ longest_seconds }: Decider, { request }: SessionState): number {
+  return Math.min(request.expires_in, longest_seconds ?? Infinity);
+}
+
 /** What is left of the request: the units whose boxes are ticked, within the limits and for the time that were chosen. */
-function readNarrowing(form: Form, { state }: SessionDescription, now: number): Narrowing {
-  const { authorization_details, expires_in } = state.request;
+function readNarrowing({ form, decider, description: { state } }: Entered, now: number): Narrowing {
+  const { authorization_details, extends: base } = state.request;
+  const expires_in = longestSeconds(decider, state);
   const ticked = new Set([...form].filter(([name]) => name.startsWith("unit.")).map(([, unit]) => unit));
   const chosen = Number(form.get("expires_in") ?? expires_in);
   const seconds = Number.isSafeInteger(chosen)
     ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in)
     : expires_in;
+  const held = new Set(base?.authorization_details.flatMap(unitsOf));
   return {
     authorization_details: limit(
-      narrow(authorization_details, (unit) => ticked.has(unit)),
+      narrow(authorization_details, (unit) => ticked.has(unit) || held.has(unit)),
       (upstream) => readLimits(form, upstream),
     ),
-    expires_at: now + seconds,
+    expires_at: base?.expires_at ?? now + seconds,
   };
 }
 

@@ -12,7 +12,7 @@ import type { Form } from "../protocol/body.ts";
 import { askError } from "../protocol/session-request.ts";
 import { findTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, type WireError } from "../protocol/wire-error.ts";
-import type { Handling } from "./http.ts";
+import { nowSeconds, type Handling } from "./http.ts";
 
 /** An authorization request that a human may be asked about. */
 export interface JudgedAuthorization {
@@ -53,7 +53,8 @@ export function judgeAuthorization(
   if (!target.ok) return refuse(target.error);
   const details = request.value.authorization_details ?? usualAt(c, client, target.value);
   if (details.length === 0) return refuse(INVALID_SCOPE);
-  const judged = judgeAsk(tenant, { clientId: client.id, details, expiresInSeconds: request.value.expires_in });
+  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in };
+  const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok) return refuse(askError(judged.error));
   if (request.value.silent) return refuse(INTERACTION_REQUIRED);
   const codeFlow: CodeFlow = {

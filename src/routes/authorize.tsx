@@ -137,7 +137,7 @@ async function open(
 ): Promise<Result<RequestedSession, SessionAskFault>> {
   const { request, details, codeFlow } = judged;
   const opened = await requestSession(c, {
-    client: { client, kind: client.kind, id: client.id, keys: [], oneTime: [] },
+    client: { client, id: client.id, oneTime: [] },
     oneTime,
     task: request.task,
     authorization_details: details,

@@ -1,6 +1,10 @@
 import { Hono } from "hono";
 import { isSessionId } from "../domain/ids.ts";
 import { unitsOf } from "../domain/access.ts";
+import { mayReview } from "../domain/break-glass.ts";
+import type { SessionState } from "../domain/session.ts";
+import type { GlassUse } from "../durable/glass-store.ts";
+import type { SessionDescription } from "../durable/session-commands.ts";
 import { linkables } from "../domain/linked-account.ts";
 import { unitLine } from "../domain/facts.ts";
 import { Inbox, type InboxItem } from "../pages/inbox.tsx";
@@ -42,19 +46,22 @@ async function openSession(c: Handling, { person }: SignedIn, form: Form): Promi
     ? await sessionObject(c.env, c.var.tenant.issuer, sessionId).link(person.id)
     : undefined;
   if (link === undefined) return outcome(c, { kind: "invalid_link" });
-  const action = link.isActive ? "/approve/watch" : "/approve/view";
+  const action = link.waits ? "/approve/view" : "/approve/watch";
   return page(c, <Onward heading="Opening it" action={action} fields={{ token: link.token }} />);
 }
 
 async function inboxPage(c: Handling, { person, digest }: SignedIn): Promise<Response> {
   const { issuer } = c.var.tenant;
-  const [waiting, working] = await Promise.all([
+  const [waiting, working, uses] = await Promise.all([
     personObject(c.env, issuer, person.id).waiting(),
     tenantObject(c.env, issuer).activeSessionsOf(person.id),
+    tenantObject(c.env, issuer).glassUses(),
   ]);
-  const [requests, sessions] = await Promise.all([
+  const open = uses.filter((use) => use.reviewed_at === null && use.person !== person.id);
+  const [requests, sessions, reviews] = await Promise.all([
     Promise.all(waiting.slice(0, MAX_SHOWN).map((id) => itemOf(c, id, person.id, "pending"))),
     Promise.all(working.slice(0, MAX_SHOWN).map((id) => itemOf(c, id, person.id, "active"))),
+    Promise.all(open.slice(0, MAX_SHOWN).map((use) => reviewOf(c, use, person.id))),
   ]);
   return page(
     c,
@@ -63,10 +70,19 @@ async function inboxPage(c: Handling, { person, digest }: SignedIn): Promise<Res
       csrf={csrfToken(c, startView(c), digest)}
       waiting={requests.filter((item) => item !== undefined)}
       working={sessions.filter((item) => item !== undefined)}
+      reviews={reviews.filter((item) => item !== undefined)}
       hidden={Math.max(0, waiting.length - MAX_SHOWN)}
       hasAccounts={linkables(c.var.tenant.tenant).length > 0}
     />,
   );
+}
+
+/** A use of broken glass that this person was asked about and may review, now that its session is over. */
+async function reviewOf(c: Handling, use: GlassUse, personId: string): Promise<InboxItem | undefined> {
+  const viewed = await sessionObject(c.env, c.var.tenant.issuer, use.session_id).view(personId);
+  if (!viewed.ok || !mayReview(c.var.tenant.tenant, personId, viewed.value.state.request)) return undefined;
+  const item = itemFrom(use.session_id, viewed.value, "ended");
+  return item === undefined ? undefined : { ...item, until: use.review_by };
 }
 
 /** A session as its list has it, if it still is what the list says. */
@@ -77,10 +93,18 @@ async function itemOf(
   status: "pending" | "active",
 ): Promise<InboxItem | undefined> {
   const viewed = await sessionObject(c.env, c.var.tenant.issuer, sessionId).view(personId);
-  if (!viewed.ok || viewed.value.state.status !== status) return undefined;
-  const { state, setting } = viewed.value;
+  return viewed.ok ? itemFrom(sessionId, viewed.value, status) : undefined;
+}
+
+function itemFrom(
+  sessionId: string,
+  { state, setting }: SessionDescription,
+  status: SessionState["status"],
+): InboxItem | undefined {
+  if (state.status !== status) return undefined;
   const { labels } = setting;
-  const details = state.status === "active" ? state.grant.authorization_details : state.request.authorization_details;
+  const granted = state.status === "pending" ? undefined : state.grant;
+  const details = (granted ?? state.request).authorization_details;
   return {
     sessionId,
     agentName: labels.agent_name,

@@ -4,11 +4,12 @@ import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { linkables } from "../domain/linked-account.ts";
-import { labelsFor } from "../domain/labels.ts";
+import { labelsFor, standInLines } from "../domain/labels.ts";
 import { registrationOf } from "../domain/registration.ts";
 import { judgeAsk, type AskFault, type JudgedAsk } from "../domain/policy.ts";
 import type { CodeFlow, SessionRequest, Task } from "../domain/request.ts";
-import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
+import { POLL_INTERVAL_SECONDS, REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import type { Extends, StepUpFault } from "../domain/step-up.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { NotifyChannels } from "../domain/tenant.ts";
 import type { AdmitFault } from "../durable/agent.ts";
@@ -16,6 +17,7 @@ import type { SessionSetting } from "../durable/session-store.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
+import { SESSION_OVER, STEP_UP_PENDING } from "../protocol/step-up.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
@@ -25,7 +27,9 @@ import { freshNonce } from "./proof.ts";
 
 /** What is asked for, whichever door it came through. */
 export interface SessionAsk {
-  readonly client: AuthenticatedClient;
+  readonly client: Pick<AuthenticatedClient, "id" | "oneTime"> & {
+    readonly client: { readonly document?: SessionRequest["client_document"] };
+  };
   /** Everything that came with the request and may come once, beside the client's assertion. */
   readonly oneTime: readonly OneTimeClaim[];
   readonly task: Task;
@@ -38,6 +42,8 @@ export interface SessionAsk {
   readonly idempotencyKey?: string | undefined;
   readonly codeFlow?: CodeFlow | undefined;
   readonly browser?: SessionSetting["browser"];
+  /** The session that more is asked for. */
+  readonly extends?: Extends | undefined;
 }
 
 /** A session that waits for its human. */
@@ -50,7 +56,8 @@ export interface RequestedSession {
 
 export type SessionAskFault =
   | { readonly kind: "refused"; readonly fault: AskFault }
-  | { readonly kind: "not_admitted"; readonly fault: AdmitFault };
+  | { readonly kind: "not_admitted"; readonly fault: AdmitFault }
+  | { readonly kind: "not_claimed"; readonly fault: StepUpFault };
 
 /**
  * The one way in: judges what is asked by the trust policy, lets it in at the client's object, and
@@ -78,18 +85,38 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     expires_in: judged.value.expiresInSeconds,
     ...(client.client.document === undefined ? {} : { client_document: client.client.document }),
     ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
+    ...(ask.extends === undefined ? {} : { extends: ask.extends }),
   };
   const admitted = await agent.admit({
     identity,
     oneTime,
     lane: codeFlow === undefined ? undefined : approver,
     idempotencyKey: ask.idempotencyKey,
-    contentDigest: digestOf({ ...content, approver, browser: ask.browser }),
+    // What is left of a session's time is less each second, and asks for the same.
+    contentDigest: digestOf({
+      ...content,
+      ...(ask.extends === undefined ? {} : { expires_in: 0 }),
+      approver,
+      browser: ask.browser,
+    }),
     sessionId: newId(ID_PREFIXES.session),
   });
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
   const { session_id, requested_at, history } = admitted.value;
+  if (ask.extends !== undefined) {
+    const base = sessionObject(c.env, issuer, ask.extends.session_id);
+    const until = Math.min(requested_at + REQUEST_LIFETIME_SECONDS, ask.extends.expires_at);
+    const claimed = await base.claimStepUp(session_id, until);
+    if (!claimed.ok) {
+      await agent.settle({ session_id, units: [] });
+      return err({ kind: "not_claimed", fault: claimed.error });
+    }
+  }
   const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
+  const labels = {
+    ...labelsFor(tenant, request, narrowingAt, history),
+    stand_ins: standInLines(tenant, judged.value.plan, requested_at),
+  };
   const code = matchCode(root, issuer, session_id);
   const opened = await sessionObject(c.env, issuer, session_id).open({
     request,
@@ -97,7 +124,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     plan: judged.value.plan,
     setting: {
       issuer,
-      labels: labelsFor(tenant, request, narrowingAt, history),
+      labels,
       match_code: code,
       owner: registrationOf(tenant, client.id)?.owner,
       browser: ask.browser,
@@ -110,8 +137,16 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
 /** By the trust policy, and by whether the person it works for has linked the accounts that it would use. */
 async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, AskFault>> {
   const { issuer, tenant } = c.var.tenant;
-  const { client, authorization_details: details, expires_in: expiresInSeconds, user, approver } = ask;
-  const judged = judgeAsk(tenant, { clientId: client.id, details, expiresInSeconds, user, approver });
+  const { client, authorization_details: details, expires_in: expiresInSeconds, user, approver, codeFlow } = ask;
+  const wanted = {
+    client_id: client.id,
+    details,
+    expiresInSeconds,
+    user,
+    approver,
+    inBrowser: codeFlow !== undefined,
+  };
+  const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok || user === undefined) return judged;
   const needed = linkables(tenant).filter(({ upstream }) =>
     details.some((detail) => detail.type === "upstream_access" && detail.upstream === upstream.id),
@@ -141,7 +176,14 @@ export function pollingAnswer({ session_id, match_code, request_expires_at }: Re
 
 /** What a client is told when its ask comes to nothing. */
 export function sessionAskError(fault: SessionAskFault, c: Handling): WireError {
-  return fault.kind === "refused" ? askError(fault.fault) : admitError(fault.fault, c);
+  switch (fault.kind) {
+    case "refused":
+      return askError(fault.fault);
+    case "not_admitted":
+      return admitError(fault.fault, c);
+    case "not_claimed":
+      return fault.fault === "ended" ? SESSION_OVER : STEP_UP_PENDING;
+  }
 }
 
 function admitError(fault: AdmitFault, c: Handling): WireError {
@@ -172,7 +214,7 @@ function admitError(fault: AdmitFault, c: Handling): WireError {
       return {
         status: 403,
         error: "access_denied",
-        description: "this agent is suspended after repeated denials",
+        description: "this agent is suspended after repeated denials; an admin can reinstate it",
         headers: { "retry-after": String(fault.retryAfter) },
       };
   }

@@ -20,6 +20,7 @@ export function sessionView({ state, leases, usage, receipt }: SessionDescriptio
           grant_digest: state.grant_digest,
         }),
     ...(state.status !== "pending" && state.decision?.comment !== undefined ? { comment: state.decision.comment } : {}),
+    ...(state.status === "active" && state.step_up !== undefined ? { step_up: state.step_up } : {}),
     usage: { ...usage, upstreams: accountOf(state, usage.upstreams) },
     leases: leases.map(({ lease_id, upstream, fate }) => ({ lease_id, upstream, ...fate })),
     ...(state.status === "ended" ? { receipt: receipt ?? null } : {}),

@@ -111,7 +111,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-const NO_SUCH_SESSION: WireError = {
+export const NO_SUCH_SESSION: WireError = {
   status: 404,
   error: "not_found",
   description: "there is no such session for this client",

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { mayDecideNow } from "../domain/policy.ts";
+import { deciderTerms } from "../domain/break-glass.ts";
 import { readSlackInteraction } from "../protocol/slack-interaction.ts";
 import { NO_STORE, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { readSecret } from "../tenancy.ts";
@@ -36,15 +36,11 @@ async function deny(c: Handling, sessionId: string, slackUser: string): Promise<
     await session.refuse("not_an_approver", { person: person.id, via: "slack" });
     return renderError(NOT_YOURS);
   }
-  const { plan, request, request_digest } = viewed.value.state;
+  const { state } = viewed.value;
+  const terms = deciderTerms(tenant, person.id, state, nowSeconds());
   const denied = await session.deny(
-    {
-      person: person.id,
-      assurance: "link",
-      via: "slack",
-      permitted: mayDecideNow(tenant, person.id, plan, request),
-    },
-    request_digest,
+    { person: person.id, assurance: "link", via: "slack", ...terms },
+    state.request_digest,
   );
   if (!denied.ok && denied.error.reason === "not_an_approver") return renderError(NOT_YOURS);
   return c.body(null, 200, NO_STORE);

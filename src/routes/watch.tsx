@@ -6,6 +6,7 @@ import type { Activity } from "../durable/session-commands.ts";
 import { Watch } from "../pages/watch.tsx";
 import { checkLinkView, linesOf, outcome, visitOf, type Entered } from "./approval-visit.tsx";
 import { csrfToken, startView } from "./browser-view.ts";
+import { glassReviewPage, openReview } from "./glass-review.tsx";
 import type { App, Handling } from "./http.ts";
 import { page } from "./page.ts";
 
@@ -27,8 +28,11 @@ export const watch = new Hono<App>()
     });
   });
 
-async function watchPage(c: Handling, { form, link, session, description, approverName }: Entered): Promise<Response> {
+async function watchPage(c: Handling, visit: Entered): Promise<Response> {
+  const { form, link, session, description, approverName } = visit;
   const { state, setting, usage } = description;
+  const review = await openReview(c, visit);
+  if (review !== undefined) return glassReviewPage(c, visit, review);
   if (state.status !== "active") return outcome(c, { kind: "over", agentName: setting.labels.agent_name });
   const activity = await session.activity();
   return page(
@@ -45,6 +49,7 @@ async function watchPage(c: Handling, { form, link, session, description, approv
       })}
       calls={usage.calls}
       refusals={usage.refusals}
+      role={{ broken: state.broken }}
       activity={activity.map((event) => ({
         at: event.at,
         text: textOf(event, setting.labels),

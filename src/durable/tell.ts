@@ -1,0 +1,28 @@
+import type { Channel } from "../notify/deliver.ts";
+import { deliverMessage, type Message } from "../notify/message.ts";
+import { deliveryContextOf, loadTenant } from "../tenancy.ts";
+import type { JobOutcome } from "./outbox.ts";
+
+/** What Stint says, whoever reads it. */
+export type Words = Pick<Message, "headline" | "paragraphs">;
+
+/** Words for one person by one channel, as an outbox holds them. */
+export interface Telling extends Words {
+  readonly channel: Channel;
+  readonly person: string;
+}
+
+/**
+ * Tells a person something, where that person and that channel are still there.
+ *
+ * @param about what the message is about, the same for every attempt
+ */
+export async function tell(env: Env, issuer: string, telling: Telling, about: string): Promise<JobOutcome> {
+  const { channel, person, ...words } = telling;
+  const tenant = await loadTenant(env, issuer);
+  const to = tenant.tenant.people.get(person);
+  if (to === undefined || tenant.tenant.document.notify[channel] === undefined) return { kind: "done" };
+  const sent = await deliverMessage(channel, { issuer, to, ...words, about }, deliveryContextOf(env, tenant));
+  if (sent.ok || sent.error.kind === "permanent") return { kind: "done" };
+  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+}
