@@ -7,7 +7,9 @@ import { startBrowser, type Browser } from "./browser.ts";
 import { freePort } from "./free-port.ts";
 import { callTool } from "./mcp-call.ts";
 import { Narrator } from "./narrator.ts";
+import { OTHER_ACCESS, startOtherUpstreams, useTracker, useUpLimit } from "./other-upstreams.ts";
 import { startTicketServer } from "./ticket-server.ts";
+import type { Tracker } from "./tracker.ts";
 import { until } from "./until.ts";
 import { addVirtualPasskey, makePasskey } from "./virtual-passkey.ts";
 import { startWorld, type World } from "./world.ts";
@@ -15,7 +17,8 @@ import { startWorld, type World } from "./world.ts";
 const HELP = `Usage: npm run demo [-- --interactive]
 
 Runs one approved task end to end on this machine: the broker on workerd, stateful emulators of GitHub,
-Slack and a mail API, an example agent, an example MCP server, and an approver in a real browser.
+Google, Slack and a mail API, a tracker with GraphQL, an example agent, an example MCP server, and an
+approver in a real browser.
 
   --interactive  prints the approver's link and waits for you to click it
 `;
@@ -34,18 +37,24 @@ else {
 async function demo(interactive: boolean): Promise<void> {
   const tell = new Narrator();
   const serverPort = await freePort();
-  tell.step("Start Stint on workerd, and GitHub, Slack and a mail API as stateful emulators, all on loopback.");
-  const world = await startWorld({ serverPort, adjust: demandPasskeys });
+  tell.step("Start Stint on workerd, and GitHub, Google, Slack and a mail API as stateful emulators, all on loopback.");
+  const others = await startOtherUpstreams();
+  const world = await startWorld({
+    serverPort,
+    adjust: (document) => demandPasskeys(others.adjust(document)),
+    secrets: others.secrets,
+  });
   const tickets = await startTicketServer(serverPort, await world.server());
   const browser = interactive ? undefined : await startBrowser();
   try {
     tell.say(`Stint is ${world.issuer}; the example MCP server is ${tickets.url}.`);
-    await story(tell, world, tickets.url, browser);
+    await story(tell, { world, serverUrl: tickets.url, tracker: others.tracker, browser });
     process.stdout.write("\nEvery step did what it says.\n");
   } finally {
     await browser?.close();
     await tickets.close();
     await world.close();
+    await others.close();
   }
 }
 
@@ -55,7 +64,14 @@ function demandPasskeys(document: Record<string, unknown>): Record<string, unkno
   return { ...document, policies: policies.map((policy) => ({ ...policy, assurance: undefined })) };
 }
 
-async function story(tell: Narrator, world: World, serverUrl: string, browser: Browser | undefined): Promise<void> {
+interface Stage {
+  readonly world: World;
+  readonly serverUrl: string;
+  readonly tracker: Tracker;
+  readonly browser: Browser | undefined;
+}
+
+async function story(tell: Narrator, { world, serverUrl, tracker, browser }: Stage): Promise<void> {
   const agent = await world.agent();
 
   tell.step("An admin invites Dana, who makes a passkey. The first one can approve at once.");
@@ -80,6 +96,7 @@ async function story(tell: Narrator, world: World, serverUrl: string, browser: B
         locations: ["acme/api", "acme/web"],
       },
       { type: "mcp_tools", server: "tickets", actions: ["open_issue"] },
+      ...OTHER_ACCESS,
     ],
     expires_in: 900,
   });
@@ -154,6 +171,9 @@ async function story(tell: Narrator, world: World, serverUrl: string, browser: B
     tell.check(outside.status === 403 && world.emulators.githubRequests() === before, "GitHub never saw it");
   }
 
+  await useTracker(tell, world, agent, sessionToken, tracker);
+  await useUpLimit(tell, world, agent, sessionToken);
+
   tell.step("A stolen token is worth nothing without the agent's key.");
   const thief = await world.agent();
   const stolen = await thief.call(proxyToken, "GET", "/proxy/github/repos/acme/api/issues");
@@ -185,13 +205,15 @@ async function story(tell: Narrator, world: World, serverUrl: string, browser: B
     Buffer.from(String(ended.body["receipt"]).split(".")[1] ?? "", "base64url").toString(),
   ) as Record<string, unknown>;
   tell.say(JSON.stringify(receipt, undefined, 2));
-  const leases = receipt["leases"] as { fate: { fate: string } }[];
+  const leases = receipt["leases"] as { upstream: string; fate: { fate: string }; in_words: string }[];
   const keys = (await (await fetch(`${world.issuer}/oauth/jwks`)).json()) as { keys: object[] };
   const verified = await verifyReceipt(String(ended.body["receipt"]), keys);
   tell.check(verified.ok, "it holds without the broker: its signature, the grant's digest, and the passkey's over it");
+  for (const { upstream, in_words } of leases) tell.say(`${upstream}: ${in_words}`);
+  const fates = new Set(leases.map(({ fate }) => fate.fate));
   tell.check(
-    leases.length > 0 && leases.every(({ fate }) => fate.fate === "revoked"),
-    "every upstream credential was revoked",
+    fates.has("revoked") && fates.has("expires_at") && fates.has("irrevocable"),
+    "it tells them apart: taken back at GitHub, ending by itself at Google, and at the tracker never handed out at all",
   );
 }
 

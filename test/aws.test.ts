@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { lend, withUpstreams } from "./support/lending.ts";
-import { startTestWorld, type TestWorld } from "./support/world.ts";
+import { chunked, proxied } from "./support/proxied.ts";
+import { approvedSession, startTestWorld, type TestWorld } from "./support/world.ts";
 
 const SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const SESSION_TOKEN = "session/token+of==aws";
@@ -165,6 +166,28 @@ describe("a role of AWS that trusts Stint", () => {
     expect((await session.call("GET", "/other/x")).status).toBe(403);
     expect(await session.end()).toMatchObject({ leases: [{ fate: { fate: "expires_at" } }] });
     expect(world.broker.output()).not.toContain(SECRET);
+  });
+
+  it("reads a body of unknown length for its signature no further than the session's limit", async () => {
+    const { agent, proxyToken } = await approvedSession(world, {
+      authorization_details: [
+        {
+          type: "upstream_access",
+          upstream: "s3",
+          actions: ["objects:write"],
+          locations: ["reports"],
+          limits: { bytes: 100_000 },
+        },
+      ],
+    });
+    const token = await proxyToken("s3");
+    const put = (pieces: number) =>
+      proxied(agent, token, "/proxy/s3/reports/new", { method: "PUT", body: () => chunked("x".repeat(1000), pieces) });
+    expect((await put(2)).status).toBe(200);
+    const refused = await put(99);
+    expect(refused.status).toBe(429);
+    expect(JSON.parse(refused.text)).toMatchObject({ error: "limit_reached", limit: "bytes" });
+    expect(aws.called).toMatchObject([{ body: "x".repeat(2000), isSigned: true }]);
   });
 
   it("refuses a body that is too large to be signed, and sends nothing", async () => {

@@ -10,6 +10,7 @@ import {
   type JWK,
 } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { GOOGLE_CLIENT, startGoogle, type Google } from "../demo/google.ts";
 import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { lend, THINGS, withUpstreams } from "./support/lending.ts";
@@ -23,21 +24,12 @@ const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 20
 const elliptic = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
 let endpoint: TokenEndpoint;
-let google: Emulator;
+let google: Google;
 let slack: Emulator;
 let world: TestWorld;
 beforeAll(async () => {
   endpoint = await startTokenEndpoint();
-  google = await createEmulator({
-    service: "google",
-    port: 0,
-    seed: {
-      google: {
-        users: [{ email: "dana@acme.example", name: "Dana" }],
-        oauth_clients: [{ client_id: "g-client", client_secret: "g-secret", redirect_uris: ["http://localhost/cb"] }],
-      },
-    } as never,
-  });
+  google = await startGoogle();
   slack = await createEmulator({
     service: "slack",
     port: 0,
@@ -110,7 +102,7 @@ beforeAll(async () => {
           connector: "google_oauth",
           base_url: google.url,
           catalogue: "gmail",
-          client_id: "g-client",
+          client_id: GOOGLE_CLIENT.client_id,
           client_secret: { secret: "GOOGLE_SECRET" },
           refresh_token: { secret: "GOOGLE_REFRESH" },
           token_endpoint: `${google.url}/oauth2/token`,
@@ -144,8 +136,8 @@ beforeAll(async () => {
         private_key_id: "robot-1",
         token_uri: "http://localhost:1/not-followed",
       }),
-      GOOGLE_SECRET: "g-secret",
-      GOOGLE_REFRESH: await googleConsent(READONLY_MAIL),
+      GOOGLE_SECRET: GOOGLE_CLIENT.client_secret,
+      GOOGLE_REFRESH: await google.consent(READONLY_MAIL),
       BOT: "xoxb-bot",
     },
   });
@@ -159,22 +151,6 @@ afterAll(async () => {
   await world?.close();
   await Promise.all([endpoint?.close(), google?.close(), slack?.close()]);
 });
-
-/** The refresh token of a user who consented at Google's own pages. */
-async function googleConsent(scope: string): Promise<string> {
-  const callback = { redirect_uri: "http://localhost/cb", client_id: "g-client" };
-  const chosen = await fetch(`${google.url}/o/oauth2/v2/auth/callback`, {
-    method: "POST",
-    redirect: "manual",
-    body: new URLSearchParams({ ...callback, email: "dana@acme.example", scope, state: "s", response_type: "code" }),
-  });
-  const code = new URL(chosen.headers.get("location") ?? "").searchParams.get("code") ?? "";
-  const answer = await fetch(`${google.url}/oauth2/token`, {
-    method: "POST",
-    body: new URLSearchParams({ ...callback, grant_type: "authorization_code", code, client_secret: "g-secret" }),
-  });
-  return ((await answer.json()) as { refresh_token: string }).refresh_token;
-}
 
 const stintKeys = () => createRemoteJWKSet(new URL(`${world.issuer}/oauth/jwks`));
 
@@ -332,7 +308,7 @@ describe("Google", () => {
 
   it("V07 is not believed when it ignores the narrowing", async () => {
     await world.broker.admin("PUT", "/admin/secrets/GOOGLE_REFRESH", {
-      value: await googleConsent(`${READONLY_MAIL} https://mail.google.com/`),
+      value: await google.consent(`${READONLY_MAIL} https://mail.google.com/`),
     });
     const session = await lend(world, "gmail", ["messages:read"]);
     const answer = await session.call("GET", "/gmail/v1/users/me/messages");

@@ -94,6 +94,30 @@ describe("O14 Z06 a stream whose session is over", () => {
     answer();
   });
 
+  it("gets no answer that the upstream gives as soon as the session has ended", async () => {
+    for (const [method, path] of [
+      ["GET", "/proxy/echo/things"],
+      ["POST", "/proxy/echo/things"],
+    ] as const) {
+      session = await approvedSession(world);
+      caller = new ProxyCaller(world, session, await session.proxyToken("echo"));
+      let answer = (): void => undefined;
+      const arrived = new Promise<void>((done) => {
+        world.echo.byHand = (_, outgoing) => {
+          answer = () => void outgoing.end('{"secret":1}');
+          done();
+        };
+      });
+      const pending = caller.call(method, path);
+      await arrived;
+      await world.broker.admin("POST", `/admin/sessions/${session.sessionId}/revoke`, {});
+      answer();
+      const { status, body } = await pending;
+      expect(status).toBe(401);
+      expect(body).not.toContain("secret");
+    }
+  });
+
   it("is cut in the middle of what the caller sends, too", async () => {
     world.echo.byHand = (incoming) => void incoming.resume();
     const { authorization, dpop } = await caller.credentials("POST", "/proxy/echo/things");
@@ -121,6 +145,14 @@ describe("O14 Z06 a stream whose session is over", () => {
 });
 
 describe("an upstream that refuses our credential (O03)", () => {
+  it("is asked once a call, and for a new credential a few times and no more: one that refuses all makes no loop", async () => {
+    world.echo.answer = () => ({ status: 401, body: "no" });
+    for (let at = 0; at < 9; at += 1) expect((await caller.call()).status).toBe(502);
+    expect(world.echo.seen).toHaveLength(9);
+    const { body } = await world.broker.admin("GET", `/admin/sessions/${session.sessionId}`);
+    expect(body["leases"]).toHaveLength(6);
+  });
+
   it("is written down, and asked once", async () => {
     world.echo.answer = () => ({ status: 401, headers: { "www-authenticate": "Basic" }, body: "no" });
     const answer = await caller.call("POST", "/proxy/echo/things", {}, "{}");

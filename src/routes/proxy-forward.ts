@@ -51,11 +51,13 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const watch = new EchoWatch(forms);
   const url = upstream.base_url + pathAndQuery;
   const received = { method: c.req.method, headers: c.req.raw.headers, body: meter.request() };
-  const injected = await injectCredential(url, received, credential, nowSeconds());
-  if (!injected.ok) {
+  // A body that has to be signed is read here, and may break off or be over the limit.
+  const injected = await injectCredential(url, received, credential, nowSeconds()).catch(() => undefined);
+  if (injected?.ok !== true) {
     health.withdrew();
     meter.end();
-    return renderError(injected.error);
+    if (meter.reached !== undefined) return renderError(limitError(meter.reached));
+    return renderError(injected?.error ?? streamError({ kind: "body_broken" }, endedError(call)));
   }
   const sent = injected.value;
   const sessionWatch = watchSession(c, token);
@@ -88,6 +90,11 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   }
   const response = answered.value;
   health.settled(!NOT_THERE.has(response.status));
+  if (await sessionWatch.isOver()) {
+    meter.end();
+    await response.body?.cancel();
+    return renderError(endedError(call));
+  }
   // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
   const answerHeaders =
     credential.kind === "query" ? dropEchoes(new Headers(response.headers), credential) : response.headers;
