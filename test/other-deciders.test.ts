@@ -224,6 +224,35 @@ describe("W06 breaking the glass where a sign-in is demanded", () => {
   });
 });
 
+describe("W03 the owner of an upstream, where a sign-in is demanded", () => {
+  it("decides by their own sign-in alone, and no longer when another owns it", async () => {
+    const document = (await world.broker.admin("GET", "/admin/tenant")).body["document"] as {
+      policies: object[];
+      upstreams: { id: string }[];
+    };
+    const owned = (owner: string) => ({
+      ...document,
+      upstreams: document.upstreams.map((upstream) => ({ ...upstream, ...(upstream.id === "echo" ? { owner } : {}) })),
+      policies: document.policies.map((policy) => ({ ...policy, approvers: ["owner:upstream"] })),
+    });
+    await world.broker.admin("POST", "/admin/tenant", owned("dana@acme.example"));
+    const [one, other] = [await asked(), await asked()];
+    const dana = await Approver.bySlack(world, "dana", one.session_id);
+    expect((await dana.view()).html).toContain("Approving this needs a sign-in.");
+    const withSams = new Approver(world.issuer, dana.token);
+    await signIn("sam", withSams);
+    expect((await withSams.view()).status).toBe(403);
+    await signIn("dana", dana);
+    expect((await dana.approve()).status).toBe(200);
+
+    const late = await Approver.bySlack(world, "dana", other.session_id, dana.cookies.header);
+    await world.broker.admin("POST", "/admin/tenant", owned("sam@acme.example"));
+    expect((await late.view()).status).toBe(403);
+    expect((await late.post("/approve/decide", { token: late.token, decision: "approve" })).status).toBe(403);
+    await world.broker.admin("POST", "/admin/tenant", document);
+  });
+});
+
 describe("A25 rules that ask for a sign-in here and a passkey there", () => {
   it("ask for both of what both fit, and neither stands for the other", async () => {
     const document = (await world.broker.admin("GET", "/admin/tenant")).body["document"] as { policies: object[] };

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { auditRows } from "./support/audit-rows.ts";
-import { ask, startTestWorld, type TestWorld } from "./support/world.ts";
+import { approvedSession, ask, ECHO, startTestWorld, type TestWorld } from "./support/world.ts";
 
 const SECRET = "8f742231b10e8888abcd99yyyzzz85a5";
 const TEAM = "T0ACME";
@@ -116,6 +116,24 @@ describe("denying in Slack's own message (group L)", () => {
     expect((await send(press(await dana(), other.session_id))).status).toBe(403);
     expect(await other.status()).toBe("pending");
     await world.broker.admin("POST", "/admin/tenant", world.document);
+  });
+
+  it("L takes back a request for more alone: the session goes on with what it had", async () => {
+    const { agent, sessionId, sessionToken } = await approvedSession(world, {
+      authorization_details: [{ ...ECHO, actions: ["things:read"] }],
+    });
+    const { body } = await agent.call(sessionToken, "POST", `/sessions/${sessionId}/grants`, {
+      authorization_details: [{ ...ECHO, actions: ["things:write"] }],
+    });
+    expect((await send(press(await dana(), String(body["request_id"])))).status).toBe(200);
+    const after = await until("the session to be told", async () => {
+      const { body: seen } = await agent.call(sessionToken, "GET", `/sessions/${sessionId}`);
+      return (seen["step_up"] as { status: string }).status === "pending" ? undefined : seen;
+    });
+    expect(after).toMatchObject({ status: "active", step_up: { status: "denied" } });
+    // A message about a session at work denies nothing any more.
+    expect((await send(press(await dana(), sessionId))).status).toBe(200);
+    expect((await agent.call(sessionToken, "GET", `/sessions/${sessionId}`)).body).toMatchObject({ status: "active" });
   });
 
   it("L10 denies once, however often Slack says it, and whoever says it after", async () => {
