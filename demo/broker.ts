@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { adminTokenOf } from "../cli/data-directory.ts";
 import { ROOT } from "../scripts/build.ts";
+import { freePort } from "./free-port.ts";
 
 export interface BrokerOptions {
   /** The tenant documents to serve. Without any there is one tenant without configuration. */
   readonly tenants?: readonly { readonly issuer: string }[];
-  /** Where the first tenant's issuer points; 0 takes a free port. */
+  /** Where the first tenant's issuer points; a free one unless told. */
   readonly port?: number;
   /** Files of certificate authorities to trust. */
   readonly extraCa?: readonly string[];
@@ -38,7 +39,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const dataPath = mkdtempSync(join(tmpdir(), "stint-"));
   let output = "";
   const start = async (port: number): Promise<Running> => launch(options, dataPath, port, (text) => (output += text));
-  let running = await start(options.port ?? 0);
+  let running = await start(options.port ?? (await freePort()));
   const issuer = options.tenants?.[0]?.issuer ?? `http://localhost:${running.port}`;
   const adminToken = (of = issuer): string => adminTokenOf(dataPath, of);
   return {
