@@ -2,6 +2,7 @@ import { compileEndpoints, type EndpointFinder } from "./body-calls.ts";
 import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operations.ts";
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
+import { checkHandOuts } from "./hand-out.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
 import { involvesSso } from "./tenant.ts";
@@ -66,6 +67,7 @@ export function compileTenant(document: TenantDocument, shipped: ShippedCatalogu
   checkClients(document, report);
   checkSignOn(document, report);
   checkServers(document, agents, upstreams, report);
+  for (const { path, message } of checkHandOuts(document)) report(path, message);
   const policies = document.policies.flatMap((policy, at) =>
     compilePolicy(policy, `/policies/${at}`, document, report),
   );

@@ -21,6 +21,8 @@ export interface LeaseStatement {
   readonly lease_id: string;
   readonly upstream: string;
   readonly minted_at?: number | undefined;
+  /** The server that was handed the credential itself, held to its grant by the upstream alone. */
+  readonly handed_out?: { readonly server: string; readonly at: number; readonly unconstrained: true };
   readonly fate: LeaseFate;
 }
 
@@ -81,6 +83,11 @@ export function describeFate(fate: LeaseFate, timeOf: (seconds: number) => strin
   }
 }
 
+function describeLease({ fate, handed_out }: LeaseStatement, timeOf: (seconds: number) => string): string {
+  const handed = handed_out === undefined ? "" : `handed to server ${handed_out.server} (unconstrained); `;
+  return handed + describeFate(fate, timeOf);
+}
+
 /** Builds the closing statement of an ended session. */
 export function receiptClaims(
   state: EndedSession,
@@ -99,7 +106,7 @@ export function receiptClaims(
     ...(state.grant === undefined ? {} : { grant: state.grant, grant_digest: state.grant_digest }),
     ...(state.decision === undefined ? {} : { decision: state.decision }),
     ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
-    leases: leases.map((lease) => ({ ...lease, in_words: describeFate(lease.fate, timeOf) })),
+    leases: leases.map((lease) => ({ ...lease, in_words: describeLease(lease, timeOf) })),
     usage,
     audit,
   };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../domain/compiled-tenant.ts";
 import type { Json } from "../domain/canonical-json.ts";
+import { warnHandOuts } from "../domain/hand-out.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isRedirectUri } from "../domain/redirect-uri.ts";
 import {
@@ -11,6 +12,7 @@ import {
 } from "../domain/tenant.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { identifier, limitsSchema } from "./authorization-details.ts";
+import { encryptionKeySchema } from "./encryption-key.ts";
 import { jwksSchema } from "./jwks.ts";
 import { secretReference } from "./secret-reference.ts";
 import {
@@ -257,6 +259,14 @@ const server = z.strictObject({
   trust: z.enum(["remote", "local"]),
   ...keySource,
   dpop_bound_access_tokens_required: dpopBound,
+  hand_out: z
+    .array(identifier)
+    .max(MAX_LIST)
+    .default([])
+    .describe("Upstreams whose own token this server may be handed: the proxy then no longer holds it to its grant"),
+  encryption_key: encryptionKeySchema
+    .optional()
+    .describe("A public key (P-256, or RSA of 2048 to 4096 bits) to which what is handed out is encrypted"),
   tools: z.record(
     z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/),
     z.strictObject({
@@ -432,6 +442,7 @@ export function readTenantDocument(
     warnings: [
       ...tenant.policies.flatMap(({ policy: { id, assurance } }, at) => warnAssurance(id, assurance, at)),
       ...warnBearer(document),
+      ...warnHandOuts(document),
     ],
   });
 }

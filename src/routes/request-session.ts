@@ -3,6 +3,7 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
+import { withHandOuts } from "../domain/hand-out-labels.ts";
 import { linkables } from "../domain/linked-account.ts";
 import { labelsFor } from "../domain/labels.ts";
 import { registrationOf } from "../domain/registration.ts";
@@ -17,7 +18,7 @@ import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
-import { narrowingAt } from "../tenancy.ts";
+import { isTakenBackAt, narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { agentObject, personObject, sessionObject } from "./objects.ts";
@@ -97,7 +98,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
     plan: judged.value.plan,
     setting: {
       issuer,
-      labels: labelsFor(tenant, request, narrowingAt, history),
+      labels: withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
       match_code: code,
       owner: registrationOf(tenant, client.id)?.owner,
       browser: ask.browser,
