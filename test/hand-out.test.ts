@@ -338,6 +338,53 @@ describe("an upstream that answers late or wrongly", () => {
     expect((await agent.exchange(sessionToken, TICKETS)).status).toBe(400);
   });
 
+  it("hands out nothing when the token that was shown is revoked while it mints", async () => {
+    const { agent, sessionId, server, token } = await svc();
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((isAsked) => {
+      world.endpoint.reply = () => {
+        isAsked();
+        return new Promise((reply) => (answer = () => reply(tokenReply())));
+      };
+    });
+    const handed = handOut(world, server, token, "svc");
+    await asked;
+    const revoked = await agent.form("/oauth/revoke", async () => ({ token, ...(await agent.assertion()) }));
+    expect(revoked.status).toBe(200);
+    answer();
+    expect(await handed).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+    const { body } = await world.broker.admin("GET", `/admin/sessions/${sessionId}`);
+    expect(body).toMatchObject({ status: "active", leases: [{ fate: { fate: "expires_at" } }] });
+    expect(JSON.stringify(body["leases"])).not.toContain("handed_out");
+  });
+
+  it("keeps what cannot be taken back any more, where the approver was told that it is", async () => {
+    const svcOf = ({ upstreams }: Loose) => upstreams!.find(({ id }) => id === "svc")!;
+    const { sessionId, server, token } = await world.meanwhile(
+      (document) => Object.assign(svcOf(document), { revocation_endpoint: `${world.endpoint.url}/revoke` }),
+      svc,
+    );
+    expect((await handOut(world, server, token, "svc")).body).toMatchObject({ error: "invalid_target" });
+    const { body } = await world.broker.admin("GET", `/admin/sessions/${sessionId}`);
+    expect(body["leases"]).toMatchObject([{ fate: { fate: "expires_at" } }]);
+    expect(JSON.stringify(body["leases"])).not.toContain("handed_out");
+  });
+
+  it("is not asked where its scopes would not narrow the token", async () => {
+    const { sessionId, server, token } = await svc();
+    const before = world.endpoint.asked.length;
+    await world.meanwhile(
+      ({ upstreams }) => {
+        const { catalogue } = upstreams!.find(({ id }) => id === "svc") as { catalogue: { operations: Loose } };
+        for (const operation of Object.values(catalogue.operations)) Reflect.deleteProperty(operation, "scopes");
+      },
+      async () => expect((await handOut(world, server, token, "svc")).body).toMatchObject({ error: "invalid_target" }),
+    );
+    expect(world.endpoint.asked).toHaveLength(before);
+    const { body } = await world.broker.admin("GET", `/admin/sessions/${sessionId}`);
+    expect(body["leases"]).toEqual([]);
+  });
+
   it("says when what it gave ends by itself, with its scope", async () => {
     world.endpoint.reply = () => tokenReply({ scope: "things.read" });
     const { server, token } = await svc();

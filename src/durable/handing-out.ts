@@ -48,7 +48,6 @@ export class HandingOut {
   }
 
   async handOut(command: HandOutCommand): Promise<Result<HandedOut, HandingOutFault>> {
-    const upstream = command.ask.target.id;
     const context = await loadTenant(this.#env, this.#books.store.setting().issuer);
     const key = context.tenant.servers.get(command.server)?.encryption_key;
     const encrypt = key === undefined ? undefined : await encrypterTo(key, HANDED_OUT_TYPE);
@@ -58,22 +57,16 @@ export class HandingOut {
     const minted = await this.#leases.mintReserved(reservation, grant, context);
     if (!minted.ok) return minted;
     const { lease, credential } = minted.value;
-    const isAsShown = lease.ends === "revocable" || !this.#saidToBeTakenBack(command);
-    if (credential.kind !== "header" || lease.ends === "irrevocable" || !isAsShown || encrypt === undefined)
+    if (credential.kind !== "header" || !this.#endsAsShown(command, lease) || encrypt === undefined)
       return this.#keep(command, lease, "not_fit_to_leave");
     const now = this.#books.now();
     const expiresAt = endOf(lease, grant.expires_at);
     const token = await encrypt({
-      iss: context.issuer,
-      aud: context.tenant.servers.get(command.server)?.resource,
+      ...aboutLease(context, command.server, lease),
       iat: now,
       ...(expiresAt === undefined ? {} : { exp: expiresAt }),
-      lease_id: lease.lease_id,
-      upstream,
-      base_url: context.tenant.upstreams.get(upstream)?.upstream.base_url,
       header: credential.header,
       value: credential.value,
-      ...(lease.scopes === undefined ? {} : { scope: lease.scopes.join(" ") }),
     });
     const recorded = this.#storage.transactionSync(() => this.#record(command, lease, expiresAt));
     if (!recorded.ok) return this.#keep(command, lease, recorded.error);
@@ -114,10 +107,12 @@ export class HandingOut {
     return ok({ reservation, grant: { ...grant, authorization_details } });
   }
 
-  #saidToBeTakenBack({ ask, server }: HandOutCommand): boolean {
-    return this.#shown().some(
-      (handOut) => handOut.server === server && handOut.upstream === ask.target.id && handOut.isTakenBack,
+  /** A token that never ends must not leave, nor one that lives on where the approver was told that it is taken back. */
+  #endsAsShown({ server }: HandOutCommand, { ends, upstream }: HeldLease): boolean {
+    const saidToBeTakenBack = this.#shown().some(
+      (handOut) => handOut.server === server && handOut.upstream === upstream && handOut.isTakenBack,
     );
+    return ends === "revocable" || (ends === "expires" && !saidToBeTakenBack);
   }
 
   /** What was decided before the upstream was asked is decided again: it may be over, or taken away. */
@@ -170,6 +165,18 @@ function isNarrowed({ tenant }: TenantContext, id: string, details: readonly Acc
       named.flatMap((name) => (Object.hasOwn(operations, name) ? [operations[name]!] : [])),
     ) !== "proxy"
   );
+}
+
+/** Whose it is, for whom, and where it is good. */
+function aboutLease({ issuer, tenant }: TenantContext, server: string, { lease_id, upstream, scopes }: HeldLease) {
+  return {
+    iss: issuer,
+    aud: tenant.servers.get(server)?.resource,
+    lease_id,
+    upstream,
+    base_url: tenant.upstreams.get(upstream)?.upstream.base_url,
+    ...(scopes === undefined ? {} : { scope: scopes.join(" ") }),
+  };
 }
 
 /** What can be taken back ends with the session at the latest. */
