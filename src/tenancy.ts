@@ -174,6 +174,14 @@ export function outboundOf({ config }: TenantContext): Outbound {
 export const narrowingAt: NarrowingAt = ({ upstream }, operations) =>
   connectorFor(upstream).narrowing(upstream, operations);
 
+/** Whether the upstream lets what it gave be taken back: its connector knows. */
+export function isTakenBackAt({ upstreams }: CompiledTenant): (upstream: string) => boolean {
+  return (id) => {
+    const upstream = upstreams.get(id)?.upstream;
+    return upstream !== undefined && connectorFor(upstream).describe(upstream).ends === "revocable";
+  };
+}
+
 /** What an operator should know of each upstream's credentials. */
 export function describeUpstreams({ tenant }: TenantContext) {
   return [...tenant.upstreams.values()].map(({ upstream }) => {

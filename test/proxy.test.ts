@@ -292,6 +292,24 @@ describe("bodies through the proxy (faults FJ, FX)", () => {
   });
 });
 
+describe("P28 an address in the body, to which an upstream would send later", () => {
+  it.each([
+    ["POST", "/repos/acme/api/hooks", { config: { url: "https://evil.example/", content_type: "json" } }],
+    ["PATCH", "/repos/acme/api/hooks/1", { config: { url: "https://evil.example/" } }],
+    ["PATCH", "/repos/acme/api/hooks/1/config", { url: "https://evil.example/" }],
+    ["POST", "/orgs/acme/hooks", { name: "web", config: { url: "https://evil.example/" } }],
+    ["PUT", "/repos/acme/api/import", { vcs_url: "https://evil.example/" }],
+  ])("is not given to GitHub by %s %s, which no operation covers", async (method, path, body) => {
+    const github = await session.proxyToken("github");
+    const before = world.emulators.githubRequests();
+    expect(await session.agent.call(github, method, `/proxy/github${path}`, body)).toMatchObject({
+      status: 403,
+      body: { error: "access_denied", reason: "unknown_operation" },
+    });
+    expect(world.emulators.githubRequests()).toBe(before);
+  });
+});
+
 describe("what an upstream that is not there gets the caller (fault FI)", () => {
   it("is 502, without a credential in it", async () => {
     await world.echo.close();

@@ -83,7 +83,7 @@ export type ConnectorFault =
   | { readonly kind: "misconfigured"; readonly missing: string };
 
 /** Who holds a credential to what was granted, beside Stint's proxy. */
-export type UpstreamEnforcement = Exclude<Enforcement, "server">;
+export type UpstreamEnforcement = Exclude<Enforcement, "upstream_alone" | "server">;
 
 /** What an operator should know of an upstream's credentials. */
 export interface Description {

@@ -6,6 +6,7 @@ import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operat
 import { compilePattern, type Matcher } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import { secondsOf } from "./moment.ts";
+import { checkHandOuts } from "./hand-out.ts";
 import type { AccessUnit } from "./access.ts";
 import { metadataDocumentHost } from "./registration.ts";
 import { assuranceLevels, involvesSso } from "./tenant.ts";
@@ -79,6 +80,7 @@ export function compileTenant(
   checkClients(document, report);
   checkSignOn(document, report);
   checkServers(document, agents, upstreams, report);
+  for (const { path, message } of checkHandOuts(document)) report(path, message);
   const policies = document.policies.flatMap((policy, at) =>
     compilePolicy(policy, `/policies/${at}`, document, { upstreams, servers }, report),
   );

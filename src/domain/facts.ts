@@ -1,5 +1,6 @@
 import { limitsOf, unitsBeyond, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
 import { formatDuration } from "./duration.ts";
+import { isPossible, type PossibleHandOut } from "./hand-out.ts";
 import { formatLimits } from "./limits.ts";
 import { timeText } from "./moment.ts";
 import type { SessionRequest } from "./request.ts";
@@ -19,9 +20,9 @@ export interface Facts {
 
 /**
  * Who enforces a grant's entry: the upstream and Stint's proxy; the upstream as far as its scopes reach,
- * the proxy for the rest; the proxy alone; or the server itself.
+ * the proxy for the rest; the proxy alone; the upstream alone, whose token may be handed out; or the server itself.
  */
-export type Enforcement = "upstream" | "scope" | "proxy" | "server";
+export type Enforcement = "upstream" | "scope" | "proxy" | "upstream_alone" | "server";
 
 /** What a unit is called, captured when the request was made so that every reader sees the same. */
 export interface UnitLabel {
@@ -38,6 +39,8 @@ export interface Labels {
   /** Upstreams at which it would use that person's own account. */
   readonly accounts?: readonly string[] | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
+  /** Servers that may be handed an upstream's own token. */
+  readonly hand_outs?: readonly PossibleHandOut[] | undefined;
   readonly history?: History | undefined;
   /** Who decides in the place of whom, a line each. */
   readonly stand_ins?: readonly string[] | undefined;
@@ -101,7 +104,7 @@ export function factsOf(
       ...(request.task.description === undefined ? [] : [{ label: "Description", text: request.task.description }]),
       ...(request.task.reference === undefined ? [] : [{ label: "Reference", text: request.task.reference }]),
     ],
-    warnings: warningsOf(request),
+    warnings: [...warningsOf(request), ...handOutWarnings(labels, details)],
     notes: [...browserNote(request), ...enforcementNotes(units, labels), ...locationNotes(units, labels)],
   };
 }
@@ -163,6 +166,19 @@ function warningsOf({ code_flow }: SessionRequest): string[] {
   ];
 }
 
+function handOutWarnings({ hand_outs = [] }: Labels, details: readonly AccessDetail[]): string[] {
+  return hand_outs
+    .filter((handOut) => isPossible(handOut, details))
+    .map(
+      ({ server, upstream, isTakenBack }) =>
+        `Server ${server} is handed ${upstream}'s own token (unconstrained): from then on neither Stint's proxy nor its limits hold it; ${
+          isTakenBack
+            ? "Stint has the upstream take it back when the session ends."
+            : "it ends by itself, which may be after the session."
+        }`,
+    );
+}
+
 /** The first characters of a key's thumbprint, for a human to compare. */
 export function shortThumbprint(jkt: string): string {
   return `${jkt.slice(0, 4)} ${jkt.slice(4, 8)} ${jkt.slice(8, 12)}`;
@@ -213,6 +229,7 @@ const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {
   upstream: "enforced by the upstream and by Stint's proxy",
   scope: "enforced by the upstream as far as its scopes reach, and by Stint's proxy alone beyond them",
   proxy: "enforced by Stint's proxy alone: the upstream cannot narrow its credential",
+  upstream_alone: "enforced by the upstream alone, as far as its token can be narrowed: a server may be handed it",
   server: "enforced by the MCP server that is given the token",
 };
 

@@ -54,6 +54,7 @@ const document: TenantDocument = {
       trust: "remote",
       dpop_bound_access_tokens_required: true,
       jwks: { keys: [] },
+      hand_out: [],
       tools: { open: { access: "write", operations: ["api:read"] } },
     },
   ],

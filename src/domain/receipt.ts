@@ -21,6 +21,8 @@ export interface LeaseStatement {
   readonly lease_id: string;
   readonly upstream: string;
   readonly minted_at?: number | undefined;
+  /** The server that was handed the credential itself, held to its grant by the upstream alone. */
+  readonly handed_out?: { readonly server: string; readonly at: number; readonly unconstrained: true };
   readonly fate: LeaseFate;
 }
 
@@ -83,6 +85,11 @@ export function describeFate(fate: LeaseFate, timeOf: (seconds: number) => strin
   }
 }
 
+function describeLease({ fate, handed_out }: LeaseStatement, timeOf: (seconds: number) => string): string {
+  const handed = handed_out === undefined ? "" : `handed to server ${handed_out.server} (unconstrained); `;
+  return handed + describeFate(fate, timeOf);
+}
+
 /** Builds the closing statement of an ended session. */
 export function receiptClaims(
   state: EndedSession,
@@ -102,7 +109,7 @@ export function receiptClaims(
     ...(state.decision === undefined ? {} : { decision: state.decision }),
     ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
     ...(state.earlier === undefined ? {} : { earlier: state.earlier }),
-    leases: leases.map((lease) => ({ ...lease, in_words: describeFate(lease.fate, timeOf) })),
+    leases: leases.map((lease) => ({ ...lease, in_words: describeLease(lease, timeOf) })),
     usage,
     audit,
   };

@@ -196,6 +196,11 @@ export interface JsonRpcMethods {
   readonly tools?: readonly string[] | undefined;
 }
 
+/** A public key, RFC 7517, to which a server is sent what only it may read. */
+export type EncryptionKey =
+  | { readonly kty: "EC"; readonly crv: "P-256"; readonly x: string; readonly y: string; readonly kid: string }
+  | { readonly kty: "RSA"; readonly n: string; readonly e: string; readonly kid: string };
+
 export interface Server extends KeySource {
   readonly id: string;
   /** Its resource URI, RFC 8707: the audience of tokens meant for it. */
@@ -204,6 +209,10 @@ export interface Server extends KeySource {
   readonly trust: "remote" | "local";
   /** RFC 9728 §2. Only where it is false may this server be given a token that is bound to no key. */
   readonly dpop_bound_access_tokens_required: boolean;
+  /** Upstreams whose own token it may be handed, where the proxy holds it to nothing any more. */
+  readonly hand_out: readonly string[];
+  /** What is handed to it is encrypted to this key. */
+  readonly encryption_key?: EncryptionKey | undefined;
   readonly tools: { readonly [name: string]: Tool };
 }
 

@@ -32,6 +32,8 @@ type Row = {
   /** Whether the upstream may hold a credential that was never stored here. */
   orphans: string | null;
   ends_by: number | null;
+  for_server: string | null;
+  handed_out_at: number | null;
 };
 
 /** A credential that is about to be asked for. */
@@ -43,6 +45,8 @@ export interface Reservation {
   readonly orphans: "possible" | "none";
   /** When it ends by itself at the latest, epoch seconds, where that is known. */
   readonly endsBy: number | undefined;
+  /** The server that it shall be handed to; undefined for one that stays here. */
+  readonly forServer: string | undefined;
 }
 
 /** A lease this close to its end is not used for another call, in seconds; of a short one, its last half. */
@@ -63,7 +67,7 @@ export class LeaseStore {
       CREATE TABLE IF NOT EXISTS lease (
         lease_id TEXT PRIMARY KEY, upstream TEXT NOT NULL, status TEXT NOT NULL, sealed_credential TEXT, sealed_handle TEXT,
         ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT,
-        orphans TEXT, ends_by INTEGER)`);
+        orphans TEXT, ends_by INTEGER, for_server TEXT, handed_out_at INTEGER)`);
   }
 
   /** Makes a table of an earlier release what this one needs. */
@@ -71,6 +75,8 @@ export class LeaseStore {
     addColumn(sql, "lease", "scopes", "TEXT");
     addColumn(sql, "lease", "orphans", "TEXT");
     addColumn(sql, "lease", "ends_by", "INTEGER");
+    addColumn(sql, "lease", "for_server", "TEXT");
+    addColumn(sql, "lease", "handed_out_at", "INTEGER");
   }
 
   /**
@@ -117,15 +123,25 @@ export class LeaseStore {
   }
 
   /** Written before the upstream is asked, so that a crash in between leaves a trace. */
-  reserve({ leaseId, upstream, now, orphans, endsBy }: Reservation): void {
+  reserve({ leaseId, upstream, now, orphans, endsBy, forServer }: Reservation): void {
     this.#sql.exec(
-      "INSERT INTO lease (lease_id, upstream, status, reserved_at, orphans, ends_by) VALUES (?, ?, 'reserved', ?, ?, ?)",
+      "INSERT INTO lease (lease_id, upstream, status, reserved_at, orphans, ends_by, for_server) VALUES (?, ?, 'reserved', ?, ?, ?, ?)",
       leaseId,
       upstream,
       now,
       orphans,
       endsBy ?? null,
+      forServer ?? null,
     );
+  }
+
+  /** How many were made of an upstream to be handed out, or are being made. */
+  toHandOut(upstream: string): number {
+    return this.#select("WHERE upstream = ? AND for_server IS NOT NULL", upstream).length;
+  }
+
+  handedOut(leaseId: string, now: number): void {
+    this.#sql.exec("UPDATE lease SET handed_out_at = ? WHERE lease_id = ?", now, leaseId);
   }
 
   /** Drops a reservation for which the upstream minted nothing. */
@@ -182,6 +198,9 @@ export class LeaseStore {
       lease_id: row.lease_id,
       upstream: row.upstream,
       ...(row.minted_at === null ? {} : { minted_at: row.minted_at }),
+      ...(row.for_server === null || row.handed_out_at === null
+        ? {}
+        : { handed_out: { server: row.for_server, at: row.handed_out_at, unconstrained: true as const } }),
       fate: row.fate === null ? { fate: "pending" } : (JSON.parse(row.fate) as LeaseFate),
     }));
   }

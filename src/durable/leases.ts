@@ -129,25 +129,47 @@ export class Leases {
   }
 
   async #mint(upstreamId: string, grant: Grant): Promise<Result<HeldLease, LeaseFault>> {
-    const rest = this.#resting.get(upstreamId);
-    if (rest !== undefined && rest.until > this.#books.now()) return err(rest.fault);
+    const resting = this.restingAt(upstreamId);
+    if (resting !== undefined) return err(resting);
     const context = await this.#context();
+    const reservation = this.#storage.transactionSync(() => this.reserve(upstreamId, context));
+    const minted = await this.mintReserved(reservation, grant, context);
+    return minted.ok ? ok(minted.value.lease) : minted;
+  }
+
+  /** What is said of an upstream that is left alone for a while. */
+  restingAt(upstream: string): LeaseFault | undefined {
+    const rest = this.#resting.get(upstream);
+    return rest !== undefined && rest.until > this.#books.now() ? rest.fault : undefined;
+  }
+
+  /** Writes down, in the caller's transaction, that a credential is about to be asked for. */
+  reserve(upstreamId: string, context: TenantContext, forServer?: string): Reservation {
     const configured = context.tenant.upstreams.get(upstreamId);
     const now = this.#books.now();
     const { orphans, longestSeconds } = configured === undefined ? NOTHING : describe(configured);
     const endsBy = longestSeconds === undefined ? undefined : now + longestSeconds + MINT_LOST_AFTER_SECONDS;
     const leaseId = newId(ID_PREFIXES.lease);
-    this.#storage.transactionSync(() => {
-      this.#books.leases.reserve({ leaseId, upstream: upstreamId, now, orphans, endsBy });
-      this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
-    });
+    const reservation = { leaseId, upstream: upstreamId, now, orphans, endsBy, forServer };
+    this.#books.leases.reserve(reservation);
+    this.#books.record("lease.reserved", { lease_id: leaseId, upstream: upstreamId });
+    return reservation;
+  }
+
+  /** Asks the upstream for what was reserved. A credential that is to be handed out is kept for nobody's call. */
+  async mintReserved(
+    { leaseId, upstream: upstreamId, endsBy, forServer }: Reservation,
+    grant: Grant,
+    context: TenantContext,
+  ): Promise<Result<{ lease: HeldLease; credential: Credential }, LeaseFault>> {
+    const configured = context.tenant.upstreams.get(upstreamId);
     if (configured === undefined) return this.#giveUp(leaseId, upstreamId, "upstream_misconfigured");
     const minted = await this.#ask(configured, grant, context);
     if (!minted.ok) return this.#failed({ leaseId, upstream: upstreamId, endsBy }, minted.error);
     this.#resting.delete(upstreamId);
-    const lease = await this.#hold(leaseId, upstreamId, minted.value);
-    if (this.#books.current().status === "active") return ok(lease);
-    await this.#takeBackNow(leaseId);
+    const lease = await this.#hold(leaseId, upstreamId, minted.value, forServer === undefined ? "calls" : "hand_out");
+    if (this.#books.current().status === "active") return ok({ lease, credential: minted.value.credential });
+    await this.takeBackNow(leaseId);
     return err("ended");
   }
 
@@ -199,14 +221,13 @@ export class Leases {
     leaseId: string,
     upstream: string,
     { credential, handle, ends, expiresAt, scopes }: Minted,
-    isUsable = true,
+    use: "calls" | "hand_out" | "none" = "calls",
   ): Promise<HeldLease> {
     const lease: HeldLease = {
       lease_id: leaseId,
       upstream,
-      sealed_credential: isUsable
-        ? await this.#seal(upstream, leaseId, "credential", JSON.stringify(credential))
-        : undefined,
+      sealed_credential:
+        use === "calls" ? await this.#seal(upstream, leaseId, "credential", JSON.stringify(credential)) : undefined,
       sealed_handle: await this.#seal(upstream, leaseId, "handle", handle),
       ends,
       expires_at: expiresAt,
@@ -221,9 +242,9 @@ export class Leases {
         ends,
         expires_at: expiresAt,
         scopes,
-        ...(isUsable ? {} : { too_wide: true }),
+        ...(use === "none" ? { too_wide: true } : {}),
       });
-      if (!isUsable) this.#books.queueRevocation(leaseId);
+      if (use === "none") this.#books.queueRevocation(leaseId);
     });
     return lease;
   }
@@ -237,8 +258,8 @@ export class Leases {
         this.close(leaseId, { fate: "unknown", ...(endsBy === undefined ? {} : { ends_by: endsBy }) });
         return this.#rest(upstream, "upstream_unavailable");
       case "too_wide":
-        await this.#hold(leaseId, upstream, fault.minted, false);
-        await this.#takeBackNow(leaseId);
+        await this.#hold(leaseId, upstream, fault.minted, "none");
+        await this.takeBackNow(leaseId);
         return this.#rest(upstream, "upstream_refused");
       case "upstream_unavailable":
       case "upstream_refused":
@@ -271,7 +292,7 @@ export class Leases {
   }
 
   /** What must not be used, because the session ended meanwhile or it is too wide, is taken back here and now, or by the next alarm. */
-  async #takeBackNow(leaseId: string): Promise<void> {
+  async takeBackNow(leaseId: string): Promise<void> {
     const fate = await this.takeBack(leaseId, 0);
     if (fate !== undefined) this.close(leaseId, fate);
     else this.#books.queueRevocation(leaseId);

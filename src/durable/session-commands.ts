@@ -74,6 +74,12 @@ export interface ExchangeCommand extends UseCommand {
   readonly mint: { readonly jti: string; readonly jkt: string; readonly actor?: string | undefined };
 }
 
+/** A server asks for an upstream's own token. */
+export interface HandOutCommand extends UseCommand {
+  readonly ask: ExchangeAsk;
+  readonly server: string;
+}
+
 export interface CallCommand extends UseCommand {
   readonly upstream: string;
   /** All that one request carries out; what stands in it several times is named once. */
@@ -132,6 +138,8 @@ export interface Activity {
   readonly unit?: string | undefined;
   readonly method?: string | undefined;
   readonly audience?: string | undefined;
+  readonly server?: string | undefined;
+  readonly upstream?: string | undefined;
   readonly reason?: string | undefined;
 }
 

@@ -31,6 +31,7 @@ import { loadTenant } from "../tenancy.ts";
 import { approvalLink, signApprovalLink } from "./approval-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
+import { HandingOut, type HandedOut, type HandingOutFault } from "./handing-out.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
 import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
@@ -43,6 +44,7 @@ import type {
   CallPermit,
   CodeProgress,
   ExchangeCommand,
+  HandOutCommand,
   LiveFault,
   Minting,
   OpenCommand,
@@ -76,6 +78,7 @@ export class Session extends DurableObject<Env> {
   readonly #metering = new Metering(this.#books);
   readonly #group = new GroupCommit(this.#storage);
   readonly #leases = new Leases(this.env, this.#storage, this.#books);
+  readonly #handingOut = new HandingOut(this.env, this.#storage, this.#books, this.#leases);
   readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#leases);
 
   /** Begins a session and queues its links. The same session again answers where it stands and does nothing. */
@@ -120,7 +123,7 @@ export class Session extends DurableObject<Env> {
     if (!this.#opened) return [];
     return this.#books
       .journal()
-      .newest(["call.authorized", "token.minted", "refused"], MAX_ACTIVITY)
+      .newest(["call.authorized", "token.minted", "token.handed_out", "refused"], MAX_ACTIVITY)
       .map(({ at, type, data }) => ({ at, type, ...(JSON.parse(data) as Omit<Activity, "at" | "type">) }));
   }
 
@@ -299,6 +302,14 @@ export class Session extends DurableObject<Env> {
       this.#books.record("token.minted", { ...mint, audience, expires_at: plan.value.expires_at });
       return ok({ ...identityOf(grant), ...plan.value, jti: mint.jti, jkt: mint.jkt, grant_digest, audience });
     });
+  }
+
+  /** Gives a server an upstream's own token, encrypted to it. */
+  async handOut(command: HandOutCommand): Promise<Result<HandedOut, HandingOutFault>> {
+    if (!this.#opened) return err("unknown_session");
+    const handed = await this.#handingOut.handOut(command);
+    await this.#clockwork.arm();
+    return handed;
   }
 
   /** Lets one request through to an upstream and hands out what to inject into it. */

@@ -68,6 +68,7 @@ const ENFORCED: Readonly<Record<Enforcement, string>> = {
   upstream: "enforced by the upstream and by Stint",
   scope: "the upstream enforces its scopes, Stint the rest",
   proxy: "enforced by Stint's proxy alone",
+  upstream_alone: "enforced by the upstream alone: a server may be handed its token",
   server: "enforced by the server that gets the token",
 };
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../domain/compiled-tenant.ts";
 import type { Json } from "../domain/canonical-json.ts";
+import { warnHandOuts } from "../domain/hand-out.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isRedirectUri } from "../domain/redirect-uri.ts";
 import {
@@ -17,6 +18,7 @@ import { formatDuration, parseDuration } from "../domain/duration.ts";
 import { isPublicHost } from "../domain/public-address.ts";
 import { moment } from "./absence.ts";
 import { identifier, limitsSchema } from "./authorization-details.ts";
+import { encryptionKeySchema } from "./encryption-key.ts";
 import { jwksSchema } from "./jwks.ts";
 import { secretReference } from "./secret-reference.ts";
 import {
@@ -269,6 +271,14 @@ const server = z.strictObject({
   trust: z.enum(["remote", "local"]),
   ...keySource,
   dpop_bound_access_tokens_required: dpopBound,
+  hand_out: z
+    .array(identifier)
+    .max(MAX_LIST)
+    .default([])
+    .describe("Upstreams whose own token this server may be handed: the proxy then no longer holds it to its grant"),
+  encryption_key: encryptionKeySchema
+    .optional()
+    .describe("A public key (P-256, or RSA of 2048 to 4096 bits) to which what is handed out is encrypted"),
   tools: z.record(
     z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/),
     z.strictObject({
@@ -470,7 +480,12 @@ export function readTenantDocument(
   if (all.length > 0) return err(all);
   return ok({
     document,
-    warnings: [...document.policies.flatMap(warnAssurance), ...warnBearer(document), ...warnBreakGlass(document)],
+    warnings: [
+      ...document.policies.flatMap(warnAssurance),
+      ...warnBearer(document),
+      ...warnHandOuts(document),
+      ...warnBreakGlass(document),
+    ],
   });
 }
 

@@ -10,6 +10,8 @@ import { isJti, isPresent, verifyClientJwt } from "./client-jwt.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 export const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
+/** An upstream's own token, encrypted to the server that asks for it. */
+export const UPSTREAM_TOKEN_TYPE = "urn:stint:params:oauth:token-type:upstream_token";
 const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";
 
 /** A token exchange request, RFC 8693 §2.1, as far as it can be read without believing any token. */
@@ -18,6 +20,8 @@ export interface ExchangeRequest {
   /** The statement of a server that it is the one that acts; see {@link verifyActorToken}. */
   readonly actorToken?: string | undefined;
   readonly target: Target;
+  /** Whether it asks for the upstream's own token, in place of one of ours. */
+  readonly asksUpstreamToken: boolean;
   readonly requested?: readonly AccessDetail[] | undefined;
   readonly expiresInSeconds?: number | undefined;
 }
@@ -29,13 +33,18 @@ export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<
   const target = readTarget(form, tenant);
   if (!target.ok) return target;
   const requestedType = form.get("requested_token_type");
-  if (requestedType !== undefined && requestedType !== ACCESS_TOKEN_TYPE) {
+  if (requestedType !== undefined && requestedType !== ACCESS_TOKEN_TYPE && requestedType !== UPSTREAM_TOKEN_TYPE) {
     return err(
       invalidRequest(
-        `requested_token_type can only be ${ACCESS_TOKEN_TYPE}; there are no refresh tokens: ${NEW_SESSION}`,
+        `requested_token_type can only be ${ACCESS_TOKEN_TYPE}, or ${UPSTREAM_TOKEN_TYPE} for a server; there are no refresh tokens: ${NEW_SESSION}`,
       ),
     );
   }
+  const asksUpstreamToken = requestedType === UPSTREAM_TOKEN_TYPE;
+  if (asksUpstreamToken && target.value.kind !== "upstream")
+    return err(invalidTarget("only an upstream has a token of its own: name {issuer}/proxy/{upstream}"));
+  if (asksUpstreamToken && form.has("expires_in"))
+    return err(invalidRequest("the upstream says how long its own token lives: leave expires_in out"));
   const subjectToken = form.get("subject_token");
   if (subjectToken === undefined) return err(invalidRequest("subject_token is missing"));
   if (form.get("subject_token_type") !== ACCESS_TOKEN_TYPE)
@@ -55,6 +64,7 @@ export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<
     subjectToken,
     actorToken,
     target: target.value,
+    asksUpstreamToken,
     requested: requested.value,
     expiresInSeconds: expiresIn.value,
   });

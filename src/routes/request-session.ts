@@ -3,6 +3,7 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
+import { withHandOuts } from "../domain/hand-out-labels.ts";
 import { linkables } from "../domain/linked-account.ts";
 import { labelsFor, standInLines } from "../domain/labels.ts";
 import { registrationOf } from "../domain/registration.ts";
@@ -19,7 +20,7 @@ import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
 import { SESSION_OVER, STEP_UP_PENDING } from "../protocol/step-up.ts";
 import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
-import { narrowingAt } from "../tenancy.ts";
+import { isTakenBackAt, narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { agentObject, personObject, sessionObject } from "./objects.ts";
@@ -114,7 +115,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
   }
   const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
   const labels = {
-    ...labelsFor(tenant, request, narrowingAt, history),
+    ...withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
     stand_ins: standInLines(tenant, judged.value.plan, requested_at),
   };
   const code = matchCode(root, issuer, session_id);

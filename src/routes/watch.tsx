@@ -62,12 +62,14 @@ async function watchPage(c: Handling, visit: Entered): Promise<Response> {
 }
 
 /** One event in words. Units and audiences are Stint's own; nothing that the agent wrote is in here. */
-function textOf({ type, unit, method, audience, reason }: Activity, labels: Labels): string {
+function textOf({ type, unit, method, audience, server, upstream, reason }: Activity, labels: Labels): string {
   switch (type) {
     case "call.authorized":
       return `${method ?? ""} ${unit === undefined ? "" : unitLine(unit, labels)}`.trim();
     case "token.minted":
       return `A token for ${audience ?? "itself"}`;
+    case "token.handed_out":
+      return `${upstream ?? ""}'s own token for server ${server ?? ""} (unconstrained)`;
     default:
       return `Refused: ${reason ?? "not allowed"}${unit === undefined ? "" : ` (${unit})`}`;
   }

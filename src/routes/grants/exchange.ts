@@ -1,9 +1,8 @@
 import { newId } from "../../crypto/random.ts";
-import type { Subject } from "../../domain/exchange.ts";
+import type { ExchangeAsk, Subject } from "../../domain/exchange.ts";
 import { ID_PREFIXES } from "../../domain/ids.ts";
 import { registrationOf } from "../../domain/registration.ts";
 import { err, ok, type Result } from "../../domain/result.ts";
-import type { UseFault } from "../../durable/session-commands.ts";
 import { isSessionToken, verifyAccessToken, type AccessToken } from "../../protocol/access-token.ts";
 import type { Form } from "../../protocol/body.ts";
 import { INVALID_CLIENT } from "../../protocol/client-assertion.ts";
@@ -15,18 +14,20 @@ import {
   SUBJECT_INVALID,
   verifyActorToken,
 } from "../../protocol/token-exchange.ts";
-import { invalidRequest, renderError, UNAVAILABLE, type WireError } from "../../protocol/wire-error.ts";
+import { invalidRequest, renderError, type WireError } from "../../protocol/wire-error.ts";
 import { assertionOf, identifyClient, useAssertion, type AuthenticatedClient } from "../client.ts";
 import { nowSeconds, type Handling } from "../http.ts";
 import { sessionObject, standingOf } from "../objects.ts";
 import { freshNonce, proofAtServer } from "../proof.ts";
 import { answerToken, refuseHolder, TOKEN_PATH } from "../token-answer.ts";
+import { mintError } from "./exchange-errors.ts";
+import { handOut, ONLY_SERVERS } from "./hand-out.ts";
 
 /** RFC 8693: one audience more, never wider, never longer. */
 export async function exchangeToken(c: Handling, form: Form): Promise<Response> {
   const asked = readExchangeRequest(form, c.var.tenant.tenant);
   if (!asked.ok) return refuseHolder(c, form.get("subject_token"), asked.error.error, asked.error);
-  const { subjectToken, actorToken, target, requested, expiresInSeconds } = asked.value;
+  const { subjectToken, actorToken, target, asksUpstreamToken, requested, expiresInSeconds } = asked.value;
   const subject = await verifyAccessToken(subjectToken, c.var.tenant, nowSeconds());
   if (!subject.ok) return renderError(SUBJECT_INVALID);
   const proof = await proofAtServer(c, TOKEN_PATH);
@@ -36,17 +37,21 @@ export async function exchangeToken(c: Handling, form: Form): Promise<Response> 
   const standing = standingOf(c.var.tenant, subject.value.agent);
   if (standing === undefined) return renderError(INVALID_CLIENT);
   const { server } = exchanger.value;
+  if (asksUpstreamToken && server === undefined)
+    return refuseHolder(c, subjectToken, "hand_out_to_agent", ONLY_SERVERS);
+  const use = { token: subject.value, proof: proof.value.oneTime, standing };
+  const ask: ExchangeAsk = {
+    subject: subjectOf(subject.value, c.var.tenant.issuer),
+    exchanger: server === undefined ? { kind: "agent" } : { kind: "server", resource: server.resource },
+    target,
+    requested,
+    expiresInSeconds,
+  };
+  if (asksUpstreamToken && server !== undefined)
+    return handOut(c, subject.value.session_id, { ...use, ask, server: server.id }, form.has("scope"));
   const minted = await sessionObject(c.env, c.var.tenant.issuer, subject.value.session_id).exchange({
-    token: subject.value,
-    proof: proof.value.oneTime,
-    standing,
-    ask: {
-      subject: subjectOf(subject.value, c.var.tenant.issuer),
-      exchanger: server === undefined ? { kind: "agent" } : { kind: "server", resource: server.resource },
-      target,
-      requested,
-      expiresInSeconds,
-    },
+    ...use,
+    ask,
     mint: { jti: newId(ID_PREFIXES.token), jkt: proof.value.jkt, actor: server?.id },
   });
   if (!minted.ok) return renderError(mintError(minted.error, form.has("scope"), c));
@@ -113,21 +118,4 @@ function subjectOf(token: AccessToken, issuer: string): Subject {
   if (isSessionToken(token, issuer)) return { kind: "session" };
   const { audience, authorization_details, expires_at, actor } = token;
   return { kind: "access", audience, authorization_details, expires_at, delegated: actor !== undefined };
-}
-
-function mintError(fault: UseFault | Parameters<typeof exchangeError>[0], byScope: boolean, c: Handling): WireError {
-  switch (fault) {
-    case "unknown_session":
-    case "ended":
-    case "not_redeemed":
-    case "token_revoked":
-      return SUBJECT_INVALID;
-    case "replayed":
-    case "stale":
-      return proofErrorAtServer("invalid", freshNonce(c, "as"));
-    case "overloaded":
-      return UNAVAILABLE;
-    default:
-      return exchangeError(fault, byScope);
-  }
 }
