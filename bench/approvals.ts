@@ -29,7 +29,7 @@ export async function startApprovals(): Promise<Approvals> {
       if (token === undefined) return;
       const { iss, sid } = decodeJwt(token);
       const { resolve, reject } = entry(String(sid));
-      approve(String(iss), token).then(resolve, reject);
+      void approve(String(iss), token).then(resolve, reject);
     });
   });
   await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));

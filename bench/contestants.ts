@@ -15,8 +15,8 @@ const START_DEADLINE_MS = 10_000;
 /** Somebody else who issues tokens, measured beside the broker. */
 export interface Contestant {
   /** Makes so many requests for a token, each with a proof of its own where proofs are asked for. */
-  prepare(count: number): Promise<Prepared[]>;
-  stop(): Promise<void>;
+  readonly prepare: (count: number) => Promise<Prepared[]>;
+  readonly stop: () => Promise<void>;
 }
 
 /** The least that a broker must do, in the same workerd: `workers/floor.ts`. */
@@ -75,9 +75,8 @@ export async function startWorkersOAuthProvider(): Promise<Contestant> {
   await miniflare.ready;
   const issuer = `http://localhost:${port}`;
   const call = async (path: string, form?: Record<string, string>): Promise<Record<string, string>> => {
-    const answer = await fetch(issuer + path, {
-      ...(form === undefined ? {} : { method: "POST", body: new URLSearchParams(form) }),
-    });
+    const sent = form === undefined ? {} : { method: "POST", body: new URLSearchParams(form) };
+    const answer = await fetch(issuer + path, sent);
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
     return (await answer.json()) as Record<string, string>;
   };

@@ -46,7 +46,12 @@ export async function measureProxy(
   const bare = await startPassThrough(world.upstreamUrl);
   const token = await proxyToken(world, session);
   const plain = (port: number) => async (count: number, bytes: number) =>
-    Array.from({ length: count }, (): Prepared => ({ port, method: "GET", path: `/things?bytes=${bytes}`, headers: {} }));
+    Array.from({ length: count }, (): Prepared => ({
+      port,
+      method: "GET",
+      path: `/things?bytes=${bytes}`,
+      headers: {},
+    }));
   const ways: readonly (readonly [Way, (count: number, bytes: number) => Promise<Prepared[]>])[] = [
     ["direct", plain(Number(new URL(world.upstreamUrl).port))],
     ["bare", plain(bare.port)],

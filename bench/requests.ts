@@ -2,9 +2,18 @@ import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts"
 import { prepare, type Prepared } from "./load.ts";
 import type { LiveSession, World } from "./world.ts";
 
-/** Exchanges for the proxy, each with a proof of its own, dealt out over the sessions. */
-export async function exchanges(world: World, sessions: readonly LiveSession[], count: number): Promise<Prepared[]> {
-  const nonce = await serverNonce(world, sessions[0]!);
+/**
+ * Exchanges for the proxy, each with a proof of its own, dealt out over the sessions.
+ *
+ * @param asking the session that the nonce is asked for with, which wakes its object
+ */
+export async function exchanges(
+  world: World,
+  sessions: readonly LiveSession[],
+  count: number,
+  asking = sessions[0]!,
+): Promise<Prepared[]> {
+  const nonce = await serverNonce(world, asking);
   return prepare(count, async (at) => {
     const { agent, token } = sessions[at % sessions.length]!;
     return {

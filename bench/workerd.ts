@@ -13,7 +13,7 @@ const COMPATIBILITY_DATE = "2026-10-27";
 export interface Workerd {
   readonly port: number;
   readonly pid: number;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /**

@@ -56,7 +56,8 @@ export async function startWorld(bundle: string): Promise<World> {
   for (let at = 0; at < AGENTS; at += 1)
     agents.push(new StintClient(issuer, `agent-${at}`, assertionKey, await newProofKey()));
   const directory = openDataDirectory(mkdtempSync(join(tmpdir(), "stint-bench-")));
-  const start = () => startWorkerd(configOf(bundle, directory.path, issuer, port), { dataPath: directory.path, port, env });
+  const start = () =>
+    startWorkerd(configOf(bundle, directory.path, issuer, port), { dataPath: directory.path, port, env });
   const env = { STINT_KEK: directory.kek, STINT_ADMIN_KEY: directory.adminKey, KEY: "bench-upstream-key", SLACK: "s" };
   let broker = await start();
   const admin = (method: string, path: string, body?: unknown): Promise<Response> =>
@@ -127,24 +128,29 @@ export async function startWorld(bundle: string): Promise<World> {
 
 function configOf(bundle: string, dataPath: string, issuer: string, port: number): string {
   return workerdConfig(ROOT, {
-      bundle,
-      dataPath,
-      host: "127.0.0.1",
-      port,
-      allowPrivateNetwork: true,
-      extraAuthorities: [],
-      vars: {
-        STINT_ORIGINS: issuer,
-        STINT_ENV_SECRETS: JSON.stringify({ [issuer]: ["KEY", "SLACK"] }),
-        STINT_ALLOW_PRIVATE_NETWORK: "true",
-      },
-      secrets: ["STINT_KEK", "STINT_ADMIN_KEY", "KEY", "SLACK"],
-    });
+    bundle,
+    dataPath,
+    host: "127.0.0.1",
+    port,
+    allowPrivateNetwork: true,
+    extraAuthorities: [],
+    vars: {
+      STINT_ORIGINS: issuer,
+      STINT_ENV_SECRETS: JSON.stringify({ [issuer]: ["KEY", "SLACK"] }),
+      STINT_ALLOW_PRIVATE_NETWORK: "true",
+    },
+    secrets: ["STINT_KEK", "STINT_ADMIN_KEY", "KEY", "SLACK"],
+  });
 }
 
 /** Answers with as many bytes of JSON as `bytes` says; with escapes in it, as APIs answer. */
 async function startUpstream(): Promise<{ url: string; close(): Promise<void> }> {
-  const item = JSON.stringify({ id: 7, title: 'Fix the "thing"', text: "one line\nand another", url: "https://x.example" });
+  const item = JSON.stringify({
+    id: 7,
+    title: 'Fix the "thing"',
+    text: "one line\nand another",
+    url: "https://x.example",
+  });
   const documents = new Map<number, string>();
   const server = createServer((incoming, response) => {
     const bytes = Number(new URL(incoming.url ?? "", "http://x").searchParams.get("bytes") ?? 100);

@@ -38,4 +38,5 @@ const provider = new Provider(issuer, {
     },
   },
 });
-createServer(provider.callback()).listen(Number(port), "127.0.0.1");
+const handle = provider.callback();
+createServer((request, response) => void handle(request, response)).listen(Number(port), "127.0.0.1");

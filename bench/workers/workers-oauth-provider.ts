@@ -11,7 +11,8 @@ const seed = {
     const redirectUri = `${origin}/callback`;
     const clientId =
       searchParams.get("client_id") ??
-      (await env.OAUTH_PROVIDER.createClient({ redirectUris: [redirectUri], tokenEndpointAuthMethod: "none" })).clientId;
+      (await env.OAUTH_PROVIDER.createClient({ redirectUris: [redirectUri], tokenEndpointAuthMethod: "none" }))
+        .clientId;
     if (!searchParams.has("client_id")) return Response.json({ client_id: clientId });
     const { redirectTo } = await env.OAUTH_PROVIDER.completeAuthorization({
       request: await env.OAUTH_PROVIDER.parseAuthRequest(request),
