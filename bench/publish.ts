@@ -19,41 +19,51 @@ import {
 } from "./tables.ts";
 
 export const RESULTS_FILE = join(ROOT, "bench", "results.json");
-const IMAGES = join(ROOT, "docs", "images");
+const IMAGES = "docs/images";
 /** Sessions a month for which the cost is drawn. */
 const SESSIONS = [10_000, 100_000, 1_000_000, 10_000_000];
 
 /** Draws the graphs and writes the tables of the README and of docs/performance.md anew, from results alone. */
 export function publish(results: Results): void {
-  writeFileSync(join(IMAGES, "bench-throughput.svg"), drawGraph(throughputGraph(results)));
-  writeFileSync(join(IMAGES, "bench-latency.svg"), drawGraph(latencyGraph(results)));
-  writeFileSync(join(IMAGES, "bench-cost.svg"), drawGraph(costGraph(results)));
-  const machine = machineLine(results);
-  fill("README.md", { budgets: `${machine}\n\n${budgetTable(results)}` });
-  fill("docs/performance.md", {
-    machine,
-    budgets: budgetTable(results),
-    exchange: exchangeTable(results),
-    proxy: proxyTable(results),
-    revocation: revocationTable(results),
-    growth: growthTable(results),
-    sizes: sizeTable(results),
-    operations: operationTable(results),
-    cost: costTable(results),
-  });
+  for (const [path, text] of pagesOf(results)) writeFileSync(join(ROOT, path), text);
 }
 
-/** Puts each text between its marks: `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`. */
-function fill(path: string, texts: Readonly<Record<string, string>>): void {
-  const file = join(ROOT, path);
-  let page = readFileSync(file, "utf8");
+/** The files that show results, by their paths, as they shall be. */
+export function pagesOf(results: Results): [path: string, text: string][] {
+  const machine = machineLine(results);
+  const budgets = budgetTable(results);
+  return [
+    [`${IMAGES}/bench-throughput.svg`, drawGraph(throughputGraph(results))],
+    [`${IMAGES}/bench-latency.svg`, drawGraph(latencyGraph(results))],
+    [`${IMAGES}/bench-cost.svg`, drawGraph(costGraph(results))],
+    ["README.md", filled("README.md", { budgets: `${machine}\n\n${budgets}` })],
+    [
+      "docs/performance.md",
+      filled("docs/performance.md", {
+        machine,
+        budgets,
+        exchange: exchangeTable(results),
+        proxy: proxyTable(results),
+        revocation: revocationTable(results),
+        growth: growthTable(results),
+        sizes: sizeTable(results),
+        operations: operationTable(results),
+        cost: costTable(results),
+      }),
+    ],
+  ];
+}
+
+/** A page with each text between its marks: `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`. */
+function filled(path: string, texts: Readonly<Record<string, string>>): string {
+  let page = readFileSync(join(ROOT, path), "utf8");
   for (const [name, words] of Object.entries(texts)) {
     const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
     const [from, to] = [page.indexOf(open), page.indexOf(close)];
     if (from === -1 || to < from) throw new Error(`${path} lacks ${open} … ${close}`);
     page = `${page.slice(0, from + open.length)}\n\n${words}\n\n${page.slice(to)}`;
   }
-  writeFileSync(file, page);
+  return page;
 }
 
 function throughputGraph(results: Results): Graph {
