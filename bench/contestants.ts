@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { freePort } from "../demo/free-port.ts";
+import { leave, temporaryDirectory } from "./leftovers.ts";
 import { prepare, type Prepared } from "./load.ts";
 import { bundleWorker, startWorker } from "./workerd.ts";
 
@@ -28,7 +28,7 @@ export async function startFloor(): Promise<Contestant> {
 /** oidc-provider: client credentials, DPoP, JWT; in memory, or on a database that commits durably. */
 export async function startOidcProvider(store: "memory" | "sqlite"): Promise<Contestant> {
   const port = await freePort();
-  const directory = mkdtempSync(join(tmpdir(), "stint-bench-"));
+  const directory = temporaryDirectory();
   const file = join(import.meta.dirname, "peers", "oidc-provider.ts");
   const database = store === "sqlite" ? [join(directory, "oidc-provider.sqlite")] : [];
   // It warns at length that plain http is for tests only, which this is.
@@ -36,6 +36,7 @@ export async function startOidcProvider(store: "memory" | "sqlite"): Promise<Con
     stdio: ["ignore", "ignore", "ignore"],
   });
   const exited = new Promise<void>((done) => void child.on("exit", () => done()));
+  leave(() => child.kill("SIGTERM"));
   const issuer = `http://localhost:${port}`;
   await answering(`${issuer}/.well-known/openid-configuration`);
   return {
@@ -59,7 +60,7 @@ export async function startOidcProvider(store: "memory" | "sqlite"): Promise<Con
  */
 export async function startWorkersOAuthProvider(): Promise<Contestant> {
   const port = await freePort();
-  const directory = mkdtempSync(join(tmpdir(), "stint-bench-"));
+  const directory = temporaryDirectory();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       modules: true,

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { buildWorker, ROOT } from "../scripts/build.ts";
 import { measureExchange } from "./exchange.ts";
@@ -67,6 +68,8 @@ const QUICK: Plan = {
   growthExchanges: 300,
 };
 const BUSY_SESSIONS = 64;
+/** How long the jobs, messages and books of sessions that were opened may take, in milliseconds. */
+const SETTLE_MS = 5000;
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, help: { type: "boolean" } } });
 if (values.help === true) process.stdout.write(HELP);
@@ -111,6 +114,8 @@ async function measureBroker(
     const busy = await world.open(BUSY_SESSIONS);
     const doomed = await world.open(plan.revocations);
     live.push(...busy, ...sleepers, ...doomed);
+    // What opening them left to do is no part of an exchange.
+    await sleep(SETTLE_MS);
     say("issuing tokens, beside the peers");
     const exchange = await measureExchange(world, busy, plan.exchanges, plan.rounds);
     say("calling through the proxy");

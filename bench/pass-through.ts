@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryDirectory } from "./leftovers.ts";
 import { startWorker, type Workerd } from "./workerd.ts";
 
 /** A worker that passes everything on and does nothing else, in the same workerd: the floor of any proxy. */
 export async function startPassThrough(upstreamUrl: string): Promise<Workerd> {
-  const directory = mkdtempSync(join(tmpdir(), "stint-bench-"));
+  const directory = temporaryDirectory();
   const file = join(directory, "pass-through.js");
   writeFileSync(
     file,

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../demo/free-port.ts";
 import { ROOT } from "../scripts/build.ts";
+import { leave, temporaryDirectory } from "./leftovers.ts";
 
 const START_DEADLINE_MS = 20_000;
 const COMPATIBILITY_DATE = "2026-10-27";
@@ -40,7 +40,7 @@ export async function startWorker(
   bundle: string,
   { objects = [] }: { objects?: readonly string[] } = {},
 ): Promise<Workerd> {
-  const path = mkdtempSync(join(tmpdir(), "stint-bench-"));
+  const path = temporaryDirectory();
   mkdirSync(join(path, "objects"));
   const classes = objects.map((name) => `(className = "${name}", uniqueKey = "bench-${name}", enableSql = true)`);
   const bindings = objects.map(
@@ -85,6 +85,7 @@ export async function startWorkerd(
     env: { PATH: process.env["PATH"] ?? "", ...env },
   });
   const exited = new Promise<void>((done) => void workerd.on("exit", () => done()));
+  leave(() => workerd.kill("SIGTERM"));
   const stop = async (): Promise<void> => {
     if (workerd.exitCode === null && workerd.signalCode === null) workerd.kill("SIGTERM");
     await exited;

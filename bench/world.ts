@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { newProofKey, StintClient } from "../cli/agent-client.ts";
@@ -10,6 +8,7 @@ import { workerdConfig } from "../cli/workerd-config.ts";
 import { freePort } from "../demo/free-port.ts";
 import { ROOT } from "../scripts/build.ts";
 import { startApprovals } from "./approvals.ts";
+import { temporaryDirectory } from "./leftovers.ts";
 import { startWorkerd } from "./workerd.ts";
 
 /** As many as one tenant may have: each may ask ten times a minute. */
@@ -55,7 +54,7 @@ export async function startWorld(bundle: string): Promise<World> {
   const agents: StintClient[] = [];
   for (let at = 0; at < AGENTS; at += 1)
     agents.push(new StintClient(issuer, `agent-${at}`, assertionKey, await newProofKey()));
-  const directory = openDataDirectory(mkdtempSync(join(tmpdir(), "stint-bench-")));
+  const directory = openDataDirectory(temporaryDirectory());
   const start = () =>
     startWorkerd(configOf(bundle, directory.path, issuer, port), { dataPath: directory.path, port, env });
   const env = { STINT_KEK: directory.kek, STINT_ADMIN_KEY: directory.adminKey, KEY: "bench-upstream-key", SLACK: "s" };
