@@ -19,6 +19,7 @@ export default defineConfig({
             "src/*.test.ts",
             "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
             "cli/**/*.test.ts",
+            "bench/**/*.test.ts",
           ],
         },
       },

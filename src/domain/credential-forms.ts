@@ -2,6 +2,8 @@ import { unescapeText } from "./unescape.ts";
 
 /** A shorter secret cannot be told from chance, and would break answers that hold nothing. In characters. */
 export const MIN_SECRET_LENGTH = 8;
+/** Every byte in hex. The forms are made for each call through the proxy. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /**
  * The forms in which an upstream may show a credential again: plain, percent-encoded, in hex, and in
@@ -14,7 +16,8 @@ export const MIN_SECRET_LENGTH = 8;
 export function credentialForms(value: string): string[] {
   // No header can bring it either.
   if (/[^\0-\xff]/.test(value)) return [];
-  const forms = secretsIn(value).flatMap((secret) => [
+  const secrets = new Set(secretsIn(value));
+  const forms = [...secrets].flatMap((secret) => [
     secret,
     unescapeText(secret),
     encodeURIComponent(secret),
@@ -57,5 +60,7 @@ function base64Cores(secret: string): string[] {
 }
 
 function hexOf(secret: string): string {
-  return Array.from(secret, (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+  let hex = "";
+  for (let at = 0; at < secret.length; at += 1) hex += HEX[secret.charCodeAt(at)];
+  return hex;
 }

@@ -26,7 +26,7 @@ export class EchoWatch {
 
   /** @param forms in lower case, each of at least two characters; at least one */
   constructor(forms: readonly string[]) {
-    this.#needles = forms.map((form) => Uint8Array.from(form, (char) => char.charCodeAt(0)));
+    this.#needles = forms.map(bytesOf);
     this.#shortest = Math.min(...this.#needles.map(({ length }) => length));
     this.#longest = Math.max(...this.#needles.map(({ length }) => length));
     this.#shift = new Uint8Array(PAIRS).fill(Math.min(255, this.#shortest - 1));
@@ -42,7 +42,7 @@ export class EchoWatch {
 
   /** Whether a whole text holds one. */
   isIn(text: string): boolean {
-    const bytes = Uint8Array.from(text, (char) => Math.min(char.charCodeAt(0), 0xff));
+    const bytes = bytesOf(text);
     const { bytes: plain, length } = unescape(bytes, true);
     return this.#find(bytes, 0, bytes.length) || this.#find(plain, 0, length);
   }
@@ -111,6 +111,13 @@ function isAt(bytes: Uint8Array, start: number, to: number, needle: Uint8Array):
     if (FOLD[bytes[start + at]!] !== needle[at]) return "other";
   }
   return length === needle.length ? "whole" : "cut off";
+}
+
+/** A byte for each character; one that no header can hold becomes the last. By hand, for it is done for every call. */
+function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) bytes[at] = Math.min(text.charCodeAt(at), 0xff);
+  return bytes;
 }
 
 function pairOf(first: number, second: number): number {

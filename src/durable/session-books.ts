@@ -33,6 +33,7 @@ export class SessionBooks {
   readonly usage: UsageStore;
   /** Rung when the session or one of its tokens is taken away. */
   readonly takenAway = new Bell();
+  #journal: Journal | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -44,7 +45,8 @@ export class SessionBooks {
   }
 
   journal(): Journal {
-    return new Journal(this.#sql, this.store.state().request.session_id);
+    // Of a session that never changes: to read its id again at every event would cost a query each.
+    return (this.#journal ??= new Journal(this.#sql, this.store.state().request.session_id));
   }
 
   /** Epoch seconds that never run backwards: what has ended stays ended when a clock is set back. */
