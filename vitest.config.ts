@@ -18,7 +18,7 @@ export default defineConfig({
           include: [
             "src/*.test.ts",
             "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
-            "cli/**/*.test.ts",
+            "{cli,sdk}/**/*.test.ts",
           ],
         },
       },
