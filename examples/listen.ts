@@ -18,6 +18,8 @@ export async function listen(
 ): Promise<Listening> {
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const response = await handle(toRequest(incoming, origin));
+    // What was not read of a body would be taken for the next request.
+    outgoing.shouldKeepAlive &&= incoming.complete;
     outgoing.writeHead(response.status, Object.fromEntries(response.headers));
     for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) outgoing.write(chunk);
     outgoing.end();
@@ -40,9 +42,9 @@ export async function listen(
 function toRequest(incoming: IncomingMessage, origin: string): Request {
   const method = incoming.method ?? "GET";
   const headers = new Headers();
-  // One by one from the raw list: what came twice arrives joined, and nothing is dropped.
-  for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2)
-    headers.append(incoming.rawHeaders[at], incoming.rawHeaders[at + 1]);
+  // One by one: what came twice arrives joined, and nothing is dropped.
+  for (const [name, values] of Object.entries(incoming.headersDistinct))
+    for (const value of values ?? []) headers.append(name, value);
   const bodyless = method === "GET" || method === "HEAD";
   const body = bodyless ? {} : { body: Readable.toWeb(incoming), duplex: "half" };
   return new Request(origin + (incoming.url ?? "/"), { method, headers, ...body } as RequestInit);

@@ -27,7 +27,7 @@ export async function triage(agent: Agent, { tickets, repository, say }: TriageO
     ],
     expires_in: 600,
   });
-  say(`Waiting for a human. Match code: ${pending.matchCode}`);
+  say(`Waiting for a human to approve ${pending.id}. Match code: ${pending.matchCode}`);
   const session = await pending.wait();
   say(`Approved until ${new Date(session.expiresAt * 1000).toISOString()}`);
   try {

@@ -80,6 +80,7 @@ function isPassing({ code, status }: StintError): boolean {
 
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((done, fail) => {
+    signal?.throwIfAborted();
     const abort = (): void => {
       clearTimeout(timer);
       fail(signal?.reason as Error);
