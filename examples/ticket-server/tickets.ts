@@ -8,16 +8,23 @@ export interface TicketOptions {
   readonly issuer: string;
   readonly resource: string;
   readonly key: RegisteredKey;
+  /** The repositories that a client is told to ask for, when it knows of none itself. */
+  readonly repositories?: readonly string[];
   /** `offline` believes a token for five minutes without asking. */
   readonly check?: "introspect" | "offline";
 }
 
 /** An MCP server with a tool that reads and one that writes, as a `fetch` handler. */
 export function ticketServer(options: TicketOptions): (request: Request) => Promise<Response> {
+  const { repositories = [] } = options;
+  const units = (operation: string): string[] => repositories.map((name) => `github:${operation}@${name}`);
   const guard = new Guard({
     ...options,
     server: "tickets",
-    tools: { list_issues: "read", open_issue: "write" },
+    tools: {
+      list_issues: { access: "read", upstream: units("issues:read") },
+      open_issue: { access: "write", upstream: units("issues:write") },
+    },
   });
   return mcpHandler(guard, ticketTools);
 }

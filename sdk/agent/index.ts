@@ -1,3 +1,4 @@
+export { codeAccess, type CodeAccessOptions } from "./code-access.ts";
 export { Agent, type SessionAsk } from "./agent.ts";
 export { PendingSession, type WaitOptions } from "./pending-session.ts";
 export { Session, type SessionView } from "./session.ts";

@@ -12,6 +12,16 @@ import { Introspection, OfflineCheck, type Statement, type TokenCheck } from "./
 
 const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
+/** A tool as it is registered: whether it only reads, and the units of upstream access that it needs to work. */
+export type Tool =
+  | "read"
+  | "write"
+  | {
+      readonly access: "read" | "write";
+      /** Named in challenges, so that who asks for the tool asks for these too: `github:issues:read@acme/api`. */
+      readonly upstream: readonly string[];
+    };
+
 export interface GuardOptions {
   /** The tenant's issuer. */
   readonly issuer: string;
@@ -20,7 +30,7 @@ export interface GuardOptions {
   readonly resource: string;
   readonly key: RegisteredKey;
   /** Its tools, as they are registered. A tool that is not listed is never called. */
-  readonly tools: Readonly<Record<string, "read" | "write">>;
+  readonly tools: Readonly<Record<string, Tool>>;
   /** `introspect` (the usual) asks about every request; `offline` believes a signature for five minutes. */
   readonly check?: "introspect" | "offline";
   /** Takes tokens that are bound to no key, where the registration allows them. */
@@ -57,7 +67,7 @@ export class Guard {
     this.#once = options.onceOnly ?? new OnceInProcess();
     this.#nonces = nonceSecret === undefined ? undefined : new Nonces(nonceSecret);
     this.#stint = new AuthorizationServer({ ...options, clientId: server, fetch });
-    const reads = Object.keys(tools).filter((tool) => tools[tool] === "read");
+    const reads = Object.keys(tools).filter((name) => accessOf(tools[name]!) === "read");
     this.#terms = {
       resourceMetadata: this.#resource.origin + METADATA_PATH + pathOf(this.#resource),
       scope: this.#scopeOf(reads),
@@ -199,10 +209,19 @@ export class Guard {
     );
   }
 
-  /** Tools as units of access: `mcp:{server}:{tool}`. */
-  #scopeOf(tools: readonly string[]): string {
-    return [...new Set(tools)].map((tool) => `mcp:${this.#options.server}:${tool}`).join(" ");
+  /** Tools as units of access: `mcp:{server}:{tool}`, and what they need beyond. */
+  #scopeOf(names: readonly string[]): string {
+    const { server, tools } = this.#options;
+    const units = names.flatMap((name) => {
+      const tool = tools[name];
+      return [`mcp:${server}:${name}`, ...(typeof tool === "object" ? tool.upstream : [])];
+    });
+    return [...new Set(units)].join(" ");
   }
+}
+
+function accessOf(tool: Tool): "read" | "write" {
+  return typeof tool === "string" ? tool : tool.access;
 }
 
 function pathOf({ pathname }: URL): string {

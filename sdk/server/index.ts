@@ -1,5 +1,5 @@
 export { Access } from "./access.ts";
-export { Guard, type GuardOptions } from "./guard.ts";
+export { Guard, type GuardOptions, type Tool } from "./guard.ts";
 export type { OnceOnly } from "./once-only.ts";
 export type { IssuedToken, Narrower } from "../shared/authorization-server.ts";
 export type { HeldKey, RegisteredKey } from "../shared/client-key.ts";
