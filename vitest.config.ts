@@ -38,7 +38,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workers", include: ["src/{durable,routes,connectors,notify}/**/*.test.ts"] },
+        test: { name: "workers", include: ["src/{durable,routes,connectors,notify}/**/*.test.ts", "sdk/**/*.test.ts"] },
       },
       {
         // A real `stint serve`, over HTTP only.

@@ -442,6 +442,24 @@ describe("when nobody can tell", () => {
   });
 });
 
+describe("tokens that are bound to no key, where they are allowed", () => {
+  it("are not bound ones without their proof, nor ones that claim a key", async () => {
+    const who = await holder("plain");
+    const unbound = { ...claimsOf(who.token), active: true, cnf: undefined };
+    const ask = async (scheme: string, statement?: object): Promise<number> => {
+      const answer = statement === undefined ? {} : { fetch: async () => Response.json(statement) };
+      const guard = world.guard("plain", { allowBearer: true, ...answer });
+      const claims = { htm: "GET", htu: world.resource.plain, ath: athOf(who.token) };
+      const dpop = await forgeProof({ proofKey: who.key } as never, claims);
+      const headers = { authorization: `${scheme} ${who.token}`, dpop };
+      const answered = await guard.identify(new Request(world.resource.plain, { headers }));
+      return answered instanceof Response ? answered.status : 200;
+    };
+    expect([await ask("DPoP"), await ask("Bearer")]).toEqual([200, 401]);
+    expect([await ask("DPoP", unbound), await ask("Bearer", unbound)]).toEqual([401, 200]);
+  });
+});
+
 describe("nonces", () => {
   it("are demanded, handed out, and nobody else's count", async () => {
     const who = await holder("nonces");

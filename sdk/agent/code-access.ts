@@ -1,7 +1,7 @@
 import { ClientKey, type RegisteredKey } from "../shared/client-key.ts";
 import { randomText, sha256 } from "../shared/digest.ts";
 import { DpopSender, type Fetch } from "../shared/dpop-sender.ts";
-import { newProofKey, thumbprintOf, type ProofKey } from "../shared/proof-key.ts";
+import { thumbprintOf, type ProofKey } from "../shared/proof-key.ts";
 import { isWithin } from "../shared/resource-fetch.ts";
 import { readJson, refusalIn, StintError } from "../shared/stint-error.ts";
 import { readChallenge, type Challenge } from "./challenge.ts";
@@ -37,10 +37,7 @@ interface Held {
 export function codeAccess(options: CodeAccessOptions): Fetch {
   const resource = new URL(options.resource);
   const plainFetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
-  const sender = new DpopSender(
-    options.proofKey === undefined ? newProofKey() : Promise.resolve(options.proofKey),
-    plainFetch,
-  );
+  const sender = new DpopSender(options.proofKey, plainFetch);
   const asked = new Set<string>();
   let held: Held | undefined;
   let authorizing: Promise<Held> | undefined;
@@ -145,7 +142,7 @@ async function askHuman(
     state,
     resource: server.resource,
     ...(scope === "" ? {} : { scope }),
-    ...(server.dpop ? { dpop_jkt: await thumbprintOf(await sender.key) } : {}),
+    ...(server.dpop ? { dpop_jkt: await thumbprintOf(await sender.key()) } : {}),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   const { searchParams: back } = await options.authorize(url);

@@ -70,7 +70,7 @@ export class Guard {
     const reads = Object.keys(tools).filter((name) => accessOf(tools[name]!) === "read");
     this.#terms = {
       resourceMetadata: this.#resource.origin + METADATA_PATH + pathOf(this.#resource),
-      scope: this.#scopeOf(reads),
+      scope: this.#unitsOf(reads).join(" "),
       allowBearer: options.allowBearer === true,
     };
   }
@@ -85,7 +85,7 @@ export class Guard {
       {
         resource: this.#options.resource,
         authorization_servers: [this.#options.issuer],
-        scopes_supported: this.#scopeOf(Object.keys(this.#options.tools)).split(" "),
+        scopes_supported: this.#unitsOf(Object.keys(this.#options.tools)),
         bearer_methods_supported: this.#options.allowBearer === true ? ["header"] : [],
         dpop_signing_alg_values_supported: SIGNING_ALGORITHMS,
         dpop_bound_access_tokens_required: this.#options.allowBearer !== true,
@@ -118,7 +118,7 @@ export class Guard {
       return this.refuse({ reason: "no_such_tool", description: "this server has no tool of that name" });
     if (tools.every((tool) => access.allows(tool))) return undefined;
     // The whole set, also what is granted already: clients ask for exactly what a challenge names.
-    return this.refuse({ reason: "insufficient_scope", scope: this.#scopeOf([...access.tools, ...tools]) });
+    return this.refuse({ reason: "insufficient_scope", scope: this.#unitsOf([...access.tools, ...tools]).join(" ") });
   }
 
   /** Answers a refusal, with a fresh nonce where nonces are demanded. */
@@ -210,13 +210,13 @@ export class Guard {
   }
 
   /** Tools as units of access: `mcp:{server}:{tool}`, and what they need beyond. */
-  #scopeOf(names: readonly string[]): string {
+  #unitsOf(names: readonly string[]): string[] {
     const { server, tools } = this.#options;
     const units = names.flatMap((name) => {
       const tool = tools[name];
       return [`mcp:${server}:${name}`, ...(typeof tool === "object" ? tool.upstream : [])];
     });
-    return [...new Set(units)].join(" ");
+    return [...new Set(units)];
   }
 }
 

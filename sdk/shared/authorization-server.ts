@@ -1,6 +1,6 @@
 import { ClientKey, type RegisteredKey } from "./client-key.ts";
 import { DpopSender, type Fetch } from "./dpop-sender.ts";
-import { newProofKey, type ProofKey } from "./proof-key.ts";
+import type { ProofKey } from "./proof-key.ts";
 import { readJson, refusalIn, StintError } from "./stint-error.ts";
 
 const TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -42,7 +42,7 @@ export class AuthorizationServer {
   constructor({ issuer, clientId, key, proofKey, fetch }: ClientOptions) {
     this.issuer = issuer;
     this.#key = new ClientKey(clientId, issuer, key);
-    this.sender = new DpopSender(proofKey === undefined ? newProofKey() : Promise.resolve(proofKey), fetch);
+    this.sender = new DpopSender(proofKey, fetch);
   }
 
   /** JSON to one of Stint's own endpoints, with this client's assertion in it. */

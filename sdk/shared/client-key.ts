@@ -1,4 +1,5 @@
 import { importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
+import { lazy } from "./lazy.ts";
 
 const ASSERTION_LIFETIME_SECONDS = 60;
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -18,19 +19,17 @@ export type RegisteredKey = JWK | HeldKey;
 export class ClientKey {
   readonly #clientId: string;
   readonly #audience: string;
-  readonly #held: Promise<HeldKey>;
+  readonly #held: () => Promise<HeldKey>;
 
   constructor(clientId: string, issuer: string, key: RegisteredKey) {
     this.#clientId = clientId;
     this.#audience = issuer;
-    this.#held = hold(key);
-    // Whoever uses the key is told; until then nobody waits for it.
-    this.#held.catch(() => undefined);
+    this.#held = lazy(() => hold(key));
   }
 
   /** The parameters that authenticate one request. An assertion is good once. */
   async assertion(): Promise<{ client_assertion_type: string; client_assertion: string }> {
-    const { privateKey, alg, kid } = await this.#held;
+    const { privateKey, alg, kid } = await this.#held();
     const now = Math.floor(Date.now() / 1000);
     const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
       .setProtectedHeader({ alg, ...(kid === undefined ? {} : { kid }) })

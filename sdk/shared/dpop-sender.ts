@@ -1,4 +1,5 @@
-import { proofOf, type ProofKey } from "./proof-key.ts";
+import { lazy } from "./lazy.ts";
+import { newProofKey, proofOf, type ProofKey } from "./proof-key.ts";
 
 export type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -12,14 +13,14 @@ export interface Attempt {
 
 /** Sends requests with a proof of the key, and does as servers say about nonces (RFC 9449 §8 and §9). */
 export class DpopSender {
-  readonly key: Promise<ProofKey>;
+  /** What tokens are bound to; one that cannot be taken out of this process, unless it was given. */
+  readonly key: () => Promise<ProofKey>;
   readonly #fetch: Fetch;
   /** The newest nonce of each origin, one for the authorization server there and one for resources. */
   readonly #nonces = new Map<string, string>();
 
-  constructor(key: Promise<ProofKey>, fetch: Fetch = (url, init) => globalThis.fetch(url, init)) {
-    this.key = key;
-    this.key.catch(() => undefined);
+  constructor(key: ProofKey | undefined, fetch: Fetch = (url, init) => globalThis.fetch(url, init)) {
+    this.key = lazy(async () => key ?? newProofKey());
     this.#fetch = fetch;
   }
 
@@ -35,7 +36,7 @@ export class DpopSender {
       const { headers: given, ...request } = await attempt();
       const headers = new Headers(given);
       const nonce = this.#nonces.get(kind);
-      headers.set("dpop", await proofOf(await this.key, { method: request.method, url, nonce, accessToken }));
+      headers.set("dpop", await proofOf(await this.key(), { method: request.method, url, nonce, accessToken }));
       if (accessToken !== undefined) headers.set("authorization", `DPoP ${accessToken}`);
       const response = await this.#fetch(url, { ...request, headers, redirect: "manual" } as RequestInit);
       const next = response.headers.get("dpop-nonce");

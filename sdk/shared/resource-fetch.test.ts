@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { DpopSender, type Fetch } from "./dpop-sender.ts";
-import { newProofKey } from "./proof-key.ts";
 import { resourceFetch } from "./resource-fetch.ts";
 
 const RESOURCE = "https://api.test/v1";
@@ -23,7 +22,7 @@ function resourceThat(answers: (() => Response)[], lifeSeconds = 300) {
     seen.push({ url: String(url), init });
     return (answers.shift() ?? (() => new Response("ok")))();
   };
-  const call = resourceFetch(RESOURCE, new DpopSender(newProofKey(), fetch), async () => {
+  const call = resourceFetch(RESOURCE, new DpopSender(undefined, fetch), async () => {
     count.issued += 1;
     const accessToken = `token-${count.issued}`;
     return { accessToken, expiresAt: Date.now() / 1000 + lifeSeconds, authorizationDetails: [] };
