@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -66,6 +66,38 @@ function run(name: string, code: string): { child: ChildProcess; lines: string[]
 const withGiven = (name: string, key: object): string =>
   `const { issuer, resource, key } = ${JSON.stringify({ issuer: world.issuer, resource, key })};\n${block(name)}`;
 
+/** Uses the server that stands there now, as an agent would. */
+async function drive(mcp: boolean): Promise<void> {
+  expect((await fetch(resource)).status).toBe(401);
+  const call = session.fetch(resource);
+  if (!mcp) {
+    expect(await (await call(resource)).json()).toEqual(expect.any(Array));
+    return;
+  }
+  const client = new Client({ name: "host", version: "1.0.0" });
+  await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch: call }));
+  const said = await client.callTool({ name: "list_issues", arguments: { repository: "acme/api" } });
+  expect(JSON.parse((said.content as { text: string }[])[0]!.text)).toEqual(expect.any(Array));
+  await client.close();
+}
+
+/** The compatibility date from which workers have parts of Node is 2026-08-04. */
+const BEFORE_NODE_COMPAT = "2026-07-01";
+
+const workerdConfig = (): string => `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [(name = "worker.js", esModule = embed "dist/worker.js")],
+      compatibilityDate = "${BEFORE_NODE_COMPAT}",
+      globalOutbound = "loopback"
+    )),
+    (name = "loopback", network = (allow = ["private"]))
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]
+);
+`;
+
 describe("docs/sdk.md, as it stands", () => {
   it.each(["mcp", "hono", "plain"])("guards a server: %s", async (name) => {
     writeFileSync(join(folder, `${name}-server.ts`), withGiven(name, world.keys.server.privateJwk));
@@ -79,18 +111,31 @@ describe("docs/sdk.md, as it stands", () => {
     const ended = new Promise((done) => void child.on("exit", done));
     try {
       await until("the server", async () => lines.find((line) => line === "ready"));
-      expect((await fetch(resource)).status).toBe(401);
-      const call = session.fetch(resource);
-      if (name === "mcp") {
-        const client = new Client({ name: "host", version: "1.0.0" });
-        await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch: call }));
-        const said = await client.callTool({ name: "list_issues", arguments: { repository: "acme/api" } });
-        expect(JSON.parse((said.content as { text: string }[])[0]!.text)).toEqual(expect.any(Array));
-        await client.close();
-      } else {
-        expect(await (await call(resource)).json()).toEqual(expect.any(Array));
-      }
-      if (name === "plain") expect((await call(resource, { method: "POST" })).status).toBe(403);
+      await drive(name === "mcp");
+      if (name === "plain") expect((await session.fetch(resource)(resource, { method: "POST" })).status).toBe(403);
+    } finally {
+      child.kill();
+      await ended;
+    }
+  });
+
+  it("guards a server in plain workerd too, with nothing of Node's", async () => {
+    writeFileSync(join(folder, "worker.ts"), withGiven("mcp", world.keys.server.privateJwk));
+    const wrangler = join(ROOT, "node_modules", ".bin", "wrangler");
+    const args = ["deploy", "worker.ts", "--dry-run", "--outdir", "dist", "--name", "tickets"];
+    const built = spawnSync(wrangler, [...args, "--compatibility-date", BEFORE_NODE_COMPAT], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" },
+    });
+    expect([built.status, built.stderr]).toEqual([0, expect.not.stringContaining("node:")]);
+    writeFileSync(join(folder, "config.capnp"), workerdConfig());
+    const workerd = join(ROOT, "node_modules", ".bin", "workerd");
+    const child = spawn(workerd, ["serve", "config.capnp"], { cwd: folder, stdio: "inherit" });
+    const ended = new Promise((done) => void child.on("exit", done));
+    try {
+      await until("the worker", () => fetch(resource).catch(() => undefined));
+      await drive(true);
     } finally {
       child.kill();
       await ended;
