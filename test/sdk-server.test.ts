@@ -457,6 +457,9 @@ describe("tokens that are bound to no key, where they are allowed", () => {
     };
     expect([await ask("DPoP"), await ask("Bearer")]).toEqual([200, 401]);
     expect([await ask("DPoP", unbound), await ask("Bearer", unbound)]).toEqual([401, 200]);
+    // Bound to a certificate, say: not to be had without it.
+    for (const cnf of [{ "x5t#S256": "x" }, {}, null])
+      expect([await ask("DPoP", { ...unbound, cnf }), await ask("Bearer", { ...unbound, cnf })]).toEqual([401, 401]);
   });
 });
 

@@ -138,6 +138,18 @@ describe("access by authorization code", () => {
     },
   );
 
+  it("takes no unbound token from a server that can bind one, even if others may give one", async () => {
+    const { call } = world({ token: { token_type: "Bearer" }, options: { allowBearer: true } });
+    await expect(call(RESOURCE)).rejects.toMatchObject({ code: "invalid_token_answer" });
+    const plain = world({
+      token: { token_type: "Bearer" },
+      server: { dpop_signing_alg_values_supported: undefined },
+      options: { allowBearer: true },
+    });
+    expect((await plain.call(RESOURCE)).status).toBe(200);
+    expect(plain.seen.at(-1)!.headers.get("authorization")).toBe("Bearer t");
+  });
+
   it("asks once for more scope, with what was asked for before, and never twice for the same", async () => {
     const scope = "mcp:tickets:open_issue";
     const { call, asked } = world({
@@ -154,10 +166,18 @@ describe("access by authorization code", () => {
     ]);
   });
 
-  it("asks once a call, where every token is turned away", async () => {
+  it("asks no human again where every token is turned away", async () => {
     const { call, asked } = world({ answer: () => new Response(null, { status: 401 }) });
-    expect((await call(RESOURCE)).status).toBe(401);
+    for (let attempt = 0; attempt < 3; attempt += 1) expect((await call(RESOURCE)).status).toBe(401);
     expect(asked).toHaveLength(1);
+  });
+
+  it("asks again when what opened the door opens it no more", async () => {
+    const answers = [() => new Response("ok"), () => new Response(null, { status: 401 })];
+    const { call, asked } = world({ answer: () => answers.shift()?.() ?? new Response("again") });
+    expect(await (await call(RESOURCE)).text()).toBe("ok");
+    expect(await (await call(RESOURCE)).text()).toBe("again");
+    expect(asked).toHaveLength(2);
   });
 
   it("takes what it got nowhere else", async () => {

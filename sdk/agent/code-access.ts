@@ -27,6 +27,8 @@ export interface CodeAccessOptions {
 interface Held {
   readonly token: string;
   readonly bearer: boolean;
+  /** Whether the resource let it in at least once. */
+  accepted: boolean;
 }
 
 /**
@@ -42,7 +44,13 @@ export function codeAccess(options: CodeAccessOptions): Fetch {
   let held: Held | undefined;
   let authorizing: Promise<Held> | undefined;
 
-  const send = (url: URL, init: RequestInit, access: Held | undefined): Promise<Response> => {
+  const send = async (url: URL, init: RequestInit, access: Held | undefined): Promise<Response> => {
+    const response = await sendAs(url, init, access);
+    if (access !== undefined && response.status !== 401) access.accepted = true;
+    return response;
+  };
+
+  const sendAs = (url: URL, init: RequestInit, access: Held | undefined): Promise<Response> => {
     const method = (init.method ?? "GET").toUpperCase();
     if (access !== undefined && !access.bearer)
       return sender.send(url, async () => ({ ...init, method }), access.token);
@@ -68,7 +76,7 @@ export function codeAccess(options: CodeAccessOptions): Fetch {
     let response = await send(url, init, used);
     for (const status of [401, 403]) {
       const challenge = readChallenge(response);
-      if (response.status !== status || !isWorthAsking(status, challenge, asked)) continue;
+      if (response.status !== status || !isWorthAsking(status, challenge, asked, used)) continue;
       // Another call may have come back with a token meanwhile.
       if (held === used) held = await authorizeOnce(challenge);
       used = held;
@@ -79,9 +87,17 @@ export function codeAccess(options: CodeAccessOptions): Fetch {
   };
 }
 
-/** A 403 only if it names scopes that were not asked for yet: asking for the same again changes nothing. */
-function isWorthAsking(status: number, { error, scope }: Challenge, asked: ReadonlySet<string>): boolean {
-  if (status === 401) return true;
+/**
+ * A human is not asked for what changes nothing: after a 401 to a token that never opened anything, or
+ * a 403 that names no scope that was not asked for yet.
+ */
+function isWorthAsking(
+  status: number,
+  { error, scope }: Challenge,
+  asked: ReadonlySet<string>,
+  used: Held | undefined,
+): boolean {
+  if (status === 401) return used === undefined || used.accepted;
   return error === "insufficient_scope" && wordsOf(scope).some((word) => !asked.has(word));
 }
 
@@ -117,10 +133,11 @@ async function obtain(
     : await fetch(server.tokenEndpoint, { ...(await attempt()), redirect: "manual" });
   if (!response.ok) throw await refusalIn(response);
   const { access_token: token, token_type: type } = await readJson(response);
-  const bearer = String(type).toLowerCase() === "bearer";
-  if (typeof token !== "string" || (bearer ? options.allowBearer !== true : String(type).toLowerCase() !== "dpop"))
+  // RFC 9449 §5: where a bound token was asked for, no other is taken.
+  const expected = server.dpop ? "dpop" : "bearer";
+  if (typeof token !== "string" || String(type).toLowerCase() !== expected)
     throw new StintError("invalid_token_answer", "the token that was issued is not bound to this key", 0);
-  return { token, bearer };
+  return { token, bearer: !server.dpop, accepted: false };
 }
 
 /** Sends the human to the authorization server, and reads what they came back with. */

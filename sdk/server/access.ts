@@ -5,8 +5,6 @@ import type { Statement } from "./token-check.ts";
 
 /** What one verified request may do, and the way from it to upstreams. */
 export class Access {
-  /** The token itself. It is meant for this server: nobody else takes it, nothing may pass it on. */
-  readonly token: string;
   /** Whom the session is for (`sub`). */
   readonly subject: string;
   /** The agent whose session it is. */
@@ -18,13 +16,14 @@ export class Access {
   readonly expiresAt: number;
   /** The tools of this server that were granted. */
   readonly tools: ReadonlySet<string>;
+  readonly #token: string;
   readonly #stint: AuthorizationServer;
   readonly #upstreams = new Map<string, Fetch>();
 
   constructor(token: string, statement: Statement, server: string, stint: AuthorizationServer) {
     const { sub, client_id, agent, sid, exp, act } = statement;
     const actor = (act as { sub?: unknown } | undefined)?.sub;
-    this.token = token;
+    this.#token = token;
     this.subject = String(sub);
     this.agent = String(agent ?? client_id);
     this.sessionId = String(sid);
@@ -32,6 +31,14 @@ export class Access {
     this.expiresAt = Number(exp);
     this.tools = grantedTools(statement["authorization_details"], server);
     this.#stint = stint;
+  }
+
+  /**
+   * The token itself, which no log of this object shows. It is meant for this server: nobody else
+   * takes it, nothing may pass it on.
+   */
+  get token(): string {
+    return this.#token;
   }
 
   /** Whether a tool was granted, by its name letter for letter. */
@@ -54,7 +61,7 @@ export class Access {
 
   /** A token for one other audience (RFC 8693), bound to this server's own key, that names it in `act`. */
   exchange(resource: string): Promise<IssuedToken> {
-    return this.#stint.exchange(this.token, resource, true);
+    return this.#stint.exchange(this.#token, resource, true);
   }
 }
 

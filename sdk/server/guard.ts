@@ -172,12 +172,11 @@ export class Guard {
     if (statement === "inactive" || !this.#isForUs(statement, now))
       return { reason: "invalid_token", description: "the access token is not valid here" };
     // RFC 9449 §7.2: a bound token is nothing without its key, and another is none to prove a key for.
-    const bound = (statement["cnf"] as { jkt?: unknown } | undefined)?.jkt;
-    if (bound !== proof?.jkt)
-      return bearer
-        ? { reason: "invalid_token", description: "the access token is bound to a key" }
-        : { reason: "invalid_dpop_proof" };
-    if (proof !== undefined && !(await this.#isNew(proof))) return { reason: "invalid_dpop_proof" };
+    const bound = statement["cnf"] as { jkt?: unknown } | undefined;
+    if (proof === undefined && bound !== undefined)
+      return { reason: "invalid_token", description: "the access token is bound to a key" };
+    if (proof !== undefined && (bound?.jkt !== proof.jkt || !(await this.#isNew(proof))))
+      return { reason: "invalid_dpop_proof" };
     return { access: new Access(token, statement, this.#options.server, this.#stint) };
   }
 
