@@ -67,18 +67,16 @@ const withGiven = (name: string, key: object): string =>
   `const { issuer, resource, key } = ${JSON.stringify({ issuer: world.issuer, resource, key })};\n${block(name)}`;
 
 /** Uses the server that stands there now, as an agent would. */
-async function drive(mcp: boolean): Promise<void> {
+async function drive(mcp: boolean): Promise<string> {
   expect((await fetch(resource)).status).toBe(401);
   const call = session.fetch(resource);
-  if (!mcp) {
-    expect(await (await call(resource)).json()).toEqual(expect.any(Array));
-    return;
-  }
+  if (!mcp) return (await call(resource)).text();
   const client = new Client({ name: "host", version: "1.0.0" });
   await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch: call }));
   const said = await client.callTool({ name: "list_issues", arguments: { repository: "acme/api" } });
-  expect(JSON.parse((said.content as { text: string }[])[0]!.text)).toEqual(expect.any(Array));
   await client.close();
+  expect(said.isError).toBeUndefined();
+  return (said.content as { text: string }[])[0]!.text;
 }
 
 /** The compatibility date from which workers have parts of Node is 2026-08-04. */
@@ -111,7 +109,7 @@ describe("docs/sdk.md, as it stands", () => {
     const ended = new Promise((done) => void child.on("exit", done));
     try {
       await until("the server", async () => lines.find((line) => line === "ready"));
-      await drive(name === "mcp");
+      expect(JSON.parse(await drive(name === "mcp"))).toEqual(expect.any(Array));
       if (name === "plain") expect((await session.fetch(resource)(resource, { method: "POST" })).status).toBe(403);
     } finally {
       child.kill();
@@ -135,7 +133,23 @@ describe("docs/sdk.md, as it stands", () => {
     const ended = new Promise((done) => void child.on("exit", done));
     try {
       await until("the worker", () => fetch(resource).catch(() => undefined));
-      await drive(true);
+      expect(JSON.parse(await drive(true))).toEqual(expect.any(Array));
+    } finally {
+      child.kill();
+      await ended;
+    }
+  });
+
+  it("starts the example server as a program of its own", async () => {
+    const keyFile = join(folder, "key.json");
+    writeFileSync(keyFile, JSON.stringify(world.keys.server.privateJwk));
+    const entry = join(ROOT, "examples", "ticket-server", "main.ts");
+    const child = spawn(process.execPath, [entry, world.issuer, resource, keyFile], { stdio: "inherit" });
+    const ended = new Promise((done) => void child.on("exit", done));
+    try {
+      await until("the server", () => fetch(resource).catch(() => undefined));
+      const there = await world.emulators.issues("acme/api");
+      expect((await drive(true)).split("\n").filter((line) => line !== "")).toHaveLength(there.length);
     } finally {
       child.kill();
       await ended;
