@@ -18,8 +18,7 @@ export default defineConfig({
           include: [
             "src/*.test.ts",
             "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
-            "cli/**/*.test.ts",
-            "bench/**/*.test.ts",
+            "{bench,cli,sdk}/**/*.test.ts",
           ],
         },
       },
@@ -39,7 +38,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workers", include: ["src/{durable,routes,connectors,notify}/**/*.test.ts"] },
+        test: { name: "workers", include: ["src/{durable,routes,connectors,notify}/**/*.test.ts", "sdk/**/*.test.ts"] },
       },
       {
         // A real `stint serve`, over HTTP only.

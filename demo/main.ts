@@ -44,7 +44,7 @@ async function demo(interactive: boolean): Promise<void> {
     adjust: (document) => demandPasskeys(others.adjust(document)),
     secrets: others.secrets,
   });
-  const tickets = await startTicketServer(serverPort, await world.server());
+  const tickets = await startTicketServer(serverPort, world.issuer, world.keys.server.privateJwk);
   const browser = interactive ? undefined : await startBrowser();
   try {
     tell.say(`Stint is ${world.issuer}; the example MCP server is ${tickets.url}.`);

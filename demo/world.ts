@@ -131,14 +131,17 @@ function tenantDocument(
         owner: "sam@acme.example",
         trust: "remote",
         jwks: { keys: [keys.server.publicJwk] },
-        tools: { open_issue: { access: "write", operations: ["github:issues:write"] } },
+        tools: {
+          list_issues: { access: "read", operations: ["github:issues:read"] },
+          open_issue: { access: "write", operations: ["github:issues:write"] },
+        },
       },
     ],
     policies: [
       {
         id: "triage",
         agents: ["triage-bot", "other-bot"],
-        allow: ["github:issues:read@acme/*", "github:issues:write@acme/*", "mcp:tickets:open_issue"],
+        allow: ["github:issues:read@acme/*", "github:issues:write@acme/*", "mcp:tickets:*"],
         max_duration: "30m",
         approvers: ["group:platform"],
         assurance: "link",

@@ -7,6 +7,7 @@ const CHECKS: readonly (readonly [string, string, readonly string[]])[] = [
   ["lint", "oxlint", ["--type-aware", "--deny-warnings"]],
   ["binding types", "wrangler", ["types", "--check", "--strict-vars", "false"]],
   ["types of the worker", "tsc", ["-p", "tsconfig.json"]],
+  ["types of the SDK", "tsc", ["-p", "sdk/tsconfig.json"]],
   ["types of the tools", "tsc", ["-p", "tsconfig.node.json"]],
   ["build", "wrangler", ["deploy", "--dry-run", "--outdir", "dist"]],
 ];

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../scripts/build.ts";
 
-/** Lints a line as if it stood in a folder of the source. */
+const BESIDE = ["sdk/server", "examples"];
+
+/** Lints a line as if it stood in a folder of the source, or beside the source. */
 function complaints(folder: string, line: string): string {
-  const file = join(ROOT, "src", folder, `zz-probe-${process.pid}.ts`);
+  const file = join(ROOT, BESIDE.includes(folder) ? "." : "src", folder, `zz-probe-${process.pid}.ts`);
   writeFileSync(file, `${line}\n`);
   try {
     return spawnSync(join(ROOT, "node_modules", ".bin", "oxlint"), [file], { cwd: ROOT, encoding: "utf8" }).stdout;
@@ -28,6 +30,11 @@ describe("imports go one way", () => {
     ["durable", 'import { renderError } from "../protocol/wire-error.ts";\nexport const x = renderError;'],
     ["routes", 'import { Session } from "../durable/session.ts";\nexport const x = Session;'],
     ["pages", 'import { sha256 } from "../crypto/hash.ts";\nexport const x = sha256;'],
+    ["sdk/server", 'import { sha256 } from "../../src/crypto/hash.ts";\nexport const x = sha256;'],
+    ["sdk/server", 'import { createHash } from "node:crypto";\nexport const x = createHash;'],
+    ["sdk/server", "export const x = process.env;"],
+    ["sdk/server", 'console.log("x");\nexport {};'],
+    ["examples", 'import { StintClient } from "../cli/agent-client.ts";\nexport const x = StintClient;'],
     ["routes", 'console.log("x");\nexport {};'],
   ])("in %s, refuses %j", (folder, line) => {
     expect(complaints(folder, line)).toMatch(/no-restricted-imports|no-restricted-globals|no-console/);
@@ -35,6 +42,8 @@ describe("imports go one way", () => {
 
   it.each([
     ["routes", 'import type { Session } from "../durable/session.ts";\nexport type X = Session;'],
+    ["sdk/server", 'import { jwtVerify } from "jose";\nexport const x = jwtVerify;'],
+    ["examples", 'import { createServer } from "node:http";\nexport const x = createServer;'],
     ["protocol", 'import { err } from "../domain/result.ts";\nexport const x = err;'],
   ])("in %s, takes %j", (folder, line) => {
     expect(complaints(folder, line)).not.toMatch(/no-restricted-imports|no-restricted-globals/);

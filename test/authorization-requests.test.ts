@@ -10,6 +10,7 @@ import {
   MCP_HOST,
   NATIVE_APP,
   NOTES,
+  POSTS,
   startOAuthWorld,
   TICKETS,
   Visitor,
@@ -610,7 +611,7 @@ describe("a token that is bound to no key", () => {
     const { html } = await opened(asked());
     expect(html).toContain("list_notes");
     expect(html).not.toContain("write_note");
-    const { error } = await opened(asked({ resource: TICKETS }));
+    const { error } = await opened(asked({ resource: POSTS }));
     expect(error).toBe("invalid_scope");
   });
 });

@@ -11,7 +11,6 @@ import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { UnauthorizedError as OldUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { freePort } from "../demo/free-port.ts";
 import { ROOT } from "../scripts/build.ts";
@@ -47,10 +46,7 @@ beforeAll(async () => {
       ],
     }),
   });
-  notes = await startNotesServer(
-    port,
-    new StintClient(world.issuer, "notes", world.webKey.privateJwk, await newProofKey()),
-  );
+  notes = await startNotesServer(port, world.issuer, world.webKey.privateJwk);
   browser = await startBrowser();
 });
 afterAll(async () => {

@@ -1,7 +1,6 @@
-import { createServer } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { toRequest } from "../../demo/to-request.ts";
+import { listen } from "../../examples/listen.ts";
 
 export interface McpUpstream {
   readonly url: string;
@@ -29,25 +28,9 @@ export async function startMcpUpstream(): Promise<McpUpstream> {
       );
     return server;
   });
-  const server = createServer((incoming, outgoing) => {
-    void (async () => {
-      const request = await toRequest(incoming, `http://localhost${incoming.url ?? ""}`);
-      seen.push(await request.clone().text());
-      const response = await handler.fetch(request);
-      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-      outgoing.end(Buffer.from(await response.arrayBuffer()));
-    })().catch(() => outgoing.destroy());
+  const { port, close } = await listen(0, "http://localhost", async (request) => {
+    seen.push(await request.clone().text());
+    return handler.fetch(request);
   });
-  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  return {
-    url: `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`,
-    carriedOut,
-    seen,
-    close: () =>
-      new Promise((done) => {
-        server.closeAllConnections();
-        server.close(() => done());
-      }),
-  };
+  return { url: `http://localhost:${port}`, carriedOut, seen, close };
 }

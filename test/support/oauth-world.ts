@@ -24,6 +24,8 @@ export const NATIVE_APP = { client_id: "native-app", redirect_uri: "http://127.0
 export const MCP_HOST = { client_id: "mcp-host", redirect_uri: "http://localhost/callback" } as const;
 /** A server that takes tokens that are bound to no key. */
 export const NOTES = "http://localhost:9/notes";
+/** A server whose every tool writes. */
+export const POSTS = "http://localhost:9/posts";
 export const TICKETS = "http://localhost:9/mcp";
 
 export async function startOAuthWorld(options: WorldOptions & { notesResource?: string } = {}): Promise<OAuthWorld> {
@@ -99,13 +101,21 @@ function withOAuthClients(
         dpop_bound_access_tokens_required: false,
         tools: { list_notes: { access: "read", operations: [] }, write_note: { access: "write", operations: [] } },
       },
+      {
+        id: "posts",
+        resource: POSTS,
+        owner,
+        trust: "remote",
+        jwks: { keys: [webKey.publicJwk] },
+        tools: { write_post: { access: "write", operations: [] } },
+      },
     ],
     policies: [
       {
         ...policy,
         id: "oauth",
         agents: ["web-app", "native-app", "mcp-host", ...webApps.map(({ client_id }) => client_id)],
-        allow: [...(policy?.allow ?? []), "mcp:notes:*"],
+        allow: [...(policy?.allow ?? []), "mcp:notes:*", "mcp:posts:*"],
       },
       ...policies,
     ],

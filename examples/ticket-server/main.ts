@@ -1,0 +1,14 @@
+import { readFileSync } from "node:fs";
+import type { RegisteredKey } from "../../sdk/server/index.ts";
+import { listen } from "../listen.ts";
+import { ticketServer } from "./tickets.ts";
+
+const [issuer, resource, keyFile] = process.argv.slice(2);
+if (issuer === undefined || resource === undefined || keyFile === undefined) {
+  console.error("Usage: node examples/ticket-server/main.ts ISSUER RESOURCE KEY_FILE");
+  process.exit(2);
+}
+const { origin, port } = new URL(resource);
+const key = JSON.parse(readFileSync(keyFile, "utf8")) as RegisteredKey;
+await listen(Number(port), origin, ticketServer({ issuer, resource, key }));
+console.log(`The ticket server listens at ${resource}`);

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { DpopSender, type Fetch } from "./dpop-sender.ts";
+import { resourceFetch } from "./resource-fetch.ts";
+
+const RESOURCE = "https://api.test/v1";
+const nonceDemand = (nonce: string) =>
+  new Response(null, {
+    status: 401,
+    headers: { "www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": nonce },
+  });
+const claimsIn = (init: RequestInit | undefined) =>
+  JSON.parse(Buffer.from(new Headers(init?.headers).get("dpop")!.split(".")[1]!, "base64url").toString()) as Record<
+    string,
+    unknown
+  >;
+
+/** A resource that answers as it is told, and how often a token for it was asked for. */
+function resourceThat(answers: (() => Response)[], lifeSeconds = 300) {
+  const seen: { url: string; init: RequestInit | undefined }[] = [];
+  const count = { issued: 0 };
+  const fetch: Fetch = async (url, init) => {
+    seen.push({ url: String(url), init });
+    return (answers.shift() ?? (() => new Response("ok")))();
+  };
+  const call = resourceFetch(RESOURCE, new DpopSender(undefined, fetch), async () => {
+    count.issued += 1;
+    const accessToken = `token-${count.issued}`;
+    return { accessToken, expiresAt: Date.now() / 1000 + lifeSeconds, authorizationDetails: [] };
+  });
+  return { call, seen, count };
+}
+
+describe("a fetch for one resource", () => {
+  it.each([
+    "https://evil.test/v1/x",
+    "http://api.test/v1/x",
+    "https://api.test:8443/v1/x",
+    "https://api.test/v10",
+    "https://api.test/",
+    "/../x",
+    "/%2e%2e/x",
+    "https://api.test/v1/../v2",
+    "https://api.test@evil.test/v1/x",
+  ])("takes the token nowhere else: %s", async (url) => {
+    const { call, seen, count } = resourceThat([]);
+    await expect(call(url)).rejects.toMatchObject({ code: "invalid_target" });
+    expect([seen, count.issued]).toEqual([[], 0]);
+  });
+
+  it.each(["/x?q=1#f", "https://api.test/v1", new URL("https://api.test/v1/x"), new Request("https://api.test/v1/x")])(
+    "takes any form of address: %s",
+    async (address) => {
+      const { call, seen } = resourceThat([]);
+      expect((await call(address)).status).toBe(200);
+      expect(String(claimsIn(seen[0]?.init)["htu"])).toMatch(/^https:\/\/api\.test\/v1(\/x)?$/);
+    },
+  );
+
+  it("follows no redirect", async () => {
+    const { call, seen } = resourceThat([() => new Response(null, { status: 302, headers: { location: "/" } })]);
+    expect((await call("/x")).status).toBe(302);
+    expect(seen[0]?.init?.redirect).toBe("manual");
+  });
+
+  it("sends again, with the same body and a new proof, when a nonce is asked for, and once only", async () => {
+    const { call, seen } = resourceThat([() => nonceDemand("n1"), () => nonceDemand("n2")]);
+    const request = new Request("https://api.test/v1/x", { method: "POST", body: "text", headers: { a: "b" } });
+    expect((await call(request)).status).toBe(401);
+    expect(seen.map(({ init }) => claimsIn(init)["nonce"])).toEqual([undefined, "n1"]);
+    expect(new Set(seen.map(({ init }) => claimsIn(init)["jti"])).size).toBe(2);
+    for (const { init } of seen) {
+      expect(await new Response(init?.body).text()).toBe("text");
+      expect(new Headers(init?.headers).get("a")).toBe("b");
+    }
+    await call("/x");
+    expect(claimsIn(seen[2]?.init)["nonce"]).toBe("n2");
+  });
+
+  it("does not send a stream twice", async () => {
+    const { call, seen } = resourceThat([() => nonceDemand("n1")]);
+    const body = new Blob(["text"]).stream();
+    expect((await call("/x", { method: "POST", body })).status).toBe(401);
+    expect(seen).toHaveLength(1);
+  });
+
+  it("asks for one token for calls at once, and for another when it has run out", async () => {
+    const lasting = resourceThat([]);
+    await Promise.all(Array.from({ length: 10 }, () => lasting.call("/x")));
+    await lasting.call("/x");
+    expect(lasting.count.issued).toBe(1);
+    const short = resourceThat([], 1);
+    await short.call("/x");
+    await Promise.all([short.call("/x"), short.call("/x")]);
+    expect(short.count.issued).toBe(2);
+  });
+
+  it("overrides what a caller put into the two headers", async () => {
+    const { call, seen } = resourceThat([]);
+    await call("/x", { headers: { authorization: "Bearer mine", dpop: "mine" } });
+    expect(new Headers(seen[0]?.init?.headers).get("authorization")).toBe("DPoP token-1");
+    expect(claimsIn(seen[0]?.init)).toMatchObject({ htm: "GET" });
+  });
+});

@@ -1,0 +1,55 @@
+import type { IssuedToken } from "./authorization-server.ts";
+import type { Attempt, DpopSender, Fetch } from "./dpop-sender.ts";
+import { StintError } from "./stint-error.ts";
+
+/** A token that ends sooner than this is not begun with. */
+const SPARE_SECONDS = 5;
+
+/**
+ * A `fetch` for one protected resource: adds token and proof to every request, obtains the token when
+ * it is first needed and again when it has run out. An address that begins with `/` is one under the
+ * resource; one outside of it is refused, because the token is nobody else's to see.
+ *
+ * @param obtain asks Stint for a token for this resource; refused once the session has ended
+ */
+export function resourceFetch(resource: string, sender: DpopSender, obtain: () => Promise<IssuedToken>): Fetch {
+  const base = new URL(resource);
+  let held: Promise<IssuedToken> | undefined;
+
+  const token = async (): Promise<string> => {
+    const looked = held;
+    const known = await looked?.catch(() => undefined);
+    if (known !== undefined && known.expiresAt - SPARE_SECONDS > Date.now() / 1000) return known.accessToken;
+    // Of many calls that find it run out, the first asks and the others wait for the same answer.
+    if (held === looked) held = obtain();
+    return (await held!).accessToken;
+  };
+
+  return async (input, init) => {
+    const url = addressOf(input, resource);
+    if (!isWithin(base, url))
+      throw new StintError("invalid_target", `this access is for ${resource} and goes nowhere else`, 0);
+    const attempt = await readAttempt(input, init);
+    return sender.send(url, async () => attempt, await token());
+  };
+}
+
+/** Whether an address is a resource's own or lies below it. */
+export function isWithin(resource: URL, url: URL): boolean {
+  const base = resource.pathname.endsWith("/") ? resource.pathname : `${resource.pathname}/`;
+  return url.origin === resource.origin && (url.pathname === resource.pathname || url.pathname.startsWith(base));
+}
+
+function addressOf(input: Parameters<Fetch>[0], resource: string): URL {
+  if (input instanceof URL) return input;
+  const address = typeof input === "string" ? input : input.url;
+  return new URL(address.startsWith("/") ? resource.replace(/\/$/, "") + address : address);
+}
+
+/** A `Request` is read whole, so that it can be sent again when a nonce is asked for. */
+async function readAttempt(input: Parameters<Fetch>[0], init: RequestInit = {}): Promise<Attempt> {
+  if (!(input instanceof Request)) return { ...init, method: (init.method ?? "GET").toUpperCase() };
+  const { method, headers, signal } = input;
+  const body = input.body === null ? {} : { body: await input.arrayBuffer() };
+  return { method, headers, signal, ...body, ...init };
+}

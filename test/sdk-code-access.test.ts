@@ -1,0 +1,97 @@
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../demo/free-port.ts";
+import { listen, type Listening } from "../examples/listen.ts";
+import { ticketServer } from "../examples/ticket-server/tickets.ts";
+import { ROOT } from "../scripts/build.ts";
+import { codeAccess } from "../sdk/agent/index.ts";
+import { authorizeAs, NATIVE_APP, startOAuthWorld, WEB_APP, type OAuthWorld } from "./support/oauth-world.ts";
+
+let world: OAuthWorld;
+let tickets: Listening;
+let resource = "";
+beforeAll(async () => {
+  const serverPort = await freePort();
+  world = await startOAuthWorld({ serverPort });
+  const origin = `http://localhost:${serverPort}`;
+  resource = `${origin}/mcp`;
+  const { issuer, keys } = world;
+  const handle = ticketServer({ issuer, resource, key: keys.server.privateJwk, repositories: ["acme/api"] });
+  tickets = await listen(serverPort, origin, handle);
+});
+afterAll(async () => {
+  await tickets?.close();
+  await world?.close();
+});
+
+describe("an agent that knows a server by its address alone", () => {
+  it.each([
+    [
+      "with a registered key",
+      () => ({ clientId: "web-1", redirectUri: WEB_APP.redirect_uri, key: world.webKey.privateJwk }),
+    ],
+    ["a public client", () => ({ clientId: NATIVE_APP.client_id, redirectUri: NATIVE_APP.redirect_uri })],
+  ])("has a human decide in a browser, and asks again when a tool needs more: %s", async (_, client) => {
+    const scopes: (string | null)[] = [];
+    const fetch = codeAccess({
+      resource,
+      ...client(),
+      authorize: async (url) => {
+        scopes.push(url.searchParams.get("scope"));
+        return authorizeAs(world, url);
+      },
+    });
+    const mcp = new Client({ name: "host", version: "1.0.0" });
+    await mcp.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch }));
+    const args = { repository: "acme/api", title: "By code" };
+    const listed = await mcp.callTool({ name: "list_issues", arguments: args });
+    expect(listed.isError).toBeUndefined();
+    const opened = await mcp.callTool({ name: "open_issue", arguments: args });
+    expect(JSON.stringify(opened.content)).toMatch(/Opened acme\/api#\d+/);
+    expect(scopes).toEqual([
+      "mcp:tickets:list_issues github:issues:read@acme/api",
+      "mcp:tickets:list_issues github:issues:read@acme/api mcp:tickets:open_issue github:issues:write@acme/api",
+    ]);
+    await mcp.close();
+  });
+});
+
+describe("@modelcontextprotocol/conformance, client mode", () => {
+  const page = readFileSync(join(ROOT, "docs", "sdk.md"), "utf8");
+  /** From scenario to the checks that docs/sdk.md says do not hold. */
+  const stated = Object.fromEntries(
+    [...page.matchAll(/^\| `(auth\/[\w-]+)` \| ((?:`[\w-]+`(?:, )?)+) \|/gm)].map(([, scenario, checks]) => [
+      scenario,
+      [...(checks ?? "").matchAll(/`([\w-]+)`/g)].map(([, check]) => check),
+    ]),
+  );
+
+  it("passes every auth scenario, DPoP and nonces among them, except for what docs/sdk.md says does not apply", () => {
+    const folder = mkdtempSync(join(tmpdir(), "stint-conformance-"));
+    const suite = join(ROOT, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js");
+    const client = join(ROOT, "test", "support", "conformance-client.ts");
+    const command = `${process.execPath} --disable-warning=ExperimentalWarning ${client}`;
+    const args = [suite, "client", "--command", command, "--suite", "all", "--timeout", "60000", "-o", folder];
+    const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    const failed: Record<string, string[]> = {};
+    const passed: string[] = [];
+    for (const run of readdirSync(join(folder, "auth"))) {
+      const scenario = `auth/${run.replace(/-\d{4}-\d\d-\d\dT.*$/, "")}`;
+      const checks = JSON.parse(readFileSync(join(folder, "auth", run, "checks.json"), "utf8")) as {
+        id: string;
+        status: string;
+      }[];
+      const bad = checks.filter(({ status }) => status === "FAILURE" || status === "WARNING").map(({ id }) => id);
+      if (bad.length > 0) failed[scenario] = bad;
+      else passed.push(scenario);
+    }
+    expect(failed, stdout).toEqual(stated);
+    expect(passed).toEqual(expect.arrayContaining(["auth/dpop", "auth/dpop-nonce", "auth/iss-wrong-issuer"]));
+    expect(passed.length).toBeGreaterThanOrEqual(18);
+    rmSync(folder, { recursive: true });
+  });
+});
