@@ -11,6 +11,7 @@ import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
 import { requestCommand } from "./commands/request.ts";
 import { revokeCommand } from "./commands/revoke.ts";
+import { runCommand } from "./commands/run.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
@@ -36,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,
+  run: runCommand,
 };
 
 const USAGE = `stint: lends an AI agent the access one task needs, for as long as a human agreed to
@@ -53,7 +55,9 @@ const [name = "--help", ...args] = process.argv.slice(2);
 
 try {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command !== undefined && (args.includes("--help") || args.includes("-h"))) process.stdout.write(command.help);
+  // What stands behind "--" is another program's.
+  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  if (command !== undefined && (own.includes("--help") || own.includes("-h"))) process.stdout.write(command.help);
   else if (command !== undefined) process.exitCode = await command.run(args);
   else if (["--help", "-h", "help"].includes(name)) process.stdout.write(USAGE);
   else throw new CliError(`there is no command "${name}"; stint --help lists them`, 2);
