@@ -6,6 +6,7 @@ import type { Answer, StintClient } from "./agent-client.ts";
 const RENEW_BEFORE_SECONDS = 15;
 /** A nonce is good for two minutes at least (RFC 9449 §8 leaves the time to the server). */
 const NONCE_AGE_MS = 90_000;
+const CLOCK_SKEW_SECONDS = 10;
 const RECEIPT_DEADLINE_MS = 15_000;
 const RECEIPT_PAUSE_MS = 200;
 
@@ -18,11 +19,10 @@ export interface SessionToken {
 }
 
 /** What the broker tells an agent of its own session. */
-export interface SessionView {
-  readonly session_id: string;
-  readonly status: string;
+interface SessionView {
   readonly outcome?: string;
   readonly receipt?: string | null;
+  readonly error?: string;
 }
 
 /** Why there is no token for a call. */
@@ -107,7 +107,8 @@ export class GrantedSession {
     this.keepNonce(answer.headers.get("dpop-nonce") ?? undefined);
     const { status, outcome, error } = answer.body;
     if (status === "ended") this.#endedAs(String(outcome));
-    else if (error === "invalid_token") this.#endedAs("ended");
+    // With the session its token ends, and can ask no more: the broker's clock may be a little ahead of ours.
+    else if (error === "invalid_token") this.#endedAs(this.secondsLeft <= CLOCK_SKEW_SECONDS ? "expired" : "ended");
     return answer;
   }
 
@@ -119,12 +120,13 @@ export class GrantedSession {
   async end(): Promise<string | undefined> {
     this.onEnd = () => undefined;
     const ended = await this.client.call(this.#token, "POST", `/sessions/${this.sessionId}/end`);
-    let view = ended.body as unknown as SessionView;
+    let view = ended.body as SessionView;
     if (ended.status === 200) this.#endedAs(String(view.outcome));
     const deadlineMs = performance.now() + RECEIPT_DEADLINE_MS;
     while (typeof view.receipt !== "string" && performance.now() < deadlineMs) {
       await sleep(RECEIPT_PAUSE_MS);
-      view = (await this.look()).body as unknown as SessionView;
+      view = (await this.look()).body as SessionView;
+      if (view.error === "invalid_token") return undefined;
     }
     return view.receipt ?? undefined;
   }

@@ -41,7 +41,7 @@ const refuse = (error: string) => (outgoing: ServerResponse) =>
     .end(JSON.stringify({ error }));
 const well = (outgoing: ServerResponse) => void outgoing.writeHead(200, { "dpop-nonce": "next" }).end("well");
 
-async function start(): Promise<{
+async function start(sessionSeconds = 600): Promise<{
   scripted: Scripted;
   endpoint: LocalEndpoint;
   session: GrantedSession;
@@ -82,7 +82,7 @@ async function start(): Promise<{
   const session = new GrantedSession(client, {
     session_id: "ses_1",
     access_token: "session-token",
-    expires_in: 600,
+    expires_in: sessionSeconds,
     authorization_details: [{ type: "upstream_access", upstream: "github" }],
   });
   const endpoint = await openEndpoint(session);
@@ -245,6 +245,16 @@ describe("the local endpoint", () => {
     expect((await fetch(`${base}/things`)).status).toBe(401);
     expect(scripted.seen).toHaveLength(1);
     expect(told).toEqual(["revoked"]);
+  });
+
+  it("lets nothing through once the session's time is up, also before Stint says so", async () => {
+    const { base, scripted, session } = await start(0);
+    const told: string[] = [];
+    session.onEnd = (outcome) => told.push(outcome);
+    const answer = await fetch(`${base}/things`);
+    expect([answer.status, await answer.text()]).toEqual([401, expect.stringMatching(/has ended \(expired\)/)]);
+    expect(scripted.counts).toEqual({ exchanges: 0, looks: 0 });
+    expect(told).toEqual(["expired"]);
   });
 
   it("says that Stint is away, and sends no call twice when an answer was lost", async () => {

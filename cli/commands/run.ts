@@ -158,7 +158,7 @@ async function close(session: GrantedSession, receiptFile: string | undefined): 
     tell(
       session.outcome === undefined
         ? `the session could not be ended; it ends by itself in ${left}`
-        : `the session has ended (${session.outcome}); its receipt was not there in time`,
+        : `the session has ended (${session.outcome}); its operator sees the receipt: stint receipt ${session.sessionId}`,
     );
     return;
   }
