@@ -112,20 +112,25 @@ export class GrantedSession {
     return answer;
   }
 
+  /** Ends the session, if nobody has. Answers what the broker said last. */
+  async finish(): Promise<SessionView> {
+    this.onEnd = () => undefined;
+    const view: SessionView = (await this.client.call(this.#token, "POST", `/sessions/${this.sessionId}/end`)).body;
+    if (view.outcome !== undefined) this.#endedAs(view.outcome);
+    return view;
+  }
+
   /**
    * Ends the session, if nobody has, and waits for its receipt.
    *
    * @returns the signed receipt; undefined when there was none in time
    */
   async end(): Promise<string | undefined> {
-    this.onEnd = () => undefined;
-    const ended = await this.client.call(this.#token, "POST", `/sessions/${this.sessionId}/end`);
-    let view = ended.body as SessionView;
-    if (ended.status === 200) this.#endedAs(String(view.outcome));
+    let view = await this.finish();
     const deadlineMs = performance.now() + RECEIPT_DEADLINE_MS;
     while (typeof view.receipt !== "string" && performance.now() < deadlineMs) {
       await sleep(RECEIPT_PAUSE_MS);
-      view = (await this.look()).body as SessionView;
+      view = (await this.look()).body;
       if (view.error === "invalid_token") return undefined;
     }
     return view.receipt ?? undefined;

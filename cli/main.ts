@@ -7,6 +7,7 @@ import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { accountsCommand } from "./commands/accounts.ts";
+import { mcpCommand } from "./commands/mcp.ts";
 import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
 import { requestCommand } from "./commands/request.ts";
@@ -38,6 +39,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   keygen: keygenCommand,
   request: requestCommand,
   run: runCommand,
+  mcp: mcpCommand,
 };
 
 const USAGE = `stint: lends an AI agent the access one task needs, for as long as a human agreed to
