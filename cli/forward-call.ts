@@ -106,6 +106,8 @@ async function passBack(
   const place = `${session.client.issuer}/proxy/${upstream}`;
   const location = one(headers["location"]);
   if (location?.startsWith(`${place}/`) === true) headers["location"] = localBase + location.slice(place.length);
+  const links = one(headers["link"]);
+  if (links !== undefined) headers["link"] = links.replaceAll(`<${place}/`, `<${localBase}/`);
   outgoing.writeHead(response.statusCode ?? 502, headers);
   outgoing.flushHeaders();
   // An answer that breaks off must break off here too, not look whole.

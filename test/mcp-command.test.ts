@@ -48,6 +48,7 @@ async function newer(mode: "auto" | "legacy"): Promise<Host> {
     new StdioClientTransport({ command: process.execPath, args: COMMAND, env: machine.environment() }),
   );
   open.push(client);
+  expect(client.getProtocolEra()).toBe(mode === "auto" ? "modern" : "legacy");
   return {
     call: async (name, args) => read(await client.callTool({ name, arguments: args })),
     tools: async () => (await client.listTools()).tools.map(({ name }) => name),

@@ -165,6 +165,26 @@ describe("stint run", () => {
     }
   });
 
+  it("leads redirects and the next page of a list through the endpoint", async () => {
+    const before = world.echo.answer;
+    world.echo.answer = ({ url }) => {
+      if (url === "/things/1") return { status: 302, headers: { location: "/things/2" } };
+      const next = `<${world.echo.url}/things?page=2>; rel="next"`;
+      return { status: 200, headers: { link: next, "content-type": "text/plain" }, body: url };
+    };
+    try {
+      const script = `
+        curl -sSL "$STINT_UPSTREAM_ECHO_URL/things/1"; echo
+        next=$(curl -sS -D - -o /dev/null "$STINT_UPSTREAM_ECHO_URL/things" | sed -n 's/^[Ll]ink: <\\([^>]*\\)>.*/\\1/p')
+        curl -sS "$next"`;
+      const running = await approved("Turns pages", ECHO, script);
+      expect(await running.ended).toBe(0);
+      expect(running.stdout()).toBe("/things/2\n/things?page=2");
+    } finally {
+      world.echo.answer = before;
+    }
+  });
+
   it("carries a long body and many calls at once", async () => {
     let bytes = 0;
     world.echo.byHand = (incoming, outgoing) => {

@@ -28,7 +28,7 @@ export interface AgentMachine {
 
 export function agentMachine(world: TestWorld): AgentMachine {
   const folder = mkdtempSync(join(tmpdir(), "stint-agent-"));
-  const keyFile = join(folder, "agent.jwk");
+  const keyFile = join(folder, "bot.jwk");
   writeFileSync(keyFile, JSON.stringify(world.keys.agent.privateJwk), { mode: 0o600 });
   let used = 0;
   const environment = (): Record<string, string> => {
