@@ -138,7 +138,9 @@ describe("stint run", () => {
     const script = `echo up; while [ ! -e "${machine.folder}/go" ]; do sleep 0.05; done; curl -sS -w ' %{http_code}' "$STINT_UPSTREAM_ECHO_URL/things"`;
     const running = await approved("Cut short", ECHO, script);
     await until("the program", async () => (running.stdout() === "" ? undefined : true));
-    await world.broker.admin("POST", "/admin/revoke", { reason: "enough" });
+    const { body } = await world.broker.admin("GET", "/admin/sessions");
+    const [newest] = body["sessions"] as { session_id: string }[];
+    await world.broker.admin("POST", `/admin/sessions/${newest?.session_id}/revoke`, { reason: "enough" });
     writeFileSync(join(machine.folder, "go"), "");
     expect(await running.ended).toBe(0);
     expect(running.stdout()).toMatch(/stint: the session has ended \(revoked\).*401/s);
@@ -223,6 +225,15 @@ describe("stint run", () => {
     for (const [args, code, words] of wrong) {
       const refused = machine.stint(["run", ...args]);
       expect([await refused.ended, refused.stderr()]).toEqual([code, expect.stringMatching(words)]);
+    }
+    const shared = join(machine.folder, "shared.jwk");
+    writeFileSync(shared, JSON.stringify(world.keys.agent.privateJwk), { mode: 0o644 });
+    for (const [key, words] of [
+      [shared, /can be read by others; run: chmod 600/],
+      [join(machine.folder, "none"), /is not a key/],
+    ] as const) {
+      const refused = machine.stint(["run", "--task", "x", ...ECHO, "--key", key, "--", "true"]);
+      expect([await refused.ended, refused.stderr()]).toEqual([1, expect.stringMatching(words)]);
     }
     const helped = machine.stint(["run", "--help"]);
     expect(await helped.ended).toBe(0);
