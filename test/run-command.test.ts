@@ -139,8 +139,9 @@ describe("stint run", () => {
     const running = await approved("Cut short", ECHO, script);
     await until("the program", async () => (running.stdout() === "" ? undefined : true));
     const { body } = await world.broker.admin("GET", "/admin/sessions");
-    const [newest] = body["sessions"] as { session_id: string }[];
-    await world.broker.admin("POST", `/admin/sessions/${newest?.session_id}/revoke`, { reason: "enough" });
+    const sessions = body["sessions"] as { session_id: string; status: string }[];
+    const active = sessions.find(({ status }) => status === "active")?.session_id ?? "";
+    await world.broker.admin("POST", `/admin/sessions/${active}/revoke`, { reason: "enough" });
     writeFileSync(join(machine.folder, "go"), "");
     expect(await running.ended).toBe(0);
     expect(running.stdout()).toMatch(/stint: the session has ended \(revoked\).*401/s);

@@ -65,9 +65,3 @@ export async function approverOf(world: TestWorld, task: string): Promise<Approv
   });
   return new Approver(world.issuer, token);
 }
-
-/** How a session stands, as its operator sees it. */
-export async function sessionOf(world: TestWorld, task: string): Promise<Record<string, unknown> | undefined> {
-  const { body } = await world.broker.admin("GET", "/admin/sessions");
-  return (body["sessions"] as Record<string, unknown>[]).find((session) => JSON.stringify(session).includes(task));
-}
