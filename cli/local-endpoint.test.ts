@@ -23,6 +23,8 @@ interface Scripted {
   answers: ((outgoing: ServerResponse) => void)[];
   view: object;
   tokenSeconds: number;
+  /** Told of each part of a body as it arrives at the proxy. */
+  onPart: (part: string) => void;
 }
 
 const servers: Server[] = [];
@@ -59,12 +61,16 @@ async function start(sessionSeconds = 600): Promise<{
     answers: [],
     view: { status: "active" },
     tokenSeconds: 300,
+    onPart: () => undefined,
   };
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const url = incoming.url ?? "";
     const answer = url.startsWith("/proxy/") ? scripted.answers.shift() : undefined;
     let body = "";
-    for await (const chunk of incoming) body += String(chunk);
+    for await (const chunk of incoming) {
+      body += String(chunk);
+      if (url.startsWith("/proxy/")) scripted.onPart(String(chunk));
+    }
     if (url.startsWith("/proxy/")) {
       seen.push({ headers: incoming.headers, url, body });
       (answer ?? well)(outgoing);
@@ -199,6 +205,19 @@ describe("the local endpoint", () => {
     expect(scripted.counts.looks).toBe(1);
     expect(scripted.seen).toHaveLength(1);
     expect(nonceOf(scripted.seen[0]?.headers["dpop"])).toBe("looked");
+  });
+
+  it("streams a body: what was sent so far arrives before the rest is written", async () => {
+    const { base, scripted } = await start();
+    const first = new Promise<string>((done) => (scripted.onPart = done));
+    const answered = new Promise<IncomingMessage>((done, fail) => {
+      const sending = request(`${base}/things`, { method: "POST" }, done).on("error", fail);
+      sending.write("first");
+      void first.then(() => sending.end(" last"));
+    });
+    expect(await first).toBe("first");
+    expect((await answered).statusCode).toBe(200);
+    expect(scripted.seen[0]?.body).toBe("first last");
   });
 
   it("does not ask for nonces for ever", async () => {
