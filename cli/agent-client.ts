@@ -103,6 +103,24 @@ export class StintClient {
     return this.token(async () => ({ grant_type: CIBA_GRANT, auth_req_id: authReqId, ...(await this.assertion()) }));
   }
 
+  /** Takes back a request that nobody has decided yet. */
+  withdraw(sessionId: string): Promise<Answer> {
+    return this.#send("as", "POST", `/sessions/${sessionId}/end`, async () => ({
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(await this.assertion()),
+    }));
+  }
+
+  /** Keeps a nonce that came with an answer which was read elsewhere. */
+  keepResourceNonce(nonce: string): void {
+    this.#nonces.set("resource", nonce);
+  }
+
+  /** A proof for a call of a protected resource that is sent elsewhere, with the newest nonce. */
+  proofAtResource(method: string, url: string, accessToken: string): Promise<string> {
+    return this.proof(method, url, this.#nonces.get("resource"), accessToken);
+  }
+
   /** RFC 8693: a token for one audience. A server authenticates as itself; an agent is known by its key. */
   exchange(
     subjectToken: string,

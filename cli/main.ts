@@ -9,11 +9,13 @@ import { inviteCommand } from "./commands/invite.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { accountsCommand } from "./commands/accounts.ts";
+import { mcpCommand } from "./commands/mcp.ts";
 import { passkeysCommand } from "./commands/passkeys.ts";
 import { receiptCommand } from "./commands/receipt.ts";
 import { reinstateCommand } from "./commands/reinstate.ts";
 import { requestCommand } from "./commands/request.ts";
 import { revokeCommand } from "./commands/revoke.ts";
+import { runCommand } from "./commands/run.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
@@ -42,6 +44,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   keys: keysCommand,
   keygen: keygenCommand,
   request: requestCommand,
+  run: runCommand,
+  mcp: mcpCommand,
 };
 
 const USAGE = `stint: lends an AI agent the access one task needs, for as long as a human agreed to
@@ -59,7 +63,9 @@ const [name = "--help", ...args] = process.argv.slice(2);
 
 try {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command !== undefined && (args.includes("--help") || args.includes("-h"))) process.stdout.write(command.help);
+  // What stands behind "--" is another program's.
+  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  if (command !== undefined && (own.includes("--help") || own.includes("-h"))) process.stdout.write(command.help);
   else if (command !== undefined) process.exitCode = await command.run(args);
   else if (["--help", "-h", "help"].includes(name)) process.stdout.write(USAGE);
   else throw new CliError(`there is no command "${name}"; stint --help lists them`, 2);

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { ADMIN_HELP, ADMIN_OPTIONS, callAdmin, DEFAULT_URL } from "../admin-client.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
+import { receiptBundle } from "../receipt-bundle.ts";
 
 export const receiptCommand: Command = {
   summary: "print the signed closing statement of a session",
@@ -25,9 +26,7 @@ ${ADMIN_HELP}`,
     );
     if (values.bundle === true) {
       const issuer = values.url ?? DEFAULT_URL;
-      const jwks = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as object;
-      process.stdout.write(`${JSON.stringify({ issuer, receipt, jwks }, undefined, 2)}
-`);
+      process.stdout.write(await receiptBundle(issuer, receipt));
       return 0;
     }
     const claims = JSON.parse(Buffer.from(receipt.split(".")[1] ?? "", "base64url").toString()) as unknown;

@@ -1,12 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { JWK } from "jose";
 import { parseDuration } from "../../src/domain/duration.ts";
 import { parseAccess } from "../access-short-form.ts";
-import { DEFAULT_URL } from "../admin-client.ts";
-import { newProofKey, StintClient } from "../agent-client.ts";
+import { AGENT_HELP, AGENT_OPTIONS, agentOf } from "../agent-options.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 
@@ -15,37 +12,30 @@ export const requestCommand: Command = {
   help: `Usage: stint request --client-id ID --key FILE --task TITLE --access ACCESS... [options]
 
 Asks, prints the match code, waits for the decision, and prints what came of it as JSON. Its DPoP key
-lives as long as the command, so this is for trying things out; programs use the HTTP API.
+lives as long as the command, so this is for trying things out; stint run lends the access to a program.
 
-  --client-id ID      the agent, as the tenant document names it
-  --key FILE          its private key (stint keygen)
   --task TITLE        what the access is for
   --description TEXT  more of it
   --access ACCESS     upstream:operation@location or mcp:server:tool; may be given several times
   --expires-in TIME   how long, such as 30m (default 15m)
-  --url ISSUER        the tenant's issuer (default ${DEFAULT_URL})
-`,
+${AGENT_HELP}`,
   async run(args) {
     const { values } = parseArgs({
       args,
       options: {
-        "client-id": { type: "string" },
-        key: { type: "string" },
+        ...AGENT_OPTIONS,
         task: { type: "string" },
         description: { type: "string" },
         access: { type: "string", multiple: true },
         "expires-in": { type: "string" },
-        url: { type: "string" },
       },
     });
-    const { task, description, access, key } = values;
-    const clientId = values["client-id"];
-    if (clientId === undefined || key === undefined || task === undefined || access === undefined) {
-      throw new CliError("--client-id, --key, --task and --access are needed; stint request --help tells more", 2);
-    }
+    const { task, description, access } = values;
+    if (task === undefined || access === undefined)
+      throw new CliError("--task and --access are needed; stint request --help tells more", 2);
     const expiresIn = parseDuration(values["expires-in"] ?? "15m");
     if (expiresIn === undefined) throw new CliError("--expires-in must be a time such as 90s, 30m or 2h", 2);
-    const client = new StintClient(values.url ?? DEFAULT_URL, clientId, readKey(key), await newProofKey());
+    const client = await agentOf(values);
     const asked = await client.ask(
       {
         task: { title: task, ...(description === undefined ? {} : { description }) },
@@ -69,11 +59,3 @@ lives as long as the command, so this is for trying things out; programs use the
     }
   },
 };
-
-function readKey(file: string): JWK {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as JWK;
-  } catch {
-    throw new CliError(`${file} is not a key; stint keygen makes one`);
-  }
-}

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
-import { headersFromUpstream, headersToUpstream, proxiedLocation } from "./proxy-headers.ts";
+import { headersFromUpstream, headersToUpstream, proxiedLinks, proxiedLocation } from "./proxy-headers.ts";
 
 const BASES = ["https://api.acme.com", "https://api.acme.com/v1", "http://localhost:4001"];
 
@@ -142,3 +142,27 @@ const FROM_UPSTREAM = [
   "x-ratelimit-used",
   "x-request-id",
 ];
+
+describe("proxiedLinks", () => {
+  const place = { baseUrl: "https://api.acme.com/v1", proxyUrl: "https://stint.acme.com/proxy/api" };
+  const from = "https://api.acme.com/v1/things";
+
+  it("leads the pages of a list through the proxy, and leaves what lies elsewhere or is not canonical", () => {
+    expect(
+      proxiedLinks(
+        '<https://api.acme.com/v1/things?page=2>; rel="next", </v1/things?page=9>; rel="last", <https://evil.test/v1/x>; rel="help", <https://api.acme.com/v1/a/../../b>; rel="up"',
+        from,
+        place,
+      ),
+    ).toBe(
+      '<https://stint.acme.com/proxy/api/things?page=2>; rel="next", <https://stint.acme.com/proxy/api/things?page=9>; rel="last", <https://evil.test/v1/x>; rel="help", <https://api.acme.com/v1/a/../../b>; rel="up"',
+    );
+  });
+
+  it.each(["", "<", "<>", "<<https://api.acme.com/v1/x", "https://api.acme.com/v1/x", "<".repeat(50_000)])(
+    "leaves what is no link: %.30s",
+    (links) => {
+      expect(proxiedLinks(links, from, place)).toBe(links === "<>" ? `<${place.proxyUrl}/things>` : links);
+    },
+  );
+});

@@ -98,6 +98,18 @@ export function proxiedLocation(
   return `${proxyUrl}${path}${query.value === "" ? "" : `?${query.value}`}`;
 }
 
+/** A `Link` header (RFC 8288) whose targets at the upstream lead through the proxy, such as the next page of a list. */
+export function proxiedLinks(
+  links: string,
+  from: string,
+  place: { readonly baseUrl: string; readonly proxyUrl: string },
+): string {
+  return links.replaceAll(/<([^<>]*)>/g, (link, target: string) => {
+    const proxied = proxiedLocation(target, from, place);
+    return proxied === undefined ? link : `<${proxied}>`;
+  });
+}
+
 /** The headers that the caller sees. */
 export function headersFromUpstream(response: Headers): Headers {
   const headers = new Headers(ALWAYS);

@@ -7,7 +7,7 @@ import { log } from "../log.ts";
 import type { AccessToken } from "../protocol/access-token.ts";
 import { tokenError } from "../protocol/dpop.ts";
 import { limitError } from "../protocol/limit-error.ts";
-import { headersFromUpstream, headersToUpstream, proxiedLocation } from "../protocol/proxy-headers.ts";
+import { headersFromUpstream, headersToUpstream, proxiedLinks, proxiedLocation } from "../protocol/proxy-headers.ts";
 import { dropEchoes, injectCredential, shownAs } from "../protocol/upstream-credential.ts";
 import { renderError, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
@@ -98,10 +98,8 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
   const answerHeaders =
     credential.kind === "query" ? dropEchoes(new Headers(response.headers), credential) : response.headers;
-  const location = proxiedLocation(answerHeaders.get("location"), url, {
-    baseUrl: upstream.base_url,
-    proxyUrl: `${c.var.tenant.issuer}/proxy/${upstream.id}`,
-  });
+  const place = { baseUrl: upstream.base_url, proxyUrl: `${c.var.tenant.issuer}/proxy/${upstream.id}` };
+  const location = proxiedLocation(answerHeaders.get("location"), url, place);
   const head = { status: response.status, headers: answerHeaders };
   const refusal = await judgeHead(call, permit, head, location, watch);
   if (refusal !== undefined) {
@@ -111,6 +109,8 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   }
   const headers = headersFromUpstream(answerHeaders);
   if (location !== undefined) headers.set("location", location);
+  const links = headers.get("link");
+  if (links !== null) headers.set("link", proxiedLinks(links, url, place));
   headers.set("dpop-nonce", freshNonce(c, "resource"));
   if (response.body === null) {
     meter.end();

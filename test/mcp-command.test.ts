@@ -1,0 +1,315 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "smol-toml";
+import { MCP_HOSTS } from "../cli/mcp-hosts.ts";
+import { until } from "../demo/until.ts";
+import { ROOT } from "../scripts/build.ts";
+import { agentMachine, approverOf, type AgentMachine } from "./support/stint-process.ts";
+import { startTestWorld, type TestWorld } from "./support/world.ts";
+
+let world: TestWorld;
+let machine: AgentMachine;
+const open: { close(): Promise<void> }[] = [];
+beforeAll(async () => {
+  world = await startTestWorld();
+  machine = agentMachine(world);
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((client) => client.close()));
+});
+afterAll(async () => {
+  machine?.remove();
+  await world?.close();
+});
+
+const COMMAND = [join(ROOT, "cli", "main.ts"), "mcp"];
+const GITHUB = ["github:issues:read@acme/api", "github:issues:write@acme/api"];
+
+/** What a host does with the tools, whichever client it is built on. */
+interface Host {
+  call(name: string, args: Record<string, unknown>): Promise<{ isError: boolean; text: string }>;
+  tools(): Promise<string[]>;
+}
+
+type Answer = { isError?: boolean; content: { text?: string }[] };
+const read = (answer: unknown) => {
+  const { isError, content } = answer as Answer;
+  return { isError: isError === true, text: content.map(({ text }) => text ?? "").join("\n") };
+};
+
+async function newer(mode: "auto" | "legacy"): Promise<Host> {
+  const client = new Client({ name: "host", version: "1" }, { versionNegotiation: { mode } });
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: COMMAND, env: machine.environment() }),
+  );
+  open.push(client);
+  expect(client.getProtocolEra()).toBe(mode === "auto" ? "modern" : "legacy");
+  return {
+    call: async (name, args) => read(await client.callTool({ name, arguments: args })),
+    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+  };
+}
+
+async function older(): Promise<Host> {
+  const client = new OlderClient({ name: "host", version: "1" });
+  await client.connect(new OlderTransport({ command: process.execPath, args: COMMAND, env: machine.environment() }));
+  open.push(client);
+  return {
+    call: async (name, args) => read(await client.callTool({ name, arguments: args })),
+    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+  };
+}
+
+const sessionIn = (text: string): string => /ses_[A-Za-z0-9_-]+/.exec(text)?.[0] ?? "";
+
+async function ask(host: Host, task: string, access = GITHUB): Promise<string> {
+  const asked = await host.call("request_session", { task, access, for: "10m" });
+  expect(asked).toEqual({ isError: false, text: expect.stringMatching(/match code [A-Z0-9]{3}-[A-Z0-9]{3}/) });
+  return sessionIn(asked.text);
+}
+
+async function approved(host: Host, task: string, access = GITHUB): Promise<string> {
+  const sessionId = await ask(host, task, access);
+  await (await approverOf(world, task)).approve();
+  await until("the approval", async () => {
+    const { text } = await host.call("session_state", { session_id: sessionId });
+    return text.startsWith("Active") ? true : undefined;
+  });
+  return sessionId;
+}
+
+async function statusOf(sessionId: string): Promise<string | undefined> {
+  const { body } = await world.broker.admin("GET", "/admin/sessions");
+  return (body["sessions"] as { session_id: string; status: string }[]).find((one) => one.session_id === sessionId)
+    ?.status;
+}
+
+describe.each([
+  ["a client of 2026-07-28", () => newer("auto")],
+  ["a client 2.x that speaks 2025-11-25", () => newer("legacy")],
+  ["a client 1.x", older],
+])("stint mcp, driven by %s", (name, connect) => {
+  it("asks, waits, calls what was granted, is refused the rest, and gives it back", async () => {
+    const host = await connect();
+    expect(await host.tools()).toEqual(["request_session", "session_state", "call_upstream", "end_session"]);
+    const task = `Whole way with ${name}`;
+    const sessionId = await ask(host, task);
+    const call = (method: string, path: string, body?: unknown) =>
+      host.call("call_upstream", {
+        session_id: sessionId,
+        upstream: "github",
+        method,
+        path,
+        ...(body === undefined ? {} : { body }),
+      });
+    expect(await call("GET", "/repos/acme/api/issues")).toEqual({
+      isError: true,
+      text: expect.stringContaining("Nobody has decided"),
+    });
+    await (await approverOf(world, task)).approve();
+    await until("the approval", async () =>
+      (await host.call("session_state", { session_id: sessionId })).text.startsWith("Active") ? true : undefined,
+    );
+    const opened = await call("POST", "/repos/acme/api/issues", { title: task });
+    expect(opened).toEqual({ isError: false, text: expect.stringMatching(/^HTTP 201/) });
+    expect((await world.emulators.issues("acme/api")).map(({ title }) => title)).toContain(task);
+    expect(await call("GET", "/repos/acme/web/issues")).toEqual({
+      isError: true,
+      text: expect.stringMatching(/^HTTP 403.*not_granted/s),
+    });
+    for (const path of ["/../../oauth/token", "/repos/acme/api/issues?access_token=x", "/repos//acme", "/%2e%2e/x"])
+      expect(await call("GET", path)).toEqual({ isError: true, text: expect.stringContaining("canonical") });
+    expect(await host.call("end_session", { session_id: sessionId })).toEqual({
+      isError: false,
+      text: expect.stringMatching(/completed; 1 calls, 1 refused.*taken back/s),
+    });
+    expect(await call("GET", "/repos/acme/api/issues")).toEqual({
+      isError: true,
+      text: expect.stringContaining("has ended"),
+    });
+    expect(await statusOf(sessionId)).toBe("ended");
+  });
+
+  it("hears of a denial as a tool's error, with the approver's word", async () => {
+    const host = await connect();
+    const task = `Denied to ${name}`;
+    const sessionId = await ask(host, task);
+    const approver = await approverOf(world, task);
+    await approver.view();
+    await approver.decide("deny", { comment: "Not on a Friday" });
+    const told = await until("the denial", async () => {
+      const state = await host.call("session_state", { session_id: sessionId });
+      return state.isError ? state : undefined;
+    });
+    expect(told.text).toContain("a human refused the request, saying: Not on a Friday");
+  });
+});
+
+describe("stint mcp", () => {
+  it("G08 G09 knows no session but its own: a stolen handle opens nothing", async () => {
+    const [owner, thief] = [await newer("auto"), await newer("auto")];
+    const sessionId = await approved(owner, "The owner's");
+    for (const [tool, more] of [
+      ["session_state", {}],
+      ["call_upstream", { upstream: "github", method: "GET", path: "/repos/acme/api/issues" }],
+      ["end_session", {}],
+    ] as const)
+      expect(await thief.call(tool, { session_id: sessionId, ...more })).toEqual({
+        isError: true,
+        text: expect.stringContaining("no such session here"),
+      });
+    expect(await statusOf(sessionId)).toBe("active");
+  });
+
+  it("shows the host neither token nor link, whatever it asks", async () => {
+    const host = await newer("auto");
+    const sessionId = await ask(host, "Nothing to see", ["echo:things:read"]);
+    const texts = [(await host.call("session_state", { session_id: "ses_x" })).text];
+    await (await approverOf(world, "Nothing to see")).approve();
+    for (let isActive = false; !isActive;) {
+      const { text } = await host.call("session_state", { session_id: sessionId });
+      texts.push(text);
+      isActive = text.startsWith("Active");
+    }
+    texts.push(
+      (await host.call("call_upstream", { session_id: sessionId, upstream: "echo", method: "GET", path: "/things" }))
+        .text,
+    );
+    texts.push(
+      (await host.call("call_upstream", { session_id: sessionId, upstream: "stripe", method: "GET", path: "/v1" }))
+        .text,
+    );
+    texts.push((await host.call("end_session", { session_id: sessionId })).text);
+    expect(texts.join("\n")).not.toMatch(/eyJ|\/approve|DPoP |req_/);
+    expect(texts.join("\n")).toContain('{"ok":true}');
+  });
+
+  it("says in an error what a request lacks, and asks for nothing", async () => {
+    const host = await newer("auto");
+    const wrong: [object, RegExp][] = [
+      [{ task: "x", access: ["nonsense"] }, /neither upstream/],
+      [{ task: "x", access: ["github:issues:read@acme/api"], for: "soon" }, /for must be a time/],
+      [{ task: "x", access: ["echo:secrets:read"] }, /no trust policy/],
+    ];
+    for (const [args, words] of wrong)
+      expect(await host.call("request_session", args as Record<string, unknown>)).toEqual({
+        isError: true,
+        text: expect.stringMatching(words),
+      });
+  });
+
+  it("cuts an answer that is too long for a model, and says so", async () => {
+    const host = await newer("auto");
+    const sessionId = await approved(host, "Long answers", ["echo:things:read"]);
+    const before = world.echo.answer;
+    world.echo.answer = () => ({ status: 200, headers: { "content-type": "text/plain" }, body: "x".repeat(3_000_000) });
+    try {
+      const { text } = await host.call("call_upstream", {
+        session_id: sessionId,
+        upstream: "echo",
+        method: "GET",
+        path: "/things",
+      });
+      expect(text).toMatch(/^HTTP 200.*was cut here\nx/);
+      expect(text.length).toBeLessThan(300_000);
+    } finally {
+      world.echo.answer = before;
+    }
+  });
+
+  it("lives through garbage, and ends what it holds when its host goes without a word", async () => {
+    const host = rawHost();
+    host.child.stdin?.write('garbage\n{"jsonrpc":"2.0"}\n[]\n{"jsonrpc":"2.0","id":1,"method":5}\n\u0000\u0000\n');
+    await host.initialize();
+    const active = sessionIn(await host.call("request_session", { task: "Left behind", access: GITHUB }));
+    const waiting = sessionIn(
+      await host.call("request_session", { task: "Left waiting", access: ["github:issues:read@acme/api"] }),
+    );
+    await (await approverOf(world, "Left behind")).approve();
+    await until("the approval", async () =>
+      (await host.call("session_state", { session_id: active })).startsWith("Active") ? true : undefined,
+    );
+    expect([await statusOf(active), await statusOf(waiting)]).toEqual(["active", "pending"]);
+    host.child.stdin?.destroy();
+    expect(await host.ended).toBe(0);
+    expect([await statusOf(active), await statusOf(waiting)]).toEqual(["ended", "ended"]);
+  });
+
+  it("ends what it holds on a signal, too", async () => {
+    const host = rawHost();
+    await host.initialize();
+    const waiting = sessionIn(await host.call("request_session", { task: "Signalled", access: GITHUB }));
+    host.child.kill("SIGTERM");
+    expect(await host.ended).toBe(0);
+    expect(await statusOf(waiting)).toBe("ended");
+  });
+
+  it("prints a configuration for each host that starts this very server", async () => {
+    const listed = machine.stint(["mcp", "--print-config"]);
+    expect(await listed.ended).toBe(0);
+    expect(listed.stdout().split("\n").filter(Boolean)).toHaveLength(Object.keys(MCP_HOSTS).length);
+    for (const host of Object.keys(MCP_HOSTS)) {
+      const printed = machine.stint(["mcp", "--print-config", host]);
+      expect(await printed.ended).toBe(0);
+      const parsed = host === "codex" ? parse(printed.stdout()) : JSON.parse(printed.stdout());
+      const { stint } = parsed.mcpServers ?? parsed.servers ?? parsed.mcp_servers;
+      expect(stint).toMatchObject({ args: COMMAND, env: { STINT_URL: world.issuer, STINT_KEY_FILE: machine.keyFile } });
+      expect(printed.stdout()).not.toContain(String(world.keys.agent.privateJwk.d));
+    }
+    const unknown = machine.stint(["mcp", "--print-config", "toaster"]);
+    expect([await unknown.ended, unknown.stderr()]).toEqual([2, expect.stringContaining("one of claude-desktop")]);
+    const printed = machine.stint(["mcp", "--print-config", "cursor"]);
+    await printed.ended;
+    const { command, args, env } = JSON.parse(printed.stdout()).mcpServers.stint;
+    const client = new Client({ name: "host", version: "1" });
+    await client.connect(new StdioClientTransport({ command, args, env }));
+    open.push(client);
+    expect((await client.listTools()).tools).toHaveLength(4);
+  });
+});
+
+interface RawHost {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  initialize(): Promise<void>;
+  call(name: string, args: object): Promise<string>;
+}
+
+/** A host by hand, for what no client library would do. */
+function rawHost(): RawHost {
+  const child = spawn(process.execPath, COMMAND, {
+    stdio: ["pipe", "pipe", "ignore"],
+    env: { ...process.env, ...machine.environment() },
+  });
+  let seen = "";
+  let last = 100;
+  child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  const send = async (method: string, params: object): Promise<unknown> => {
+    last += 1;
+    const id = last;
+    child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+    return until(
+      `the answer to ${method}`,
+      async () => {
+        const line = seen.split("\n").find((text) => text.includes(`"id":${id}`));
+        return line === undefined ? undefined : (JSON.parse(line) as { result: unknown }).result;
+      },
+      30_000,
+    );
+  };
+  return {
+    child,
+    ended: new Promise((done) => void child.on("close", (code) => done(code))),
+    async initialize() {
+      const clientInfo = { name: "raw", version: "1" };
+      await send("initialize", { protocolVersion: "2025-06-18", capabilities: {}, clientInfo });
+      child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" })}\n`);
+    },
+    call: async (name, args) => read(await send("tools/call", { name, arguments: args })).text,
+  };
+}
