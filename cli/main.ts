@@ -14,6 +14,7 @@ import { revokeCommand } from "./commands/revoke.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { serversCommand } from "./commands/servers.ts";
 import { upstreamsCommand } from "./commands/upstreams.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   apply: applyCommand,
   secrets: secretsCommand,
   upstreams: upstreamsCommand,
+  servers: serversCommand,
   sessions: sessionsCommand,
   revoke: revokeCommand,
   receipt: receiptCommand,

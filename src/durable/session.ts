@@ -30,6 +30,7 @@ import type { EventData } from "./journal.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
 import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
+import { ServerCalls, type ServerCallFault } from "./server-calls.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
@@ -46,6 +47,8 @@ import type {
   PresentedToken,
   RedeemCodeCommand,
   ReserveCommand,
+  ServerCallCommand,
+  ServerPermit,
   SessionDescription,
   Standing,
   UpstreamMisdeed,
@@ -69,6 +72,7 @@ export class Session extends DurableObject<Env> {
   readonly #books = new SessionBooks(this.#storage.sql);
   readonly #redemption = new Redemption(this.#books);
   readonly #metering = new Metering(this.#books);
+  readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
   readonly #group = new GroupCommit(this.#storage);
   readonly #leases = new Leases(this.env, this.#storage, this.#books);
   readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#leases);
@@ -228,6 +232,12 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
     return ok({ ...credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
+  }
+
+  /** Lets one request through to a registered server and mints what the server is shown. */
+  async callServer(command: ServerCallCommand): Promise<Result<ServerPermit, ServerCallFault>> {
+    if (!this.#opened) return err("unknown_session");
+    return this.#transactTogether(() => this.#serverCalls.authorize(command));
   }
 
   /** Reserves more bytes for a request that was let through, and answers how many. */

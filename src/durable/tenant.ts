@@ -14,6 +14,8 @@ import { Connections, type ConnectionRow } from "./connections.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
+import { ServerPins, type Proposal } from "./server-pins.ts";
+import type { ServerDefinitions, ShownTool } from "../domain/tool-definitions.ts";
 import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
@@ -27,6 +29,8 @@ export interface TenantSnapshot {
   readonly keys: readonly SealedSigningKey[];
   readonly tenantKeys: readonly WrappedKey[];
   readonly cutOffs: CutOffs;
+  /** What is known of the tool definitions of each server. */
+  readonly servers: { readonly [server: string]: ServerDefinitions };
 }
 
 /** One line of the tenant's index of sessions. */
@@ -52,6 +56,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #keys = new KeyStore(this.#sql);
   readonly #tenantKeys = new TenantKeyStore(this.#sql);
   readonly #flags = new UpstreamFlags(this.#sql);
+  readonly #pins = new ServerPins(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -70,6 +75,7 @@ export class Tenant extends DurableObject<Env> {
     KeyStore.createTables(this.#sql);
     TenantKeyStore.createTables(this.#sql);
     UpstreamFlags.createTables(this.#sql);
+    ServerPins.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -107,6 +113,7 @@ export class Tenant extends DurableObject<Env> {
       keys,
       tenantKeys: this.#tenantKeys.all(),
       cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      servers: this.#pins.all(),
     };
   }
 
@@ -304,6 +311,40 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#scheduleFeed();
     return cleared;
+  }
+
+  /** Keeps a server from its tokens until its owner has looked at what it shows. */
+  async proposeDefinitions(server: string, shown: readonly ShownTool[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      const digest = this.#pins.propose(server, shown, this.#now());
+      if (digest === undefined) return;
+      this.#journal.append(
+        "server.definitions_differ",
+        { server, digest, tools: shown.map(({ name }) => name) },
+        this.#now(),
+      );
+      this.#bump();
+    });
+    await this.#scheduleFeed();
+  }
+
+  /** What waits for the owners of servers. */
+  proposedDefinitions(): Proposal[] {
+    return this.#pins.waiting();
+  }
+
+  /** Decides a difference, which its digest names exactly; answers whether it was the one that waits. */
+  async decideDefinitions(server: string, digest: string, decision: "accepted" | "dismissed"): Promise<boolean> {
+    const isDecided = this.ctx.storage.transactionSync(() => {
+      const found =
+        decision === "accepted" ? this.#pins.accept(server, digest) !== undefined : this.#pins.dismiss(server, digest);
+      if (!found) return false;
+      this.#journal.append(`server.definitions_${decision}`, { server, digest }, this.#now());
+      this.#bump();
+      return true;
+    });
+    await this.#scheduleFeed();
+    return isDecided;
   }
 
   /** A document that a client or an identity provider publishes, as text. */

@@ -49,7 +49,7 @@ export function judgeAuthorization(
   if (!request.ok) return refuse(request.error);
   const { resource, code_challenge } = request.value;
   const { tenant, issuer } = c.var.tenant;
-  const target = resource === undefined || resource === issuer ? ok(undefined) : findTarget(resource, tenant);
+  const target = resource === undefined || resource === issuer ? ok(undefined) : findTarget(resource, c.var.tenant);
   if (!target.ok) return refuse(target.error);
   const details = request.value.authorization_details ?? usualAt(c, client, target.value);
   if (details.length === 0) return refuse(INVALID_SCOPE);

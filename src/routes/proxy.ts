@@ -62,7 +62,12 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
       body,
       later: (work) => c.executionCtx.waitUntil(work),
     });
-    return forward({ c, token, session, health, upstream: upstream.upstream, meter }, path + query, permit.value);
+    const { headers } = c.req.raw;
+    return forward(
+      { c, token, session, health, upstream: upstream.upstream, audience, headers, meter },
+      path + query,
+      permit.value,
+    );
   }
   // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
   health.withdrew();
