@@ -426,6 +426,20 @@ describe("definitions that nobody has accepted", () => {
     expect((await session.agent.exchange(session.sessionToken, server.resource)).status).toBe(200);
   });
 
+  it("are looked for in what a server says of itself to models as well", async () => {
+    server.byHand = (_, body, answer) => {
+      if (!body.includes('"initialize"')) return false;
+      answer.writeHead(200, { "content-type": "application/json" });
+      answer.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { instructions: bad } }));
+      return true;
+    };
+    const greeted = await post(rpc("initialize"));
+    expect([greeted.status, greeted.text.includes("id_rsa")]).toEqual([403, false]);
+    const { digest, tools } = (await difference())!;
+    expect(tools.map(({ shown }) => shown)).toEqual([bad]);
+    await world.broker.admin("POST", "/admin/servers/tickets/dismiss", { digest });
+  });
+
   it("are looked for again when a difference was dismissed", async () => {
     server.descriptions["send_mail"] = "Sends mail";
     await post(rpc("tools/list"));

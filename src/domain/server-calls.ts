@@ -5,17 +5,15 @@ import { judgeCalls, type CallsFault, type UnitCall } from "./judged-calls.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Server } from "./tenant.ts";
 
-/** By which a client learns what a server offers; its answer is compared with what the owner accepted. */
-export const TOOLS_LIST = "tools/list";
+/** By which a client learns what a server offers and says of itself; answers are compared with what the owner accepted. */
+const SHOWING: ReadonlySet<string> = new Set(["tools/list", "initialize", "server/discover"]);
 
 /**
  * Methods that only connect and list. Prompts and resources are not among them: no owner has accepted
  * what stands in those, and no grant names them.
  */
 const CONNECTING: ReadonlySet<string> = new Set([
-  TOOLS_LIST,
-  "initialize",
-  "server/discover",
+  ...SHOWING,
   "ping",
   "logging/setLevel",
   "notifications/initialized",
@@ -27,7 +25,8 @@ const CONNECTING: ReadonlySet<string> = new Set([
 export interface ServerRequest {
   /** The tools it calls; none in a request that only connects or lists. */
   readonly calls: readonly UnitCall[];
-  readonly listsTools: boolean;
+  /** Whether what it answers is what a model goes by. */
+  readonly showsTools: boolean;
 }
 
 /**
@@ -40,20 +39,20 @@ export function judgeServerRequest(
   mayCall: (unit: AccessUnit) => boolean,
 ): Result<ServerRequest, CallsFault> {
   const tools: string[] = [];
-  let listsTools = false;
+  let showsTools = false;
   for (const call of calls) {
     if (call.kind === "tool") tools.push(call.tool);
     else if (call.kind !== "method" || !CONNECTING.has(call.method)) return err({ reason: "unknown_operation" });
-    else listsTools ||= call.method === TOOLS_LIST;
+    else showsTools ||= SHOWING.has(call.method);
   }
-  if (tools.length === 0) return ok({ calls: [], listsTools });
+  if (tools.length === 0) return ok({ calls: [], showsTools });
   const meanings = tools.map((tool) =>
     Object.hasOwn(server.tools, tool)
       ? [{ operation: `${server.id}:${tool}`, access: server.tools[tool]!.access, cost: 1 }]
       : [],
   );
   const judged = judgeCalls("mcp", meanings, mayCall);
-  return judged.ok ? ok({ calls: judged.value, listsTools }) : judged;
+  return judged.ok ? ok({ calls: judged.value, showsTools }) : judged;
 }
 
 /** All that a session may do at a server, as units. */

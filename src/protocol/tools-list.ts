@@ -10,6 +10,9 @@ export interface ToolsPage {
   readonly nextCursor?: string | undefined;
 }
 
+/** What a server says to models of itself, beside its tools; no tool has this name. */
+const INSTRUCTIONS = "(instructions)";
+
 type JsonObject = { readonly [name: string]: Json };
 
 /** The messages of an answer of the streamable HTTP transport: JSON, or events that hold JSON. */
@@ -30,25 +33,30 @@ export function readMessages(contentType: string | null, text: string): Result<r
 }
 
 /**
- * All tools that an answer shows. What cannot be read, or shows one name twice, is no answer: two
+ * All tools that an answer shows, and the server's own instructions. What cannot be read, or shows one name twice, is no answer: two
  * readers would take two different definitions from it.
  */
 export function readToolsPage(messages: readonly JsonObject[]): Result<ToolsPage, "unreadable"> {
   const shown = new Map<string, ShownTool>();
   let nextCursor: string | undefined;
   for (const { result } of messages) {
-    if (!isObject(result) || result["tools"] === undefined) continue;
-    const { tools, nextCursor: cursor } = result;
+    if (!isObject(result)) continue;
+    const { tools = [], nextCursor: cursor, instructions } = result;
+    if (instructions !== undefined) shown.set(INSTRUCTIONS, shownAs(INSTRUCTIONS, instructions));
     if (!Array.isArray(tools)) return err("unreadable");
     for (const definition of tools as readonly Json[]) {
       const name = isObject(definition) ? definition["name"] : undefined;
       if (typeof name !== "string" || shown.has(name)) return err("unreadable");
-      const text = canonicalJson(definition);
-      shown.set(name, { name, definition: text, digest: sha256(text) });
+      shown.set(name, shownAs(name, definition));
     }
     if (typeof cursor === "string") nextCursor = cursor;
   }
   return ok({ tools: [...shown.values()], nextCursor });
+}
+
+function shownAs(name: string, definition: Json): ShownTool {
+  const text = canonicalJson(definition);
+  return { name, definition: text, digest: sha256(text) };
 }
 
 /** The data of each server-sent event that has any. */

@@ -24,6 +24,7 @@ import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
 import { leftAlone } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
 import { serverCallError } from "./mcp-errors.ts";
+import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
 
 /** The largest request that is read to be judged, in bytes. */
@@ -51,11 +52,14 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
     return renderError(error);
   }
-  const { calls, listsTools, limits, headers, body: text } = judged.value;
+  const { calls, showsTools, limits, headers, body: text } = judged.value;
   const upstream = `mcp:${server.id}`;
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
-  if (waitSeconds > 0) return renderError(leftAlone(waitSeconds));
+  if (waitSeconds > 0) {
+    const isLive = await session.introspect(token, standing);
+    return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
+  }
   const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
   const mustLook = calls.length > 0 && !isLookedAt(c, server);
   const body = passingBody(c, text);
@@ -110,7 +114,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
       lease_id: permit.value.token.jti,
     },
   );
-  const shown = listsTools && response.ok ? await showDifferences(caller, response) : ok(response);
+  const shown = showsTools && response.ok ? await showDifferences(caller, response) : ok(response);
   if (!shown.ok) {
     await session.refuse(shown.error.reason, { jti: token.jti, server: server.id });
     return renderError(shown.error.error);
@@ -184,7 +188,7 @@ async function judge(
   if (c.req.method !== "POST")
     return ok({
       calls: [],
-      listsTools: false,
+      showsTools: false,
       limits: limitsOf(toolsOf(server).filter(mayCall)),
       headers,
       body: undefined,
@@ -202,10 +206,10 @@ async function judge(
     return err({ reason: "not_granted", unit, error: scopeError(NOT_GRANTED, { ...challengeOf(c, audience), scope }) });
   }
   if (!judged.ok) return err({ reason: "unknown_operation", error: UNKNOWN });
-  const { calls, listsTools } = judged.value;
+  const { calls, showsTools } = judged.value;
   const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
   const body = new TextEncoder().encode(read.value.text);
-  return ok({ calls, listsTools, limits: limitsOf(units), headers, body });
+  return ok({ calls, showsTools, limits: limitsOf(units), headers, body });
 }
 
 /** The whole set that a request needs, for one challenge. */

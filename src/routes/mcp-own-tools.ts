@@ -2,6 +2,7 @@ import {
   CLIENT_CAPABILITIES_META_KEY,
   createRequestStateCodec,
   inputRequired,
+  inputResponse,
   McpServer,
   type CallToolResult,
   type InputRequiredResult,
@@ -49,6 +50,9 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
     const waiting = ctx.mcpReq.requestState<Waiting>();
     if (waiting !== undefined) {
       if (waiting.asked !== asked) return toolError("requestState belongs to other arguments; nothing was asked for");
+      const answer = inputResponse(ctx.mcpReq.inputResponses, APPROVAL);
+      // Who declined to look has not denied anything: the request waits on, but this call does not.
+      if (answer.kind !== "elicit" || answer.action !== "accept") return stateOf(c, bearing, waiting.session_id);
       return decided(c, bearing, waiting.session_id, ctx.mcpReq.signal);
     }
     const requested = await requestOwn(c, bearing, input);
