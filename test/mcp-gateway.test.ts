@@ -8,6 +8,7 @@ import { until } from "../demo/until.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
 import { proxied, provenFetch, type ProxiedAnswer, type ProxiedCall } from "./support/proxied.ts";
+import { stint } from "./support/run-stint.ts";
 import { approvedSession, startTestWorld, tokenOf, WRITE_API, type Approved, type TestWorld } from "./support/world.ts";
 
 const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
@@ -402,6 +403,8 @@ describe("definitions that nobody has accepted", () => {
     const direct = await session.agent.exchange(session.sessionToken, server.resource);
     expect([direct.status, direct.body["error"]]).toEqual([400, "invalid_target"]);
     nothingLeft();
+    const { stdout } = await stint(["servers", "list", "--url", world.issuer, "--data", world.broker.dataPath]);
+    expect(stdout).toContain("id_rsa");
     const waits = await difference();
     expect(waits?.tools).toEqual([
       expect.objectContaining({

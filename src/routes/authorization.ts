@@ -75,7 +75,8 @@ function usualAt(c: Handling, client: Client, target: Target | undefined): Acces
 /** Both sides must have been told in words: the client, and the server that is shown such a token. */
 export function takesBearer(c: Handling, target: Target | undefined): boolean {
   const server = target?.kind === "server" ? c.var.tenant.tenant.servers.get(target.id) : undefined;
-  return server?.dpop_bound_access_tokens_required === false;
+  // The gateway in front of such a server wants proofs all the same.
+  return server?.dpop_bound_access_tokens_required === false && target?.audience === server.resource;
 }
 
 const NOT_FOR_SERVERS: WireError = {
