@@ -369,6 +369,66 @@ describe("group G and its kind", () => {
     await expect(rest()).rejects.toThrow();
   });
 
+  it("passes the events of a call on as they come", async () => {
+    const later = Promise.withResolvers<void>();
+    server.byHand = (_, body, answer) => {
+      if (!body.includes("tools/call")) return false;
+      answer.writeHead(200, { "content-type": "text/event-stream" });
+      const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1, progressToken: 1 } };
+      answer.write(`data: ${JSON.stringify(progress)}\n\n`);
+      void later.promise.then(() => answer.end(`data: ${JSON.stringify({ jsonrpc: "2.0", id: 1, result: {} })}\n\n`));
+      return true;
+    };
+    const { body } = await provenFetch(session.agent, session.sessionToken)(world.issuer + PATH, {
+      method: "POST",
+      headers: JSON_TYPE,
+      body: JSON.stringify(tool("open_issue")),
+    });
+    const reader = body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain("notifications/progress");
+    later.resolve();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      rest += new TextDecoder().decode(value);
+    }
+    expect(rest).toContain('"result"');
+  });
+
+  it("O04 follows no redirect of a server, and calls nothing for one that moved", async () => {
+    server.byHand = (_, body, answer) => {
+      if (!body.includes("tools/call")) return false;
+      answer.writeHead(307, { location: `${world.echo.url}/mcp` });
+      answer.end();
+      return true;
+    };
+    expect((await post(tool("open_issue"))).status).toBe(502);
+    expect(world.echo.seen).toEqual([]);
+  });
+
+  it("R09 refuses an agent that was cut off, at the next request", async () => {
+    const own = await approvedSession(world, { authorization_details: GRANT });
+    await world.broker.admin("POST", `/admin/agents/${own.agent.clientId}/revoke`, {});
+    expect((await post(tool("open_issue"), {}, own)).status).toBe(401);
+    nothingLeft();
+  });
+
+  it("policies of today count: a tool that was taken out of them is refused", async () => {
+    const { document } = (await world.broker.admin("GET", "/admin/tenant")).body as {
+      document: { policies: { allow: string[] }[] };
+    };
+    const without = document.policies.map((one) => ({
+      ...one,
+      allow: one.allow.filter((unit) => !unit.startsWith("mcp:")),
+    }));
+    await world.broker.admin("POST", "/admin/tenant", { ...document, policies: without });
+    const statuses = [(await post(tool("open_issue"))).status, (await post(rpc("tools/list"))).status];
+    await world.broker.admin("POST", "/admin/tenant", document);
+    expect(statuses).toEqual([403, 403]);
+    nothingLeft();
+  });
+
   it("P27 stops an answer that shows the token, and passes no cookie or challenge of the server on", async () => {
     server.byHand = (_, body, answer, token) => {
       if (!body.includes("tools/call")) return false;
@@ -378,6 +438,13 @@ describe("group G and its kind", () => {
     };
     const echoed = await post(tool("open_issue"));
     expect([echoed.status, errorOf(echoed).error]).toEqual([502, "credential_echoed"]);
+    await until("the flag", async () => {
+      const { body } = await world.broker.admin("GET", "/admin/servers");
+      return (
+        (body["servers"] as { id: string; credential_echoed?: object }[]).find(({ id }) => id === "tickets")!
+          .credential_echoed ?? undefined
+      );
+    });
     server.byHand = (_, body, answer) => {
       if (!body.includes("tools/call")) return false;
       answer.writeHead(200, { "content-type": "text/html", "set-cookie": "a=b", "www-authenticate": "Basic" });

@@ -9,6 +9,7 @@ interface ServerRow {
   readonly owner: string;
   readonly trust: string;
   readonly accepted_tools: readonly string[];
+  readonly credential_echoed: { readonly times: number } | null;
   readonly difference: {
     readonly digest: string;
     readonly first_at: number;
@@ -28,6 +29,7 @@ export const serversCommand: Command = {
 
 list     prints every server, and where it shows tools that its owner has not accepted, each of them as it
          is shown and as it was accepted. Until that is decided, no call is passed on to the server
+         A server that showed the token it was given is named too: stint upstreams clear mcp:ID takes that away
 accept   takes these definitions for the right ones; --digest names the difference that list printed
 dismiss  forgets the difference: the server is looked at again when it is next used
 
@@ -49,8 +51,9 @@ ${ADMIN_HELP}`,
   },
 };
 
-function describe({ id, resource, owner, trust, accepted_tools, difference }: ServerRow): string {
-  const head = `${id.padEnd(14)}${trust.padEnd(8)}${resource}  (${owner})  ${accepted_tools.length} tools accepted`;
+function describe({ id, resource, owner, trust, accepted_tools, difference, ...row }: ServerRow): string {
+  const echoed = row.credential_echoed === null ? "" : `  ! showed its token ${row.credential_echoed.times} times`;
+  const head = `${id.padEnd(14)}${trust.padEnd(8)}${resource}  (${owner})  ${accepted_tools.length} tools accepted${echoed}`;
   if (difference === null) return head;
   // JSON escapes what a definition could play with a terminal.
   const text = (value: unknown): string => JSON.stringify(value).replaceAll(/[^\x20-\x7E]/g, escaped);

@@ -11,13 +11,15 @@ import { tenantObject } from "./objects.ts";
 export const adminServers = new Hono<App>()
   .get("/admin/servers", async (c) => {
     const { issuer, tenant, servers: known } = c.var.tenant;
-    const proposals = await tenantObject(c.env, issuer).proposedDefinitions();
+    const object = tenantObject(c.env, issuer);
+    const [proposals, flags] = await Promise.all([object.proposedDefinitions(), object.flaggedUpstreams()]);
     const servers = [...tenant.servers.values()].map(({ id, resource, owner, trust }) => ({
       id,
       resource,
       owner,
       trust,
       accepted_tools: Object.keys(known[id]?.accepted ?? {}),
+      credential_echoed: flags.find(({ upstream }) => upstream === `mcp:${id}`) ?? null,
       difference: differenceOf(proposals.find(({ server }) => server === id)),
     }));
     return c.json({ servers });
