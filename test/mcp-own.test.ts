@@ -311,6 +311,25 @@ describe("group G and its kind, at Stint's own tools", () => {
     expect(told((await post(own, "session_state", {})).result)).toMatchObject({ status: "active" });
   });
 
+  it("O14 ends a stream with its session", async () => {
+    const own = await caller();
+    const meta = {
+      "io.modelcontextprotocol/protocolVersion": VERSION,
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const params = { notifications: { toolsListChanged: true }, _meta: meta };
+    const { body, headers } = await provenFetch(own.agent, own.token)(world.issuer + PATH, {
+      method: "POST",
+      headers: { ...JSON_TYPE, "mcp-protocol-version": VERSION, "mcp-method": "subscriptions/listen" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params }),
+    });
+    expect(headers.get("content-type")).toContain("text/event-stream");
+    const reader = body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain("acknowledged");
+    await world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {});
+    while (!(await reader.read()).done);
+  });
+
   it("R03 takes no token of a session that has ended, whichever tool", async () => {
     const own = await caller();
     await world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {});

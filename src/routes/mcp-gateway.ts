@@ -1,21 +1,16 @@
 import { Hono } from "hono";
-import { boundHandle, bindHandle } from "../crypto/mcp-handle.ts";
+import { bindHandle } from "../crypto/mcp-handle.ts";
 import { newId } from "../crypto/random.ts";
-import { unitsOf, type AccessUnit } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
-import { tightest, type Limits } from "../domain/limits.ts";
-import { allowsNow, limitsNow } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { judgeServerRequest, toolsOf, type ServerRequest } from "../domain/server-calls.ts";
+import { toolsOf } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
-import { readJson } from "../protocol/body.ts";
-import { scopeError } from "../protocol/dpop.ts";
-import { readMcpRequest } from "../protocol/mcp-request.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
-import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { ByteMeter } from "./byte-meter.ts";
-import { checkShownTools, isLookedAt, refuseUnaccepted, showDifferences } from "./mcp-definitions.ts";
+import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
+import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
@@ -27,11 +22,8 @@ import { serverCallError } from "./mcp-errors.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
 
-/** The largest request that is read to be judged, in bytes. */
-const MAX_REQUEST_BYTES = 256 * 1024;
 /** Of the streamable HTTP transport: call, listen, end. */
 const METHODS = new Set(["POST", "GET", "DELETE"]);
-const SESSION_HEADER = "mcp-session-id";
 
 /** A registered MCP server behind Stint. What is not granted never leaves, and its tokens never reach the agent. */
 export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
@@ -46,7 +38,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   const { token, proof, standing } = bearing.value;
   const session = sessionObject(c.env, issuer, token.session_id);
   const challenge = { ...challengeOf(c, audience), scope };
-  const judged = await judge(c, server, bearing.value, audience);
+  const judged = await judgeServerCall(c, server, bearing.value, audience);
   if (!judged.ok) {
     const { error, reason, unit } = judged.error;
     await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
@@ -151,79 +143,6 @@ function readServer(c: Handling): Result<Server, WireError> {
   return ok(server);
 }
 
-interface JudgedServerRequest extends ServerRequest {
-  readonly limits: Limits;
-  readonly headers: Headers;
-  /** What is sent is this, to the byte. */
-  readonly body: Uint8Array | undefined;
-}
-
-interface Refused {
-  readonly error: WireError;
-  readonly reason: string;
-  readonly unit?: string | undefined;
-}
-
-/** Decides a request by all that it says, whatever the session says. */
-async function judge(
-  c: Handling,
-  server: Server,
-  { token }: Bearing,
-  audience: string,
-): Promise<Result<JudgedServerRequest, Refused>> {
-  const { tenant, root, issuer } = c.var.tenant;
-  const unaccepted = refuseUnaccepted(c, server);
-  if (unaccepted !== undefined) return err(unaccepted);
-  const headers = new Headers(c.req.raw.headers);
-  const presented = headers.get(SESSION_HEADER);
-  if (presented !== null) {
-    const handle = boundHandle(root, { issuer, server: server.id, sessionId: token.session_id }, presented);
-    if (handle === undefined) return err({ reason: "foreign_handle", error: NO_SUCH_HANDLE });
-    headers.set(SESSION_HEADER, handle);
-  }
-  const held = new Set(token.authorization_details.flatMap(unitsOf));
-  const mayCall = (unit: AccessUnit): boolean => held.has(unit) && allowsNow(tenant, token.agent, unit);
-  const limitsOf = (units: readonly AccessUnit[]): Limits =>
-    tightest(units.map((unit) => limitsNow(tenant, token.agent, unit)));
-  if (c.req.method !== "POST")
-    return ok({
-      calls: [],
-      showsTools: false,
-      limits: limitsOf(toolsOf(server).filter(mayCall)),
-      headers,
-      body: undefined,
-    });
-  const read = await readJson(c.req.raw, MAX_REQUEST_BYTES);
-  if (!read.ok) return err({ reason: "unreadable_body", error: read.error });
-  const said = readMcpRequest(read.value.value, c.req.raw.headers);
-  if (!said.ok) return err({ reason: "unreadable_body", error: invalidRequest(said.error) });
-  const judged = judgeServerRequest(server, said.value, mayCall);
-  if (!judged.ok && judged.error.reason === "unknown_operation")
-    return err({ reason: judged.error.reason, error: UNKNOWN });
-  if (!judged.ok && judged.error.reason === "not_granted") {
-    const { unit } = judged.error;
-    const scope = toolsCalled(server, said.value).join(" ");
-    return err({ reason: "not_granted", unit, error: scopeError(NOT_GRANTED, { ...challengeOf(c, audience), scope }) });
-  }
-  if (!judged.ok) return err({ reason: "unknown_operation", error: UNKNOWN });
-  const { calls, showsTools } = judged.value;
-  const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
-  const body = new TextEncoder().encode(read.value.text);
-  return ok({ calls, showsTools, limits: limitsOf(units), headers, body });
-}
-
-/** The whole set that a request needs, for one challenge. */
-function toolsCalled(
-  server: Server,
-  calls: readonly { readonly kind: string; readonly tool?: string }[],
-): AccessUnit[] {
-  const called = new Set(calls.flatMap(({ tool }) => tool ?? []));
-  return toolsOf({
-    ...server,
-    tools: Object.fromEntries(Object.entries(server.tools).filter(([name]) => called.has(name))),
-  });
-}
-
 /** Binds the handle that a server gives to the session that it was given through. */
 function bindSession(c: Handling, server: Server, { token }: Bearing, response: Response): Response {
   const handle = response.headers.get(SESSION_HEADER);
@@ -233,15 +152,3 @@ function bindSession(c: Handling, server: Server, { token }: Bearing, response: 
   headers.set(SESSION_HEADER, bindHandle(root, { issuer, server: server.id, sessionId: token.session_id }, handle));
   return new Response(response.body, { status: response.status, headers });
 }
-
-const NO_SUCH_HANDLE: WireError = {
-  status: 404,
-  error: "not_found",
-  description: "this Mcp-Session-Id was not given to this session; begin anew with initialize",
-};
-const UNKNOWN = deny(
-  "unknown_operation",
-  "that call, or one in it, is neither a tool of the server's registration, by its exact name, nor a method that lists",
-);
-const NOT_GRANTED =
-  "the session was not granted every tool in this request; ask for them in a new session, which a human must approve";

@@ -39,7 +39,10 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
   });
   const server = new McpServer(
     { name: "stint", version: "1" },
-    { requestState: { verify: (state, ctx) => codec.verify(state, ctx) }, capabilities: { tools: {} } },
+    {
+      requestState: { verify: (state, ctx) => codec.verify(state, ctx) },
+      capabilities: { tools: { listChanged: false } },
+    },
   );
 
   async function request(

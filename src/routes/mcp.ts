@@ -7,6 +7,7 @@ import { MCP_PATH } from "../protocol/token-exchange.ts";
 import { invalidRequest, NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
 import type { App, Handling } from "./http.ts";
 import { ownTools } from "./mcp-own-tools.ts";
+import { untilSessionEnds } from "./mcp-stream.ts";
 import { sessionObject } from "./objects.ts";
 import { bearingAt, challengeOf, freshNonce, type Bearing } from "./proof.ts";
 import { useErrorAtResource } from "./session-errors.ts";
@@ -38,7 +39,7 @@ export const mcp = new Hono<App>().all(MCP_PATH, async (c) => {
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(NO_STORE)) headers.set(name, value);
   headers.set("dpop-nonce", freshNonce(c, "resource"));
-  return new Response(response.body, { status: response.status, headers });
+  return new Response(untilSessionEnds(c, token, response), { status: response.status, headers });
 });
 
 /** What is turned away before any token is looked at. */
