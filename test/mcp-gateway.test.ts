@@ -330,7 +330,8 @@ describe("group G and its kind", () => {
       const answer = await send(session, session.sessionToken, { method: "POST", headers: JSON_TYPE, body }, path);
       expect([path, answer.status]).toEqual([path, 404]);
     }
-    expect((await send(session, session.sessionToken, { method: "PUT" })).status).toBe(405);
+    for (const method of ["GET", "PUT"])
+      expect((await send(session, session.sessionToken, { method })).status).toBe(405);
     nothingLeft();
   });
 
@@ -350,14 +351,16 @@ describe("group G and its kind", () => {
 
   it("O14 cuts a stream whose session ends", async () => {
     const own = await approvedSession(world, { authorization_details: GRANT });
-    server.byHand = (request, _, answer) => {
-      if (request.method !== "GET") return false;
+    server.byHand = (_, body, answer) => {
+      if (!body.includes("tools/call")) return false;
       answer.writeHead(200, { "content-type": "text/event-stream" });
       answer.write(`: here\n\n`);
       return true;
     };
     const { body } = await provenFetch(own.agent, own.sessionToken)(world.issuer + PATH, {
-      headers: { accept: "text/event-stream" },
+      method: "POST",
+      headers: JSON_TYPE,
+      body: JSON.stringify(tool("open_issue")),
     });
     const reader = body!.getReader();
     // What could be the beginning of a credential is held back until more of it is there.
@@ -532,6 +535,32 @@ describe("definitions that nobody has accepted", () => {
     expect(lent.filter(({ type }) => type === "upstream_access")).toEqual([]);
     server.descriptions["open_issue"] = bad;
     await world.broker.admin("POST", "/admin/servers/tickets/dismiss", { digest: (await difference())!.digest });
+  });
+
+  it("are not believed to be absent where a list stays unanswered, to come by another stream", async () => {
+    server.byHand = (_, body, answer) => {
+      if (!body.includes("tools/list")) return false;
+      answer.writeHead(200, { "content-type": "text/event-stream" });
+      answer.end(": later\n\n");
+      return true;
+    };
+    expect((await post(rpc("tools/list"))).status).toBe(502);
+  });
+
+  it("keep a call from a server whose session ended while it was looked at", async () => {
+    await world.broker.kill9();
+    await world.broker.restart();
+    const own = await approvedSession(world, { authorization_details: GRANT });
+    server.byHand = (_, body, answer) => {
+      if (!body.includes("tools/list")) return false;
+      void world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {}).finally(() => {
+        answer.writeHead(200, { "content-type": "application/json" });
+        answer.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [] } }));
+      });
+      return true;
+    };
+    expect((await post(tool("open_issue"), {}, own)).status).toBe(401);
+    expect(server.carriedOut).toEqual([]);
   });
 
   it.each([

@@ -57,8 +57,10 @@ export async function showDifferences(
   if (body?.ok !== true) return err(UNREADABLE);
   const text = new TextDecoder().decode(body.value);
   const messages = readMessages(response.headers.get("content-type"), text);
-  const page = messages.ok ? readToolsPage(messages.value) : messages;
-  if (!page.ok) return err(UNREADABLE);
+  // What is not answered here could be answered on another stream, where nobody compares.
+  const isAnswered = messages.ok && messages.value.some((message) => "result" in message || "error" in message);
+  const page = messages.ok && isAnswered ? readToolsPage(messages.value) : undefined;
+  if (page?.ok !== true) return err(UNREADABLE);
   const refusal = await compare(caller, page.value.tools);
   return refusal === undefined ? ok(new Response(body.value, response)) : err(refusal);
 }

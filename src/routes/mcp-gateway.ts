@@ -22,8 +22,11 @@ import { serverCallError } from "./mcp-errors.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
 
-/** Of the streamable HTTP transport: call, listen, end. */
-const METHODS = new Set(["POST", "GET", "DELETE"]);
+/**
+ * Of the streamable HTTP transport: call, and end. Not GET: on a stream that answers no request, a server
+ * could answer one all the same, and so show tools that nobody compared.
+ */
+const METHODS = new Set(["POST", "DELETE"]);
 
 /** A registered MCP server behind Stint. What is not granted never leaves, and its tokens never reach the agent. */
 export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
@@ -94,6 +97,13 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
       await session.refuse(refusal.reason, { jti: token.jti, server: server.id });
       return renderError(refusal.error);
     }
+    // Looking took its time: what was ended meanwhile does not begin.
+    const live = await session.introspect(token, standing);
+    if (!live.ok) {
+      health.withdrew();
+      meter.end();
+      return renderError(useErrorAtResource(live.error, challenge));
+    }
   }
   const credential = await serverCredential(caller, permit.value.token);
   const response = await forward(
@@ -134,7 +144,7 @@ function readServer(c: Handling): Result<Server, WireError> {
     return err({
       status: 405,
       error: "invalid_request",
-      description: "a server takes POST, GET and DELETE",
+      description: "a server takes POST and DELETE",
       headers: { allow: [...METHODS].join(", ") },
     });
   if (queries.length > 0) return err(invalidRequest("a server takes no query; the token goes into the header"));
