@@ -287,7 +287,8 @@ describe("group G and its kind, at Stint's own tools", () => {
     const { body } = await world.broker.admin("GET", `/admin/sessions/${session_id}`);
     expect(body["status"]).toBe("pending");
     const call = { session: session_id, upstream: "echo", method: "GET", path: "/things" };
-    expect(told((await post(own, "call_upstream", call)).result).isError).toBe(true);
+    const called = told((await post(own, "call_upstream", call)).result);
+    expect(called).toEqual({ isError: true, error: "the session is not active; see session_state" });
     expect(world.echo.seen).toEqual([]);
   });
 

@@ -105,7 +105,9 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
     },
     async (input) => {
       const own = await ownSession(c, bearing, input.session);
-      return own.ok ? callTool(c, own.value.bearing, input) : own.error;
+      if (!own.ok) return own.error;
+      const held = own.value.bearing;
+      return held === undefined ? toolError("the session is not active; see session_state") : callTool(c, held, input);
     },
   );
   server.registerTool(

@@ -47,8 +47,8 @@ export async function requestOwn(
 
 interface OwnSession {
   readonly description: SessionDescription;
-  /** As if the session's own token had been shown. */
-  readonly bearing: Bearing;
+  /** As if the session's own token had been shown; none for a session that has no token, or none any more. */
+  readonly bearing: Bearing | undefined;
 }
 
 /**
@@ -86,7 +86,7 @@ export async function ownSession(
   }
   const description = (await session.inspect()) ?? found;
   const { state } = description;
-  if (state.status !== "active" || state.first_token === undefined) return ok({ description, bearing });
+  if (state.status !== "active" || state.first_token === undefined) return ok({ description, bearing: undefined });
   const { authorization_details, expires_at } = state.grant;
   const { jti } = state.first_token;
   return ok({
@@ -126,14 +126,14 @@ export async function decided(
 export async function endOwn(c: Handling, bearing: Bearing, named: string | undefined): Promise<CallToolResult> {
   const own = await ownSession(c, bearing, named);
   if (!own.ok) return own.error;
-  const { description, bearing: held } = own.value;
+  const { description } = own.value;
   const { client_id, session_id } = description.state.request;
   const session = sessionObject(c.env, c.var.tenant.issuer, session_id);
   if (description.state.status === "ended") return tell(description);
   const ended =
     description.state.status === "pending"
       ? await session.withdraw(client_id)
-      : await session.finish(client_id, held.proof.oneTime);
+      : await session.finish(client_id, partOfRequest());
   return ended.ok ? toolAnswer(sessionView(ended.value)) : toolError("the session has ended meanwhile");
 }
 
