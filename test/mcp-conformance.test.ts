@@ -36,12 +36,12 @@ describe("@modelcontextprotocol/conformance, server mode, against Stint's own to
     ["2026-07-28", "tools-list"],
     ["2026-07-28", "http-header-validation"],
     ["2026-07-28", "dns-rebinding-protection"],
-  ])("%s %s", async (version, scenario) => {
+  ])("revision %s, scenario %s", async (version, scenario) => {
     const { code, output } = await suite(["--spec-version", version, "--scenario", scenario]);
     expect([code, output]).toEqual([0, expect.stringMatching(/0 failed/)]);
   });
 
-  it("2026-07-28 server-stateless, all of it that needs no tools made for the suite", async () => {
+  it("revision 2026-07-28, scenario server-stateless: all of it that needs no tools made for the suite", async () => {
     const { output } = await suite(["--spec-version", "2026-07-28", "--scenario", "server-stateless"]);
     const failures = output.split("\n").filter((line) => line.includes("FAILURE"));
     const reasons = output.split("\n").filter((line) => line.trimStart().startsWith("Error:"));
