@@ -19,6 +19,7 @@ import { runCommand } from "./commands/run.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { serversCommand } from "./commands/servers.ts";
 import { upstreamsCommand } from "./commands/upstreams.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
@@ -28,6 +29,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   apply: applyCommand,
   secrets: secretsCommand,
   upstreams: upstreamsCommand,
+  servers: serversCommand,
   sessions: sessionsCommand,
   revoke: revokeCommand,
   reinstate: reinstateCommand,

@@ -39,7 +39,8 @@ export async function listen(
   };
 }
 
-function toRequest(incoming: IncomingMessage, origin: string): Request {
+/** A request of Node's server as the Web's. */
+export function toRequest(incoming: IncomingMessage, origin: string): Request {
   const method = incoming.method ?? "GET";
   const headers = new Headers();
   // One by one: what came twice arrives joined, and nothing is dropped.

@@ -12,6 +12,8 @@ import { approvePages } from "./routes/approve.tsx";
 import { assets } from "./routes/assets.ts";
 import type { App } from "./routes/http.ts";
 import { introspection } from "./routes/introspection.ts";
+import { mcp } from "./routes/mcp.ts";
+import { mcpGateway } from "./routes/mcp-gateway.ts";
 import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
 import { inbox } from "./routes/inbox.tsx";
@@ -65,6 +67,8 @@ for (const surface of [
   introspection,
   revocation,
   proxy,
+  mcp,
+  mcpGateway,
   approvePages,
   watch,
   glassReview,

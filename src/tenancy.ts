@@ -20,6 +20,7 @@ import { objectName } from "./domain/ids.ts";
 import { log } from "./log.ts";
 import type { DeliveryContext } from "./notify/notice.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
+import type { ServerDefinitions } from "./domain/tool-definitions.ts";
 import { tenantDocumentSchema } from "./protocol/tenant-document.ts";
 import type { TenantSnapshot } from "./durable/tenant.ts";
 
@@ -39,6 +40,8 @@ export interface TenantContext {
   /** What seals and opens what the tenant keeps. */
   readonly vault: Vault;
   readonly cutOffs: CutOffs;
+  /** What is known of the tool definitions of each server. */
+  readonly servers: { readonly [server: string]: ServerDefinitions };
 }
 
 interface Cached {
@@ -128,6 +131,7 @@ async function open(
     root: vault.root,
     vault,
     cutOffs: snapshot.cutOffs,
+    servers: snapshot.servers,
   };
 }
 

@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
-import { ROOT } from "../scripts/build.ts";
 import { Approver, linksIn } from "./support/approver.ts";
+import { stint } from "./support/run-stint.ts";
 import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -20,15 +19,6 @@ afterAll(async () => {
 });
 
 const access = () => ["--url", world.issuer, "--data", world.broker.dataPath];
-
-function stint(args: string[], input = ""): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [join(ROOT, "cli", "main.ts"), ...args], { stdio: ["pipe", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  child.stdin.end(input);
-  return new Promise((done) => child.on("exit", (code) => done({ code, stdout, stderr })));
-}
 
 describe("stint, as an operator types it", () => {
   it("applies a document: shows the difference first, then makes it so, then finds nothing to do", async () => {
@@ -175,6 +165,16 @@ describe("stint invite and passkeys", () => {
     });
     expect(await stint(["invite"])).toMatchObject({ code: 2 });
     expect(await stint(["passkeys", "show", "x"])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("stint servers", () => {
+  it("lists the servers, and accepts nothing that does not wait", async () => {
+    const { code, stdout } = await stint(["servers", "list", ...access()]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^tickets +remote +http:\/\/localhost:9\/mcp +\(sam@acme\.example\) +0 tools accepted$/m);
+    expect(await stint(["servers", "accept", "tickets", "--digest", "x", ...access()])).toMatchObject({ code: 1 });
+    expect(await stint(["servers", "accept", "tickets", ...access()])).toMatchObject({ code: 2 });
   });
 });
 

@@ -105,6 +105,36 @@ describe("an MCP client completes its whole authorization, a human at a real bro
     await callback.close();
   });
 
+  it("SDK 2 at the gateway, whose server is shown a token of its own", async () => {
+    const gateway = new URL(`${world.issuer}/mcp/notes`);
+    const callback = await startCallback();
+    const clientMetadataUrl = host.publishClient("/gateway.json");
+    const { itself, asked } = provider(callback.url, { clientMetadataUrl }, await DpopSession.create());
+    const transport = new StreamableHTTPClientTransport(gateway, { authProvider: itself });
+    const client = new Client({ name: "host", version: "1.0.0" });
+    await expect(client.connect(transport)).rejects.toBeInstanceOf(UnauthorizedError);
+    const url = await asked;
+    // What the challenge names is more than this client's policy allows; what it does not name is asked for by itself.
+    url.searchParams.delete("scope");
+    await approveInBrowser(world, browser, url);
+    await transport.finishAuth(await callback.returned);
+    const again = new Client({ name: "host", version: "1.0.0" });
+    await again.connect(new StreamableHTTPClientTransport(gateway, { authProvider: itself }));
+    await expect(again.listTools()).rejects.toThrow();
+    const { body } = await world.broker.admin("GET", "/admin/servers");
+    const { difference } = (body["servers"] as { id: string; difference: { digest: string } }[]).find(
+      ({ id }) => id === "notes",
+    )!;
+    await world.broker.admin("POST", "/admin/servers/notes/accept", { digest: difference.digest });
+    expect((await again.listTools()).tools.map(({ name }) => name)).toEqual(["list_notes", "write_note"]);
+    expect(textOf(await again.callTool({ name: "list_notes", arguments: {} }))).toBe("list_notes: done");
+    await expect(again.callTool({ name: "write_note", arguments: {} })).rejects.toThrow();
+    // As that server is configured: the gateway's own exception, and the agent's token is bound all the same.
+    expect(notes.schemes.at(-1)).toBe("Bearer");
+    await again.close();
+    await callback.close();
+  });
+
   it("SDK 2 without proofs, where client and server are allowed that", async () => {
     const callback = await startCallback();
     const { itself, asked } = provider(callback.url, { client_id: "mcp-host" });

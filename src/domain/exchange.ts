@@ -28,7 +28,9 @@ export type Target =
       readonly audience: string;
       /** For each tool, the `upstream:operation` names it needs. */
       readonly tools: { readonly [tool: string]: readonly string[] };
-    };
+    }
+  /** Stint's own tools, through which everything that was granted can be used. */
+  | { readonly kind: "stint"; readonly audience: string };
 
 export interface ExchangeAsk {
   readonly subject: Subject;
@@ -130,7 +132,8 @@ export function planCodeToken(
  * The part of a grant that a target may hold: an upstream its own entries, a server its tools and
  * the operations that those tools need.
  */
-function partFor(target: Target, held: readonly AccessDetail[]): AccessDetail[] {
+function partFor(target: Target, held: readonly AccessDetail[]): readonly AccessDetail[] {
+  if (target.kind === "stint") return held;
   if (target.kind === "upstream") {
     return held.filter((detail) => detail.type === "upstream_access" && detail.upstream === target.id);
   }

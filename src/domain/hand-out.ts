@@ -47,8 +47,8 @@ export function planHandOut(
 ): Result<ExchangePlan, HandOutFault> {
   const plan = planExchange(grant, ask, allowedNow, now);
   if (!plan.ok) return plan;
-  const upstream = ask.target.id;
   if (ask.target.kind !== "upstream") return err("invalid_target");
+  const upstream = ask.target.id;
   if (server?.encryption_key === undefined || !server.hand_out.includes(upstream)) return err("not_handed_out");
   const details = plan.value.authorization_details;
   const limits = tightest([

@@ -83,6 +83,7 @@ export class HandingOut {
     if (!used.ok) return used;
     const { grant } = used.value;
     const { ask, server: id, standing } = command;
+    if (ask.target.kind !== "upstream") return this.#refuse(command, "invalid_target");
     const upstream = ask.target.id;
     const allowed = standing.allow.map(compilePattern);
     const plan = planHandOut(

@@ -34,7 +34,7 @@ export class Metering {
   }
 
   authorize(command: CallCommand): Result<AuthorizedCall, CallFault> {
-    const { token, standing, upstream, calls, method, bodyBytes } = command;
+    const { token, standing, upstream, calls, method, bodyBytes, about } = command;
     const used = this.#books.use(command);
     if (!used.ok) return used;
     const details = used.value.grant.authorization_details;
@@ -55,7 +55,13 @@ export class Metering {
     const reservedBytes = bodyBytes + onSuspicion(FIRST_RESERVATION_BYTES, leftBytes);
     this.#books.usage.write(upstream, sum(before, { ...charge, bytes: reservedBytes }));
     for (const { unit, times } of calls)
-      this.#books.record("call.authorized", { jti: token.jti, unit, method, ...(times === 1 ? {} : { times }) });
+      this.#books.record("call.authorized", {
+        jti: token.jti,
+        unit,
+        method,
+        ...(times === 1 ? {} : { times }),
+        ...about,
+      });
     return ok({ session: used.value, reservedBytes });
   }
 

@@ -62,23 +62,27 @@ async function tellPerson(
   job: OutboxJob,
   { env, identity: { issuer, person } }: PersonJobContext,
 ): Promise<JobOutcome> {
-  const payload = JSON.parse(job.payload) as { channel: Channel; usable_from?: number; upstream?: string };
+  const payload = JSON.parse(job.payload) as Told & { channel: Channel };
   const to = (await loadTenant(env, issuer)).tenant.people.get(person);
   if (to === undefined) return DONE;
   return tell(env, issuer, { channel: payload.channel, person, ...wordsOf(job.kind, payload, to, issuer) }, job.id);
 }
 
-function wordsOf(
-  kind: string,
-  payload: { readonly usable_from?: number; readonly upstream?: string },
-  to: Person,
-  issuer: string,
-): Words {
+/** What a message is about. */
+interface Told {
+  readonly usable_from?: number;
+  readonly upstream?: string;
+  readonly server?: string;
+}
+
+function wordsOf(kind: string, payload: Told, to: Person, issuer: string): Words {
   switch (kind) {
     case "digest":
       return moreWait(issuer);
     case "account_broken":
       return accountBroken(payload.upstream ?? "", issuer);
+    case "definitions_differ":
+      return definitionsDiffer(payload.server ?? "");
     default:
       return passkeyAdded(to, issuer, payload.usable_from ?? 0);
   }
@@ -101,6 +105,17 @@ function accountBroken(upstream: string, issuer: string): Words {
     paragraphs: [
       "What it was linked by is lost or no longer good, so sessions that work for you cannot use it. Nothing is tried again by itself.",
       `Link it again, or take it away, at ${issuer}/accounts.`,
+    ],
+  };
+}
+
+function definitionsDiffer(server: string): Words {
+  return {
+    headline: `The MCP server ${server} shows tools that you have not accepted`,
+    paragraphs: [
+      "You are its owner. What it says of its tools is new, or no longer what you accepted, and what it says is what a model goes by.",
+      "Until you have looked at the difference and accepted it, Stint passes no call on to it.",
+      `stint servers shows the difference, stint servers accept ${server} accepts it.`,
     ],
   };
 }

@@ -337,6 +337,18 @@ export class Person extends DurableObject<Env> {
     await this.#arm();
   }
 
+  /** A server of this person's shows tools that they have not accepted. */
+  async tellOfDefinitions(identity: PersonIdentity, server: string, digest: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      for (const channel of ["slack", "email"]) {
+        const id = `definitions:${server}:${digest}:${channel}`;
+        this.#outbox.put(id, "definitions_differ", { channel, server }, Date.now());
+      }
+    });
+    await this.#arm();
+  }
+
   /** The accounts this person linked at upstreams. */
   accounts(): LinkedAccount[] {
     return this.#accounts.list();

@@ -6,6 +6,7 @@ import type { Limits } from "../domain/limits.ts";
 import type { ApprovalPlan } from "../domain/policy.ts";
 import type { LeaseStatement, UsageStatement } from "../domain/receipt.ts";
 import type { SessionRequest } from "../domain/request.ts";
+import type { ServerAsk } from "../domain/server-calls.ts";
 import type { PresentedCode, SessionState } from "../domain/session.ts";
 import type { OneTime, OneTimeFault } from "./one-time.ts";
 import type { SessionSetting } from "./session-store.ts";
@@ -89,6 +90,32 @@ export interface CallCommand extends UseCommand {
   readonly limits: Limits;
   /** Bytes of the request's body, as far as they are known. */
   readonly bodyBytes: number;
+  /** What the event of each call says besides. */
+  readonly about?: Readonly<Record<string, string>> | undefined;
+}
+
+/** One request to a registered server; its usage is counted under `mcp:` and the server's id, as `upstream`. */
+export interface ServerCallCommand extends CallCommand, ServerAsk {
+  readonly calls: readonly UnitCall[];
+  /**
+   * The id of the token for the server, the key of Stint's own that it is bound to (none for a server
+   * that takes unbound ones), and of the token by which its definitions are looked at first.
+   */
+  readonly mint: {
+    readonly jti: string;
+    readonly jkt?: string | undefined;
+    readonly looking_jti?: string | undefined;
+  };
+}
+
+/** A request that was let through to a server, with what it is shown. */
+export interface ServerPermit {
+  readonly token: Minting;
+  /** Lends no upstream's access. */
+  readonly looking?: Minting | undefined;
+  readonly reserved_bytes: number;
+  /** When the session ends, epoch seconds. */
+  readonly ends_at: number;
 }
 
 /** A call that was let through turns out to need more bytes. */

@@ -35,6 +35,7 @@ import { HandingOut, type HandedOut, type HandingOutFault } from "./handing-out.
 import { Leases, type LeaseFault } from "./leases.ts";
 import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
+import { ServerCalls, type ServerCallFault } from "./server-calls.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
@@ -52,6 +53,8 @@ import type {
   PresentedToken,
   RedeemCodeCommand,
   ReserveCommand,
+  ServerCallCommand,
+  ServerPermit,
   SessionDescription,
   Standing,
   UpstreamMisdeed,
@@ -76,6 +79,7 @@ export class Session extends DurableObject<Env> {
   readonly #books = new SessionBooks(this.#storage.sql);
   readonly #redemption = new Redemption(this.#books);
   readonly #metering = new Metering(this.#books);
+  readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
   readonly #group = new GroupCommit(this.#storage);
   readonly #leases = new Leases(this.env, this.#storage, this.#books);
   readonly #handingOut = new HandingOut(this.env, this.#storage, this.#books, this.#leases);
@@ -324,6 +328,12 @@ export class Session extends DurableObject<Env> {
     await this.#clockwork.arm();
     if (!credential.ok) return credential;
     return ok({ ...credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
+  }
+
+  /** Lets one request through to a registered server and mints what the server is shown. */
+  async callServer(command: ServerCallCommand): Promise<Result<ServerPermit, ServerCallFault>> {
+    if (!this.#opened) return err("unknown_session");
+    return this.#transactTogether(() => this.#serverCalls.authorize(command));
   }
 
   /** Reserves more bytes for a request that was let through, and answers how many. */

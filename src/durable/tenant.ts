@@ -19,6 +19,8 @@ import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
 import { runTenantJob } from "./tenant-jobs.ts";
+import { ServerPins, type Proposal } from "./server-pins.ts";
+import type { ServerDefinitions, ShownTool } from "../domain/tool-definitions.ts";
 import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
@@ -34,6 +36,8 @@ export interface TenantSnapshot {
   readonly cutOffs: CutOffs;
   /** Who is away by the operator's word, beside what the document says. */
   readonly absences: { readonly [person: string]: Absence };
+  /** What is known of the tool definitions of each server. */
+  readonly servers: { readonly [server: string]: ServerDefinitions };
 }
 
 /** One line of the tenant's index of sessions. */
@@ -63,6 +67,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #flags = new UpstreamFlags(this.#sql);
   readonly #outbox = new Outbox(this.#sql);
   readonly #glass = new GlassStore(this.#sql);
+  readonly #pins = new ServerPins(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -84,6 +89,7 @@ export class Tenant extends DurableObject<Env> {
     UpstreamFlags.createTables(this.#sql);
     Outbox.createTables(this.#sql);
     GlassStore.createTables(this.#sql);
+    ServerPins.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -129,6 +135,7 @@ export class Tenant extends DurableObject<Env> {
           .toArray()
           .map(({ person, ...absence }) => [person, absence]),
       ),
+      servers: this.#pins.all(),
     };
   }
 
@@ -394,6 +401,40 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#arm();
     return cleared;
+  }
+
+  /** Keeps a server from its tokens until its owner has looked at what it shows. */
+  async proposeDefinitions(server: string, shown: readonly ShownTool[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      const digest = this.#pins.propose(server, shown, this.#now());
+      if (digest === undefined) return;
+      this.#journal.append(
+        "server.definitions_differ",
+        { server, digest, tools: shown.map(({ name }) => name) },
+        this.#now(),
+      );
+      this.#bump();
+    });
+    await this.#arm();
+  }
+
+  /** What waits for the owners of servers. */
+  proposedDefinitions(): Proposal[] {
+    return this.#pins.waiting();
+  }
+
+  /** Decides a difference, which its digest names exactly; answers whether it was the one that waits. */
+  async decideDefinitions(server: string, digest: string, decision: "accepted" | "dismissed"): Promise<boolean> {
+    const isDecided = this.ctx.storage.transactionSync(() => {
+      const found =
+        decision === "accepted" ? this.#pins.accept(server, digest) !== undefined : this.#pins.dismiss(server, digest);
+      if (!found) return false;
+      this.#journal.append(`server.definitions_${decision}`, { server, digest }, this.#now());
+      this.#bump();
+      return true;
+    });
+    await this.#arm();
+    return isDecided;
   }
 
   /** A document that a client or an identity provider publishes, as text. */

@@ -94,6 +94,8 @@ export interface Challenge {
   readonly nonce: string;
   /** Where the resource says who issues tokens for it, RFC 9728 §5.1. */
   readonly resourceMetadata: string;
+  /** What a client should ask for to be let in, RFC 6750 §3. */
+  readonly scope?: string | undefined;
 }
 
 /** A proof fault at a protected resource, RFC 9449 §7.1 and §9. */
@@ -107,16 +109,27 @@ export function tokenError(description: string, challenge: Challenge): WireError
   return challenged("invalid_token", description, challenge);
 }
 
-function challenged(error: string, description: string, { nonce, resourceMetadata }: Challenge): WireError {
+/** A token that does not reach: all that the request needs in one challenge, RFC 6750 §3.1 and RFC 9728 §5.1. */
+export function scopeError(description: string, challenge: Challenge): WireError {
+  return challenged("insufficient_scope", description, challenge, 403);
+}
+
+function challenged(
+  error: string,
+  description: string,
+  { nonce, resourceMetadata, scope }: Challenge,
+  status: 401 | 403 = 401,
+): WireError {
   const parameters = {
     error,
     error_description: description,
+    ...(scope === undefined ? {} : { scope }),
     algs: SIGNING_ALGORITHMS.join(" "),
     resource_metadata: resourceMetadata,
   };
   const listed = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
   return {
-    status: 401,
+    status,
     error,
     description,
     headers: { "dpop-nonce": nonce, "www-authenticate": `DPoP ${listed.join(", ")}` },

@@ -1,5 +1,6 @@
 import { SIGNING_ALGORITHMS } from "../crypto/jws.ts";
 import type { CompiledTenant } from "../domain/compiled-tenant.ts";
+import { toolsOf } from "../domain/server-calls.ts";
 
 /** The grants of the token endpoint. */
 export const GRANT_TYPES = {
@@ -59,15 +60,17 @@ export function serverMetadata(issuer: string): Record<string, unknown> {
 export const RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource";
 
 /**
- * Protected resource metadata, RFC 9728 §2, of the issuer itself or of the proxy of an upstream;
- * undefined for anything else. No method of presenting a bearer token is listed, for none is taken.
+ * Protected resource metadata, RFC 9728 §2, of the issuer itself, of the proxy of an upstream, of
+ * Stint's own tools or of a server behind the gateway; undefined for anything else. No method of presenting a bearer token is listed, for none is taken.
  *
- * @param path of the resource under the issuer: empty, or `/proxy/{upstream}`
+ * @param path of the resource under the issuer: empty, `/proxy/{upstream}`, `/mcp` or `/mcp/{server}`
  */
 export function resourceMetadata(tenant: CompiledTenant, path: string): Record<string, unknown> | undefined {
   const { issuer } = tenant.document;
   const upstream = /^\/proxy\/([^/]+)$/.exec(path)?.[1];
-  if (path !== "" && (upstream === undefined || !tenant.upstreams.has(upstream))) return undefined;
+  const server = tenant.servers.get(/^\/mcp\/([^/]+)$/.exec(path)?.[1] ?? "");
+  const isKnown = ["", "/mcp"].includes(path) || server?.trust === "remote" || tenant.upstreams.has(upstream ?? "");
+  if (!isKnown) return undefined;
   return {
     resource: issuer + path,
     authorization_servers: [issuer],
@@ -75,6 +78,7 @@ export function resourceMetadata(tenant: CompiledTenant, path: string): Record<s
     dpop_signing_alg_values_supported: SIGNING_ALGORITHMS,
     dpop_bound_access_tokens_required: true,
     authorization_details_types_supported: AUTHORIZATION_DETAILS_TYPES,
-    resource_name: upstream === undefined ? "Stint" : `${upstream} behind Stint`,
+    ...(server === undefined ? {} : { scopes_supported: toolsOf(server) }),
+    resource_name: [upstream ?? server?.id, "Stint"].filter((name) => name !== undefined).join(" behind "),
   };
 }

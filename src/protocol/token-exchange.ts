@@ -1,9 +1,10 @@
 import type { AccessDetail } from "../domain/access.ts";
-import type { CompiledTenant } from "../domain/compiled-tenant.ts";
 import type { ExchangeFault, Target } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { INVALID_SCOPE, readAskedAccess } from "./authorization-details.ts";
-import type { PublicJwk } from "../domain/tenant.ts";
+import type { PublicJwk, Server } from "../domain/tenant.ts";
+import { hasChanged, NEVER_SEEN } from "../domain/tool-definitions.ts";
+import type { TenantContext } from "../tenancy.ts";
 import type { Form } from "./body.ts";
 import type { OneTimeClaim } from "./client-assertion.ts";
 import { isJti, isPresent, verifyClientJwt } from "./client-jwt.ts";
@@ -29,7 +30,7 @@ export interface ExchangeRequest {
 const NEW_SESSION = "to go on after the session ends, open a new session, which a human must approve";
 
 /** Reads the parameters in the order of RFC 8693 §2.1. */
-export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<ExchangeRequest, WireError> {
+export function readExchangeRequest(form: Form, tenant: TargetContext): Result<ExchangeRequest, WireError> {
   const target = readTarget(form, tenant);
   if (!target.ok) return target;
   const requestedType = form.get("requested_token_type");
@@ -71,7 +72,7 @@ export function readExchangeRequest(form: Form, tenant: CompiledTenant): Result<
 }
 
 /** One audience, named by `resource` or `audience` or by both alike. RFC 8693 §2.1, RFC 8707 §2. */
-function readTarget(form: Form, tenant: CompiledTenant): Result<Target, WireError> {
+function readTarget(form: Form, tenant: TargetContext): Result<Target, WireError> {
   const [resource, audience] = [form.get("resource"), form.get("audience")];
   const named = resource ?? audience;
   if (named === undefined)
@@ -81,20 +82,47 @@ function readTarget(form: Form, tenant: CompiledTenant): Result<Target, WireErro
   return findTarget(named, tenant);
 }
 
-/** What an audience stands for: an upstream behind the proxy, or a registered server. */
-export function findTarget(named: string, tenant: CompiledTenant): Result<Target, WireError> {
+/** What an audience stands for: an upstream behind the proxy, or a registered server, itself or behind the gateway. */
+export function findTarget(named: string, { tenant, servers }: TargetContext): Result<Target, WireError> {
   const { issuer } = tenant.document;
   const prefix = `${issuer}/proxy/`;
   if (named.startsWith(prefix)) {
     const id = named.slice(prefix.length);
     if (tenant.upstreams.has(id)) return ok({ kind: "upstream", id, audience: named });
   }
-  const server = tenant.document.servers.find((candidate) => candidate.resource === named);
+  if (named === `${issuer}${MCP_PATH}`) return ok({ kind: "stint", audience: named });
+  const server = tenant.document.servers.find(
+    (candidate) => candidate.resource === named || gatewayAudience(issuer, candidate) === named,
+  );
   if (server === undefined)
-    return err(invalidTarget("that audience is neither a registered server's resource nor {issuer}/proxy/{upstream}"));
-  const tools = Object.fromEntries(Object.entries(server.tools).map(([name, tool]) => [name, tool.operations]));
-  return ok({ kind: "server", id: server.id, audience: server.resource, tools });
+    return err(
+      invalidTarget(
+        "that audience is none of: a registered server's resource, {issuer}/mcp/{server}, {issuer}/proxy/{upstream}",
+      ),
+    );
+  if (hasChanged(servers[server.id] ?? NEVER_SEEN)) return err(invalidTarget(HELD));
+  return ok(serverTarget(server, named));
 }
+
+/** What a tenant has, and what is known of the servers among it. */
+export type TargetContext = Pick<TenantContext, "tenant" | "servers">;
+
+/** Where Stint's own tools are, under the issuer; a server behind the gateway is one segment below. */
+export const MCP_PATH = "/mcp";
+
+export function gatewayAudience(issuer: string, { id }: Pick<Server, "id">): string {
+  return `${issuer}${MCP_PATH}/${id}`;
+}
+
+/** A server as the target of a token with this audience. */
+export function serverTarget(server: Server, audience: string): Extract<Target, { kind: "server" }> {
+  const tools = Object.fromEntries(Object.entries(server.tools).map(([name, tool]) => [name, tool.operations]));
+  return { kind: "server", id: server.id, audience, tools };
+}
+
+/** Told of a server that no longer shows the tools that its owner accepted. */
+export const HELD =
+  "the server shows other tools than its owner accepted, and gets no token until they accept the difference";
 
 function readExpiresIn(text: string | undefined): Result<number | undefined, WireError> {
   if (text === undefined) return ok(undefined);

@@ -22,6 +22,7 @@ import { invalidRequest, renderError, type WireError } from "../protocol/wire-er
 import { describeUpstreams, forgetTenant, loadTenant, signingKey, storeSecret } from "../tenancy.ts";
 import { kekState, renewTenantKeys } from "../tenant-keys.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
+import { adminServers } from "./admin-servers.ts";
 import { adminUpstreams } from "./admin-upstreams.ts";
 import { breakGlass } from "./break-glass.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
@@ -178,6 +179,7 @@ export const admin = new Hono<App>()
   .route("/", adminPeople)
   .route("/", adminUpstreams)
   .route("/", breakGlass)
+  .route("/", adminServers)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
 function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {

@@ -49,7 +49,7 @@ export function judgeAuthorization(
   if (!request.ok) return refuse(request.error);
   const { resource, code_challenge } = request.value;
   const { tenant, issuer } = c.var.tenant;
-  const target = resource === undefined || resource === issuer ? ok(undefined) : findTarget(resource, tenant);
+  const target = resource === undefined || resource === issuer ? ok(undefined) : findTarget(resource, c.var.tenant);
   if (!target.ok) return refuse(target.error);
   const details = request.value.authorization_details ?? usualAt(c, client, target.value);
   if (details.length === 0) return refuse(INVALID_SCOPE);
@@ -76,7 +76,8 @@ function usualAt(c: Handling, client: Client, target: Target | undefined): Acces
 /** Both sides must have been told in words: the client, and the server that is shown such a token. */
 export function takesBearer(c: Handling, target: Target | undefined): boolean {
   const server = target?.kind === "server" ? c.var.tenant.tenant.servers.get(target.id) : undefined;
-  return server?.dpop_bound_access_tokens_required === false;
+  // The gateway in front of such a server wants proofs all the same.
+  return server?.dpop_bound_access_tokens_required === false && target?.audience === server.resource;
 }
 
 const NOT_FOR_SERVERS: WireError = {

@@ -60,17 +60,25 @@ export interface Bearing {
  * The token and proof of a request to a protected resource (RFC 9449 §7): genuine, meant for this
  * audience, bound to the key that signed the proof, and its client still registered. Whether the
  * session lives, and the proof is new, is for the session to say.
+ *
+ * @param scope what a client without a token is told to ask for
+ * @param also another audience whose tokens are taken here: the issuer's, where the session token itself is
  */
-export async function bearingAt(c: Handling, url: string, audience: string): Promise<Result<Bearing, WireError>> {
+export async function bearingAt(
+  c: Handling,
+  url: string,
+  audience: string,
+  { scope, also }: { readonly scope?: string; readonly also?: string } = {},
+): Promise<Result<Bearing, WireError>> {
   const { root, issuer } = c.var.tenant;
   const now = nowSeconds();
   const nonces = acceptedNonces(root, issuer, "resource", now);
-  const challenge = challengeOf(c, audience);
+  const challenge = { ...challengeOf(c, audience), scope };
   const presented = readAuthorization(c.req.header("authorization") ?? null);
   if (presented === undefined) return err(tokenError("send the access token as Authorization: DPoP", challenge));
   const token = await verifyAccessToken(presented, c.var.tenant, now);
   if (!token.ok) return err(tokenError("the access token is not valid", challenge));
-  if (token.value.audience !== audience)
+  if (token.value.audience !== audience && token.value.audience !== also)
     return err(tokenError("the access token was not issued for this resource", challenge));
   const proof = await verifyProof(c.req.header("dpop") ?? null, {
     method: c.req.method,

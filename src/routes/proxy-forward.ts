@@ -33,7 +33,11 @@ export interface Call {
   readonly c: Handling;
   readonly token: AccessToken;
   readonly session: DurableObjectStub<Session>;
-  readonly upstream: Upstream;
+  readonly upstream: Pick<Upstream, "id" | "base_url">;
+  /** Where the caller called: what stands before the path. */
+  readonly audience: string;
+  /** The caller's, of which those that may pass are passed. */
+  readonly headers: Headers;
   readonly health: UpstreamHealth;
   readonly meter: ByteMeter;
 }
@@ -50,7 +54,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   }
   const watch = new EchoWatch(forms);
   const url = upstream.base_url + pathAndQuery;
-  const received = { method: c.req.method, headers: c.req.raw.headers, body: meter.request() };
+  const received = { method: c.req.method, headers: call.headers, body: meter.request() };
   // A body that has to be signed is read here, and may break off or be over the limit.
   const injected = await injectCredential(url, received, credential, nowSeconds()).catch(() => undefined);
   if (injected?.ok !== true) {
@@ -64,7 +68,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const answered = await outboundOf(c.var.tenant).stream({
     url: sent.url,
     method: c.req.method,
-    headers: headersToUpstream(c.req.raw.headers, sent.headers),
+    headers: headersToUpstream(call.headers, sent.headers),
     body: sent.body instanceof Uint8Array ? new Response(sent.body).body : sent.body,
     bodyLength: sent.body instanceof Uint8Array ? sent.body.byteLength : meter.requestBytes,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
@@ -98,7 +102,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
   const answerHeaders =
     credential.kind === "query" ? dropEchoes(new Headers(response.headers), credential) : response.headers;
-  const place = { baseUrl: upstream.base_url, proxyUrl: `${c.var.tenant.issuer}/proxy/${upstream.id}` };
+  const place = { baseUrl: upstream.base_url, proxyUrl: call.audience };
   const location = proxiedLocation(answerHeaders.get("location"), url, place);
   const head = { status: response.status, headers: answerHeaders };
   const refusal = await judgeHead(call, permit, head, location, watch);
@@ -175,7 +179,6 @@ async function report(
   await session.reportUpstream({ kind, jti: token.jti, upstream: upstream.id, lease_id: permit.lease_id });
 }
 
-function endedError({ c, upstream }: Call): WireError {
-  const challenge = challengeOf(c, `${c.var.tenant.issuer}/proxy/${upstream.id}`);
-  return tokenError("the session ended before the call was over", challenge);
+function endedError({ c, audience }: Call): WireError {
+  return tokenError("the session ended before the call was over", challengeOf(c, audience));
 }

@@ -9,7 +9,7 @@ import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
 import { sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
-import { bearingAt, challengeOf } from "./proof.ts";
+import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
 import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
 import { useErrorAtResource } from "./session-errors.ts";
@@ -21,13 +21,26 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
   const target = readTarget(c);
   if (!target.ok) return renderError(target.error);
-  const { upstream, path, query } = target.value;
-  const audience = `${c.var.tenant.issuer}/proxy/${upstream.upstream.id}`;
+  const { upstream, path } = target.value;
+  const audience = proxyAudience(c, upstream);
   const bearing = await bearingAt(c, audience + path, audience);
-  if (!bearing.ok) return renderError(bearing.error);
-  const session = sessionObject(c.env, c.var.tenant.issuer, bearing.value.token.session_id);
-  const { token, proof, standing } = bearing.value;
-  const judged = await judgeRequest(c, bearing.value, upstream, path, query);
+  return bearing.ok ? callUpstream(c, bearing.value, target.value) : renderError(bearing.error);
+});
+
+function proxyAudience(c: Handling, { upstream }: CompiledUpstream): string {
+  return `${c.var.tenant.issuer}/proxy/${upstream.id}`;
+}
+
+/** Makes one call of an upstream for whoever bears the token, if all in it was granted. */
+export async function callUpstream(
+  c: Handling,
+  bearing: Bearing,
+  { upstream, path, query }: ProxyTarget,
+): Promise<Response> {
+  const audience = proxyAudience(c, upstream);
+  const { token, proof, standing } = bearing;
+  const session = sessionObject(c.env, c.var.tenant.issuer, token.session_id);
+  const judged = await judgeRequest(c, bearing, upstream, path, query);
   if (!judged.ok) {
     const { error, reason, unit } = judged.error;
     await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
@@ -62,14 +75,19 @@ export const proxy = new Hono<App>().all("/proxy/*", async (c) => {
       body,
       later: (work) => c.executionCtx.waitUntil(work),
     });
-    return forward({ c, token, session, health, upstream: upstream.upstream, meter }, path + query, permit.value);
+    const { headers } = c.req.raw;
+    return forward(
+      { c, token, session, health, upstream: upstream.upstream, audience, headers, meter },
+      path + query,
+      permit.value,
+    );
   }
   // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
   health.withdrew();
   return renderError(callError(permit.error, challenge));
-});
+}
 
-interface ProxyTarget {
+export interface ProxyTarget {
   readonly upstream: CompiledUpstream;
   readonly path: string;
   /** With its question mark, or empty. */

@@ -23,11 +23,24 @@ export async function answerToken(
   members: Readonly<Record<string, string>>,
   actor?: string,
 ): Promise<Response> {
-  const { issuer } = c.var.tenant;
   const now = nowSeconds();
   const { jkt, authorization_details } = minting;
+  const body = {
+    access_token: await signMinting(c, minting, now, actor),
+    token_type: jkt === undefined ? "Bearer" : "DPoP",
+    expires_in: minting.expires_at - now,
+    scope: scopeOf(authorization_details),
+    authorization_details,
+    ...members,
+  };
+  return c.json(body, 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
+}
+
+/** Signs a token that the session has decided and recorded. */
+export function signMinting(c: Handling, minting: Minting, now: number, actor?: string): Promise<string> {
+  const { jkt } = minting;
   const claims: AccessTokenClaims = {
-    iss: issuer,
+    iss: c.var.tenant.issuer,
     sub: minting.sub,
     aud: minting.audience,
     client_id: actor ?? minting.client_id,
@@ -36,19 +49,11 @@ export async function answerToken(
     jti: minting.jti,
     sid: minting.session_id,
     ...(jkt === undefined ? {} : { cnf: { jkt } }),
-    authorization_details,
+    authorization_details: minting.authorization_details,
     grant_digest: minting.grant_digest,
     ...(actor === undefined ? {} : { act: { sub: actor }, agent: minting.client_id }),
   };
-  const body = {
-    access_token: await signToken(signingKey(c.var.tenant, "access_token"), claims),
-    token_type: jkt === undefined ? "Bearer" : "DPoP",
-    expires_in: minting.expires_at - now,
-    scope: scopeOf(authorization_details),
-    authorization_details,
-    ...members,
-  };
-  return c.json(body, 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
+  return signToken(signingKey(c.var.tenant, "access_token"), claims);
 }
 
 /** Refuses, and writes it into the session whose token was presented, if it is one. */

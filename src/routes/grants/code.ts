@@ -66,5 +66,5 @@ function targetOf(form: Form, requested: string | undefined, c: Handling): Resul
   if (named !== undefined && named !== (requested ?? c.var.tenant.issuer))
     return err(invalidTarget("resource differs from the one in the authorization request"));
   if (requested === undefined || requested === c.var.tenant.issuer) return ok(undefined);
-  return findTarget(requested, c.var.tenant.tenant);
+  return findTarget(requested, c.var.tenant);
 }

@@ -25,7 +25,7 @@ import { handOut, ONLY_SERVERS } from "./hand-out.ts";
 
 /** RFC 8693: one audience more, never wider, never longer. */
 export async function exchangeToken(c: Handling, form: Form): Promise<Response> {
-  const asked = readExchangeRequest(form, c.var.tenant.tenant);
+  const asked = readExchangeRequest(form, c.var.tenant);
   if (!asked.ok) return refuseHolder(c, form.get("subject_token"), asked.error.error, asked.error);
   const { subjectToken, actorToken, target, asksUpstreamToken, requested, expiresInSeconds } = asked.value;
   const subject = await verifyAccessToken(subjectToken, c.var.tenant, nowSeconds());

@@ -75,9 +75,8 @@ export async function admitAssertedIdentity(c: Handling, form: Form): Promise<Re
 
 /** Whether all of it is for the one audience that the enterprise allowed. */
 function isFor(resource: string, details: readonly AccessDetail[], c: Handling): boolean {
-  const { tenant, issuer } = c.var.tenant;
-  if (resource === issuer) return true;
-  const target = findTarget(resource, tenant);
+  if (resource === c.var.tenant.issuer) return true;
+  const target = findTarget(resource, c.var.tenant);
   const part = target.ok
     ? planCodeToken({ authorization_details: details, expires_at: 0 }, target.value, () => true)
     : target;

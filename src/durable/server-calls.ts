@@ -1,0 +1,104 @@
+import { compilePattern } from "../domain/pattern.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { planServerToken } from "../domain/server-calls.ts";
+import type { ExchangeFault } from "../domain/exchange.ts";
+import type { Metering, CallFault } from "./metering.ts";
+import { identityOf } from "./redemption.ts";
+import type { SessionBooks } from "./session-books.ts";
+import type { Minting, ServerCallCommand, ServerPermit } from "./session-commands.ts";
+
+export type ServerCallFault = CallFault | ExchangeFault;
+
+/**
+ * Lets requests through to registered servers: the gateway's exchange and its accounting in one
+ * transaction. Synchronous, for whoever wraps it in one.
+ */
+export class ServerCalls {
+  readonly #books: SessionBooks;
+  readonly #metering: Metering;
+
+  constructor(books: SessionBooks, metering: Metering) {
+    this.#books = books;
+    this.#metering = metering;
+  }
+
+  authorize(command: ServerCallCommand): Result<ServerPermit, ServerCallFault> {
+    const { token, standing, target, calls } = command;
+    const live = this.#books.live(token, standing);
+    const planned = live.ok ? this.#plan(command, calls) : undefined;
+    if (planned?.ok === false) {
+      const used = this.#books.use(command);
+      if (!used.ok) return used;
+      this.#books.refuse({ reason: planned.error, server: target.id, jti: token.jti });
+      return planned;
+    }
+    const reserved = calls.length === 0 ? this.#connect(command) : this.#call(command);
+    if (!reserved.ok) return reserved;
+    const permit = this.#mint(command);
+    return permit.ok ? ok({ ...permit.value, reserved_bytes: reserved.value }) : permit;
+  }
+
+  /** Answers the bytes that were reserved. */
+  #connect(command: ServerCallCommand): Result<number, ServerCallFault> {
+    const used = this.#books.use(command);
+    if (!used.ok) return used;
+    const { upstream, limits, bodyBytes } = command;
+    const reserved = this.#metering.reserveMore({ upstream, limits, neededBytes: bodyBytes, spareBytes: 0 });
+    return reserved;
+  }
+
+  /** Counts the calls and writes one event for each: who called what at which server, under which grant. */
+  #call(command: ServerCallCommand): Result<number, ServerCallFault> {
+    const live = this.#books.live(command.token, command.standing);
+    if (!live.ok) this.#books.refuse({ reason: live.error, jti: command.token.jti });
+    if (!live.ok) return live;
+    const { request, grant_digest } = live.value;
+    const { client_id, session_id } = request;
+    const about = { server: command.target.id, client_id, session_id, grant_digest };
+    const authorized = this.#metering.authorize({ ...command, about });
+    return authorized.ok ? ok(authorized.value.reservedBytes) : authorized;
+  }
+
+  #plan({ standing, held, heldUntil, target }: ServerCallCommand, calls: ServerCallCommand["calls"]) {
+    const state = this.#books.current();
+    if (state.status !== "active") return err("subject_expired" as const);
+    const allowed = standing.allow.map(compilePattern);
+    return planServerToken(
+      state.grant,
+      { held, heldUntil, target, calls },
+      (unit) => allowed.some((matches) => matches(unit)),
+      this.#books.now(),
+    );
+  }
+
+  /** No token without its event: the one for the call, and the one by which the server is looked at first. */
+  #mint(command: ServerCallCommand): Result<Omit<ServerPermit, "reserved_bytes">, ExchangeFault> {
+    const { mint, calls } = command;
+    const token = this.#mintOne(command, calls, mint.jti);
+    if (!token.ok) return token;
+    const looking = mint.looking_jti === undefined ? undefined : this.#mintOne(command, [], mint.looking_jti);
+    if (looking?.ok === false) return looking;
+    const state = this.#books.current();
+    const ends_at = state.status === "active" ? state.grant.expires_at : 0;
+    return ok({ token: token.value, looking: looking?.value, ends_at });
+  }
+
+  #mintOne(command: ServerCallCommand, calls: ServerCallCommand["calls"], jti: string): Result<Minting, ExchangeFault> {
+    const plan = this.#plan(command, calls);
+    const state = this.#books.current();
+    if (!plan.ok) return plan;
+    if (state.status !== "active") return err("subject_expired");
+    const { jkt } = command.mint;
+    const { audience } = command.target;
+    const bound = jkt === undefined ? {} : { jkt };
+    this.#books.record("token.minted", { jti, ...bound, audience, expires_at: plan.value.expires_at });
+    return ok({
+      ...identityOf(state.grant),
+      ...plan.value,
+      jti,
+      ...bound,
+      grant_digest: state.grant_digest,
+      audience,
+    });
+  }
+}

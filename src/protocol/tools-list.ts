@@ -1,0 +1,78 @@
+import { sha256 } from "../crypto/hash.ts";
+import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { parseStrictJson } from "../domain/strict-json.ts";
+import type { ShownTool } from "../domain/tool-definitions.ts";
+
+/** What a server shows of its tools. */
+export interface ToolsPage {
+  readonly tools: readonly ShownTool[];
+  readonly nextCursor?: string | undefined;
+}
+
+/** What a server says to models of itself, beside its tools; no tool has this name. */
+const INSTRUCTIONS = "(instructions)";
+
+type JsonObject = { readonly [name: string]: Json };
+
+/** The messages of an answer of the streamable HTTP transport: JSON, or events that hold JSON. */
+export function readMessages(contentType: string | null, text: string): Result<readonly JsonObject[], "unreadable"> {
+  const [type = ""] = (contentType ?? "").toLowerCase().split(";");
+  const texts = type.trim() === "text/event-stream" ? eventsOf(text) : [text];
+  const messages: JsonObject[] = [];
+  for (const one of texts) {
+    const parsed = parseStrictJson(one);
+    if (!parsed.ok) return err("unreadable");
+    const values: readonly Json[] = Array.isArray(parsed.value) ? (parsed.value as readonly Json[]) : [parsed.value];
+    for (const value of values) {
+      if (!isObject(value)) return err("unreadable");
+      messages.push(value);
+    }
+  }
+  return ok(messages);
+}
+
+/**
+ * All tools that an answer shows, and the server's own instructions. What cannot be read, or shows one name twice, is no answer: two
+ * readers would take two different definitions from it.
+ */
+export function readToolsPage(messages: readonly JsonObject[]): Result<ToolsPage, "unreadable"> {
+  const shown = new Map<string, ShownTool>();
+  let nextCursor: string | undefined;
+  for (const { result } of messages) {
+    if (!isObject(result)) continue;
+    const { tools = [], nextCursor: cursor, instructions } = result;
+    if (instructions !== undefined) shown.set(INSTRUCTIONS, shownAs(INSTRUCTIONS, instructions));
+    if (!Array.isArray(tools)) return err("unreadable");
+    for (const definition of tools as readonly Json[]) {
+      const name = isObject(definition) ? definition["name"] : undefined;
+      if (typeof name !== "string" || shown.has(name)) return err("unreadable");
+      shown.set(name, shownAs(name, definition));
+    }
+    if (typeof cursor === "string") nextCursor = cursor;
+  }
+  return ok({ tools: [...shown.values()], nextCursor });
+}
+
+function shownAs(name: string, definition: Json): ShownTool {
+  const text = canonicalJson(definition);
+  return { name, definition: text, digest: sha256(text) };
+}
+
+/** The data of each server-sent event that has any. */
+function eventsOf(text: string): string[] {
+  return text
+    .replaceAll(/\r\n?/g, "\n")
+    .split("\n\n")
+    .map((event) =>
+      event
+        .split("\n")
+        .flatMap((line) => /^data(?:: ?(.*))?$/.exec(line)?.slice(1) ?? [])
+        .join("\n"),
+    )
+    .filter((data) => data !== "");
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

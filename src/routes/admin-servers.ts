@@ -1,0 +1,54 @@
+import { Hono } from "hono";
+import type { Proposal } from "../durable/server-pins.ts";
+import { readJsonObject } from "../protocol/body.ts";
+import { renderError } from "../protocol/wire-error.ts";
+import { forgetTenant } from "../tenancy.ts";
+import { NOT_FOUND } from "./admin-people.ts";
+import type { App, Handling } from "./http.ts";
+import { tenantObject } from "./objects.ts";
+
+/** The registered MCP servers, and what they show that their owners have not accepted. */
+export const adminServers = new Hono<App>()
+  .get("/admin/servers", async (c) => {
+    const { issuer, tenant, servers: known } = c.var.tenant;
+    const object = tenantObject(c.env, issuer);
+    const [proposals, flags] = await Promise.all([object.proposedDefinitions(), object.flaggedUpstreams()]);
+    const servers = [...tenant.servers.values()].map(({ id, resource, owner, trust }) => ({
+      id,
+      resource,
+      owner,
+      trust,
+      accepted_tools: Object.keys(known[id]?.accepted ?? {}),
+      credential_echoed: flags.find(({ upstream }) => upstream === `mcp:${id}`) ?? null,
+      difference: differenceOf(proposals.find(({ server }) => server === id)),
+    }));
+    return c.json({ servers });
+  })
+  .post("/admin/servers/:id/accept", (c) => decide(c, "accepted"))
+  .post("/admin/servers/:id/dismiss", (c) => decide(c, "dismissed"));
+
+function differenceOf(proposal: Proposal | undefined) {
+  if (proposal === undefined) return null;
+  const { digest, first_at, tools } = proposal;
+  const read = tools.map(({ name, shown, accepted }) => ({
+    name,
+    shown: JSON.parse(shown) as unknown,
+    accepted: accepted === undefined ? null : (JSON.parse(accepted) as unknown),
+  }));
+  return { digest, first_at, tools: read };
+}
+
+/** Decides the difference whose digest is named, so that nobody accepts what they have not seen. */
+async function decide(c: Handling, decision: "accepted" | "dismissed"): Promise<Response> {
+  const body = await readJsonObject(c.req.raw);
+  if (!body.ok) return renderError(body.error);
+  const { digest } = body.value;
+  const { issuer, tenant } = c.var.tenant;
+  const server = c.req.param("id") ?? "";
+  const isDecided =
+    tenant.servers.has(server) &&
+    typeof digest === "string" &&
+    (await tenantObject(c.env, issuer).decideDefinitions(server, digest, decision));
+  forgetTenant(issuer);
+  return isDecided ? c.json({ server, [decision]: digest }) : renderError(NOT_FOUND);
+}

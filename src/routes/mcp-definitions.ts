@@ -1,0 +1,96 @@
+import { differences, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { proposalDigest } from "../crypto/proposal-digest.ts";
+import type { Server } from "../domain/tenant.ts";
+import type { Minting } from "../durable/session-commands.ts";
+import { readCapped } from "../protocol/body.ts";
+import { readMessages, readToolsPage } from "../protocol/tools-list.ts";
+import { HELD } from "../protocol/token-exchange.ts";
+import { deny, type WireError } from "../protocol/wire-error.ts";
+import { forgetTenant } from "../tenancy.ts";
+import type { Handling } from "./http.ts";
+import { listTools, MAX_LIST_BYTES } from "./mcp-list-tools.ts";
+import type { ServerCaller } from "./mcp-server-credential.ts";
+import { personObject, tenantObject } from "./objects.ts";
+
+/** How long a server that showed what its owner accepted is believed to show it still, in milliseconds: as long as a snapshot of the tenant. */
+const LOOKED_AT_MS = 5000;
+
+/** When this isolate last saw each server show what was accepted, by issuer, server and resource. */
+const lookedAt = new Map<string, number>();
+
+export interface RefusedServer {
+  readonly error: WireError;
+  readonly reason: "definitions_not_accepted" | "definitions_unreadable";
+}
+
+/** Why a server is called by nobody: what it shows waits for its owner. */
+export function refuseUnaccepted(c: Handling, { id }: Server): RefusedServer | undefined {
+  const { proposal } = c.var.tenant.servers[id] ?? NEVER_SEEN;
+  return proposal === undefined ? undefined : NOT_ACCEPTED;
+}
+
+/** Whether the server showed what its owner accepted a moment ago. */
+export function isLookedAt(c: Handling, server: Server): boolean {
+  const age = Date.now() - (lookedAt.get(keyOf(c, server)) ?? -Infinity);
+  return age >= 0 && age < LOOKED_AT_MS;
+}
+
+/**
+ * Has the server show its tools before any of them is called, with a token that lends nothing at any
+ * upstream. What cannot be read proves nothing, so it is refused like a difference.
+ */
+export async function checkShownTools(caller: ServerCaller, looking: Minting): Promise<RefusedServer | undefined> {
+  const shown = await listTools(caller, looking);
+  if (!shown.ok) return UNREADABLE;
+  const refusal = await compare(caller, shown.value);
+  if (refusal === undefined) lookedAt.set(keyOf(caller.c, caller.server), Date.now());
+  return refusal;
+}
+
+/** Passes on a list of tools that an agent asked for, if each is what the owner accepted. */
+export async function showDifferences(
+  caller: ServerCaller,
+  response: Response,
+): Promise<Result<Response, RefusedServer>> {
+  const body = await readCapped({ headers: new Headers(), body: response.body }, MAX_LIST_BYTES).catch(() => undefined);
+  if (body?.ok !== true) return err(UNREADABLE);
+  const text = new TextDecoder().decode(body.value);
+  const messages = readMessages(response.headers.get("content-type"), text);
+  // What is not answered here could be answered on another stream, where nobody compares.
+  const isAnswered = messages.ok && messages.value.some((message) => "result" in message || "error" in message);
+  const page = messages.ok && isAnswered ? readToolsPage(messages.value) : undefined;
+  if (page?.ok !== true) return err(UNREADABLE);
+  const refusal = await compare(caller, page.value.tools);
+  return refusal === undefined ? ok(new Response(body.value, response)) : err(refusal);
+}
+
+/** Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather than never. */
+async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
+  const { issuer, servers } = c.var.tenant;
+  const different = differences(shown, (servers[server.id] ?? NEVER_SEEN).accepted);
+  if (different.length === 0) return undefined;
+  lookedAt.delete(keyOf(c, server));
+  const owner = { issuer, person: server.owner };
+  await personObject(c.env, issuer, server.owner).tellOfDefinitions(owner, server.id, proposalDigest(different));
+  await tenantObject(c.env, issuer).proposeDefinitions(server.id, different);
+  forgetTenant(issuer);
+  return NOT_ACCEPTED;
+}
+
+function keyOf(c: Handling, { id, resource }: Server): string {
+  return `${c.var.tenant.issuer} ${id} ${resource}`;
+}
+
+const NOT_ACCEPTED: RefusedServer = {
+  reason: "definitions_not_accepted",
+  error: deny("definitions_not_accepted", HELD),
+};
+const UNREADABLE: RefusedServer = {
+  reason: "definitions_unreadable",
+  error: {
+    status: 502,
+    error: "definitions_unreadable",
+    description: "the server did not show its tools in a way that can be compared with what its owner accepted",
+  },
+};

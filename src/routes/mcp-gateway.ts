@@ -1,0 +1,164 @@
+import { Hono } from "hono";
+import { bindHandle } from "../crypto/mcp-handle.ts";
+import { newId } from "../crypto/random.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { toolsOf } from "../domain/server-calls.ts";
+import type { Server } from "../domain/tenant.ts";
+import { isAmbiguous } from "../protocol/proxy-headers.ts";
+import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
+import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { ByteMeter } from "./byte-meter.ts";
+import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
+import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
+import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
+import type { App, Handling } from "./http.ts";
+import { sessionObject } from "./objects.ts";
+import { passingBody } from "./passing-body.ts";
+import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
+import { leftAlone } from "./proxy-errors.ts";
+import { forward } from "./proxy-forward.ts";
+import { serverCallError } from "./mcp-errors.ts";
+import { useErrorAtResource } from "./session-errors.ts";
+import { UpstreamHealth } from "./upstream-health.ts";
+
+/**
+ * Of the streamable HTTP transport: call, and end. Not GET: on a stream that answers no request, a server
+ * could answer one all the same, and so show tools that nobody compared.
+ */
+const METHODS = new Set(["POST", "DELETE"]);
+
+/** A registered MCP server behind Stint. What is not granted never leaves, and its tokens never reach the agent. */
+export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
+  const found = readServer(c);
+  if (!found.ok) return renderError(found.error);
+  const server = found.value;
+  const { issuer } = c.var.tenant;
+  const audience = gatewayAudience(issuer, server);
+  const scope = toolsOf(server).join(" ");
+  const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
+  if (!bearing.ok) return renderError(bearing.error);
+  const { token, proof, standing } = bearing.value;
+  const session = sessionObject(c.env, issuer, token.session_id);
+  const challenge = { ...challengeOf(c, audience), scope };
+  const judged = await judgeServerCall(c, server, bearing.value, audience);
+  if (!judged.ok) {
+    const { error, reason, unit } = judged.error;
+    await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
+    return renderError(error);
+  }
+  const { calls, showsTools, limits, headers, body: text } = judged.value;
+  const upstream = `mcp:${server.id}`;
+  const health = new UpstreamHealth(issuer, upstream);
+  const waitSeconds = health.enter();
+  if (waitSeconds > 0) {
+    const isLive = await session.introspect(token, standing);
+    return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
+  }
+  const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
+  const mustLook = calls.length > 0 && !isLookedAt(c, server);
+  const body = passingBody(c, text);
+  const permit = await session.callServer({
+    token,
+    proof: proof.oneTime,
+    standing,
+    upstream,
+    calls,
+    method: c.req.method,
+    limits,
+    bodyBytes: body.bytes ?? 0,
+    held: token.authorization_details,
+    heldUntil: token.expires_at,
+    target: serverTarget(server, server.resource),
+    mint: {
+      jti: newId(ID_PREFIXES.token),
+      jkt: key?.jkt,
+      ...(mustLook ? { looking_jti: newId(ID_PREFIXES.token) } : {}),
+    },
+  });
+  if (!permit.ok) {
+    health.withdrew();
+    return renderError(serverCallError(permit.error, challenge));
+  }
+  const meter = new ByteMeter({
+    session,
+    upstream,
+    limits,
+    reservedBytes: permit.value.reserved_bytes,
+    body,
+    later: (work) => c.executionCtx.waitUntil(work),
+  });
+  const caller: ServerCaller = { c, server, key };
+  if (permit.value.looking !== undefined) {
+    const refusal = await checkShownTools(caller, permit.value.looking);
+    if (refusal !== undefined) {
+      health.withdrew();
+      meter.end();
+      await session.refuse(refusal.reason, { jti: token.jti, server: server.id });
+      return renderError(refusal.error);
+    }
+    // Looking took its time: what was ended meanwhile does not begin.
+    const live = await session.introspect(token, standing);
+    if (!live.ok) {
+      health.withdrew();
+      meter.end();
+      return renderError(useErrorAtResource(live.error, challenge));
+    }
+  }
+  const credential = await serverCredential(caller, permit.value.token);
+  const response = await forward(
+    { c, token, session, health, upstream: { id: upstream, base_url: server.resource }, audience, headers, meter },
+    "",
+    {
+      credential,
+      ends_at: permit.value.ends_at,
+      reserved_bytes: permit.value.reserved_bytes,
+      lease_id: permit.value.token.jti,
+    },
+  );
+  const shown = showsTools && response.ok ? await showDifferences(caller, response) : ok(response);
+  if (!shown.ok) {
+    await session.refuse(shown.error.reason, { jti: token.jti, server: server.id });
+    return renderError(shown.error.error);
+  }
+  return bindSession(c, server, bearing.value, shown.value);
+});
+
+/** The server that a request line names, to the letter. */
+function readServer(c: Handling): Result<Server, WireError> {
+  const { tenant, issuer } = c.var.tenant;
+  const raw = c.req.url.slice(c.req.url.indexOf("/", "https://".length));
+  const [path = "", ...queries] = raw.split("?");
+  const server = tenant.servers.get(/^\/mcp\/([a-z0-9][a-z0-9._-]{0,63})$/.exec(path)?.[1] ?? "");
+  if (server === undefined || server.trust !== "remote")
+    return err({
+      status: 404,
+      error: "not_found",
+      description: "there is no such server here; call {issuer}/mcp/{server}",
+    });
+  // A page of somebody else's must not reach a server through a browser, by DNS rebinding least of all.
+  const origin = c.req.header("origin");
+  if (origin !== undefined && origin !== issuer)
+    return err({ status: 403, error: "access_denied", description: "requests from other origins are not taken" });
+  if (!METHODS.has(c.req.method))
+    return err({
+      status: 405,
+      error: "invalid_request",
+      description: "a server takes POST and DELETE",
+      headers: { allow: [...METHODS].join(", ") },
+    });
+  if (queries.length > 0) return err(invalidRequest("a server takes no query; the token goes into the header"));
+  if (isAmbiguous(c.req.raw.headers))
+    return err(invalidRequest("a header that says how the body is to be read stands twice"));
+  return ok(server);
+}
+
+/** Binds the handle that a server gives to the session that it was given through. */
+function bindSession(c: Handling, server: Server, { token }: Bearing, response: Response): Response {
+  const handle = response.headers.get(SESSION_HEADER);
+  if (handle === null) return response;
+  const { root, issuer } = c.var.tenant;
+  const headers = new Headers(response.headers);
+  headers.set(SESSION_HEADER, bindHandle(root, { issuer, server: server.id, sessionId: token.session_id }, handle));
+  return new Response(response.body, { status: response.status, headers });
+}

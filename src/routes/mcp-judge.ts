@@ -1,0 +1,111 @@
+import { boundHandle } from "../crypto/mcp-handle.ts";
+import { toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
+import type { BodyCall } from "../domain/body-calls.ts";
+import type { CallsFault } from "../domain/judged-calls.ts";
+import { tightest, type Limits } from "../domain/limits.ts";
+import { allowsNow, limitsNow } from "../domain/policy.ts";
+import { err, ok, type Result } from "../domain/result.ts";
+import { judgeServerRequest, toolsOf, type ServerRequest } from "../domain/server-calls.ts";
+import type { Server } from "../domain/tenant.ts";
+import { readJson } from "../protocol/body.ts";
+import { scopeError } from "../protocol/dpop.ts";
+import { readMcpRequest } from "../protocol/mcp-request.ts";
+import { deny, invalidRequest, type WireError } from "../protocol/wire-error.ts";
+import type { Handling } from "./http.ts";
+import { refuseUnaccepted } from "./mcp-definitions.ts";
+import { challengeOf, type Bearing } from "./proof.ts";
+
+/** The largest request that is read to be judged, in bytes. */
+const MAX_REQUEST_BYTES = 256 * 1024;
+/** By which older servers know a client again. */
+export const SESSION_HEADER = "mcp-session-id";
+
+/** A request that the token and today's policy cover, whatever the session says. */
+interface JudgedServerCall extends ServerRequest {
+  /** Of today's policy. */
+  readonly limits: Limits;
+  readonly headers: Headers;
+  /** What is sent is this, to the byte; undefined where nothing is. */
+  readonly body: Uint8Array | undefined;
+}
+
+/** Why a request does not pass, for the caller and for the audit log. */
+interface RefusedServerCall {
+  readonly error: WireError;
+  readonly reason: string;
+  readonly unit?: string | undefined;
+}
+
+/** Decides a request to a server by all that it says. */
+export async function judgeServerCall(
+  c: Handling,
+  server: Server,
+  { token }: Bearing,
+  audience: string,
+): Promise<Result<JudgedServerCall, RefusedServerCall>> {
+  const { tenant } = c.var.tenant;
+  const unaccepted = refuseUnaccepted(c, server);
+  if (unaccepted !== undefined) return err(unaccepted);
+  const headers = headersOf(c, server, token.session_id);
+  if (headers === undefined) return err({ reason: "foreign_handle", error: NO_SUCH_HANDLE });
+  const held = new Set(token.authorization_details.flatMap(unitsOf));
+  const mayCall = (unit: AccessUnit): boolean => held.has(unit) && allowsNow(tenant, token.agent, unit);
+  const said = c.req.method === "POST" ? await readCalls(c) : ok({ calls: [], body: undefined });
+  if (!said.ok) return err({ reason: "unreadable_body", error: said.error });
+  const judged = judgeServerRequest(server, said.value.calls, mayCall);
+  if (!judged.ok) return err(refusalOf(c, server, said.value.calls, judged.error, audience));
+  const { calls } = judged.value;
+  const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
+  const limits = tightest(units.map((unit) => limitsNow(tenant, token.agent, unit)));
+  return ok({ ...judged.value, limits, headers, body: said.value.body });
+}
+
+async function readCalls(c: Handling): Promise<Result<{ calls: readonly BodyCall[]; body: Uint8Array }, WireError>> {
+  const read = await readJson(c.req.raw, MAX_REQUEST_BYTES);
+  if (!read.ok) return read;
+  const calls = readMcpRequest(read.value.value, c.req.raw.headers);
+  return calls.ok
+    ? ok({ calls: calls.value, body: new TextEncoder().encode(read.value.text) })
+    : err(invalidRequest(calls.error));
+}
+
+/** The caller's headers with the server's own handle in them; undefined where the handle is not the caller's. */
+function headersOf(c: Handling, server: Server, sessionId: string): Headers | undefined {
+  const { root, issuer } = c.var.tenant;
+  const headers = new Headers(c.req.raw.headers);
+  const presented = headers.get(SESSION_HEADER);
+  if (presented === null) return headers;
+  const handle = boundHandle(root, { issuer, server: server.id, sessionId }, presented);
+  if (handle === undefined) return undefined;
+  headers.set(SESSION_HEADER, handle);
+  return headers;
+}
+
+/** A tool that was not granted is answered with the whole set that the request needs, in one challenge. */
+function refusalOf(
+  c: Handling,
+  server: Server,
+  calls: readonly BodyCall[],
+  fault: CallsFault,
+  audience: string,
+): RefusedServerCall {
+  if (fault.reason === "unknown_operation") return { reason: fault.reason, error: UNKNOWN };
+  const called = calls.flatMap((call) => (call.kind === "tool" ? toolUnit(server.id, call.tool) : []));
+  const scope = toolsOf(server)
+    .filter((unit) => called.includes(unit))
+    .join(" ");
+  const error = scopeError(NOT_GRANTED, { ...challengeOf(c, audience), scope });
+  return { reason: fault.reason, unit: fault.unit, error };
+}
+
+const NO_SUCH_HANDLE: WireError = {
+  status: 404,
+  error: "not_found",
+  description: "this Mcp-Session-Id was not given to this session; begin anew with initialize",
+};
+const UNKNOWN = deny(
+  "unknown_operation",
+  "that call, or one in it, is neither a tool of the server's registration, by its exact name, nor a method that lists",
+);
+const NOT_GRANTED =
+  "the session was not granted every tool in this request; ask for them in a new session, which a human must approve";
