@@ -1,5 +1,5 @@
 import type { Issuer } from "./exchange.ts";
-import { LARGE_BYTES, SMALL_BYTES, type Way } from "./proxy.ts";
+import { SMALL_BYTES, type Way } from "./proxy.ts";
 import type { Results } from "./results.ts";
 import { round } from "./summary.ts";
 
@@ -56,11 +56,6 @@ export function addedMs({ proxy }: Results, bytes: number): number {
   const median = (way: Way): number =>
     proxy.calls.find((one) => one.way === way && one.bytes === bytes && one.at_once === 1)!.p50_ms;
   return round(median("stint") - median("bare"));
-}
-
-/** What an answer of 10 MB costs for each of its megabytes. */
-export function addedMsPerMegabyte(results: Results): number {
-  return round((addedMs(results, LARGE_BYTES) - addedMs(results, SMALL_BYTES)) / (LARGE_BYTES / 1_000_000));
 }
 
 /** The broker's throughput as a part of somebody else's, with so many requests at once. */

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
+import { importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
+import { newProofKey, thumbprintOf, type ProofKey } from "../sdk/shared/proof-key.ts";
 
 const ASSERTION_LIFETIME_SECONDS = 60;
 export const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -7,21 +8,7 @@ export const CIBA_GRANT = "urn:openid:params:grant-type:ciba";
 export const TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
 export const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
 
-/** A private key and the public half that goes into proofs. */
-export interface ProofKey {
-  readonly privateKey: CryptoKey;
-  readonly publicJwk: JWK;
-}
-
-/** Makes a DPoP key that cannot be taken out of this process. */
-export async function newProofKey(): Promise<ProofKey> {
-  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: false });
-  return { privateKey, publicJwk: await exportJWK(publicKey) };
-}
-
-export function thumbprint({ publicJwk }: ProofKey): Promise<string> {
-  return calculateJwkThumbprint(publicJwk);
-}
+export { newProofKey, type ProofKey, thumbprintOf as thumbprint };
 
 /** An answer of the broker, read. */
 export interface Answer<T = Record<string, unknown>> {

@@ -13,6 +13,20 @@ export interface Google {
   close(): Promise<void>;
 }
 
+/** Gmail there, by that user's consent: an entry of a tenant document. */
+export function gmailUpstream({ url }: Google): Record<string, unknown> {
+  return {
+    id: "gmail",
+    connector: "google_oauth",
+    base_url: url,
+    catalogue: "gmail",
+    client_id: GOOGLE_CLIENT.client_id,
+    client_secret: { secret: "GOOGLE_SECRET" },
+    refresh_token: { secret: "GOOGLE_REFRESH" },
+    token_endpoint: `${url}/oauth2/token`,
+  };
+}
+
 export async function startGoogle(): Promise<Google> {
   const google = await createEmulator({
     service: "google",

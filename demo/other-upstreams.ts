@@ -1,5 +1,5 @@
 import type { StintClient } from "../cli/agent-client.ts";
-import { GOOGLE_CLIENT, startGoogle, type Google } from "./google.ts";
+import { gmailUpstream, GOOGLE_CLIENT, startGoogle, type Google } from "./google.ts";
 import type { Narrator } from "./narrator.ts";
 import { startTracker, TRACKER_KEY, type Tracker } from "./tracker.ts";
 import type { World } from "./world.ts";
@@ -44,16 +44,7 @@ function withOtherUpstreams(document: Record<string, unknown>, google: Google, t
     ...document,
     upstreams: [
       ...upstreams,
-      {
-        id: "gmail",
-        connector: "google_oauth",
-        base_url: google.url,
-        catalogue: "gmail",
-        client_id: GOOGLE_CLIENT.client_id,
-        client_secret: { secret: "GOOGLE_SECRET" },
-        refresh_token: { secret: "GOOGLE_REFRESH" },
-        token_endpoint: `${google.url}/oauth2/token`,
-      },
+      gmailUpstream(google),
       {
         id: "linear",
         connector: "api_key",

@@ -10,7 +10,7 @@ import {
   type JWK,
 } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { GOOGLE_CLIENT, startGoogle, type Google } from "../demo/google.ts";
+import { gmailUpstream, GOOGLE_CLIENT, startGoogle, type Google } from "../demo/google.ts";
 import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { lend, THINGS, withUpstreams } from "./support/lending.ts";
@@ -97,16 +97,7 @@ beforeAll(async () => {
           subject: "dana@acme.example",
           token_endpoint: `${endpoint.url}/token`,
         },
-        {
-          id: "gmail",
-          connector: "google_oauth",
-          base_url: google.url,
-          catalogue: "gmail",
-          client_id: GOOGLE_CLIENT.client_id,
-          client_secret: { secret: "GOOGLE_SECRET" },
-          refresh_token: { secret: "GOOGLE_REFRESH" },
-          token_endpoint: `${google.url}/oauth2/token`,
-        },
+        gmailUpstream(google),
         { id: "chat", connector: "slack", base_url: `${slack.url}/api`, catalogue: "slack", token: { secret: "BOT" } },
         {
           id: "one-shot",

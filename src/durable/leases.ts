@@ -90,6 +90,10 @@ export class Leases {
     const renewals = this.#renewals.get(lease.upstream) ?? 0;
     if (renewals >= MAX_RENEWALS) return;
     this.#renewals.set(lease.upstream, renewals + 1);
+    this.#withdraw(leaseId);
+  }
+
+  #withdraw(leaseId: string): void {
     this.#books.leases.withdraw(leaseId);
     this.#books.queueRevocation(leaseId);
   }
@@ -208,11 +212,7 @@ export class Leases {
   /** Stops using what an upstream gave, and takes it back. What it gives from now on is another matter. */
   retire(upstream: string): void {
     this.#storage.transactionSync(() => {
-      for (const lease of this.#books.leases.held()) {
-        if (lease.upstream !== upstream) continue;
-        this.#books.leases.withdraw(lease.lease_id);
-        this.#books.queueRevocation(lease.lease_id);
-      }
+      for (const lease of this.#books.leases.held()) if (lease.upstream === upstream) this.#withdraw(lease.lease_id);
     });
   }
 

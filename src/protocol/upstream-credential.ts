@@ -72,16 +72,8 @@ export function shownAs(credential: Credential): string[] {
 
 /** The secret itself, without the scheme that stands before it. */
 function secretOf(credential: Credential): string {
-  switch (credential.kind) {
-    case "header":
-      return credential.value.split(" ").at(-1) ?? "";
-    case "query":
-      return credential.value;
-    case "dpop":
-      return credential.token;
-    case "aws":
-      return credential.session_token;
-  }
+  const [shown = ""] = shownAs(credential);
+  return credential.kind === "header" ? (shown.split(" ").at(-1) ?? "") : shown;
 }
 
 /** Takes away headers of the answer in which the upstream repeats the credential, as in links to a next page. */
