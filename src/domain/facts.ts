@@ -1,4 +1,4 @@
-import { limitsOf, unitsBeyond, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { limitsOf, placesOf, unitsBeyond, unitsOf, type AccessDetail, type AccessUnit, type Place } from "./access.ts";
 import { formatDuration } from "./duration.ts";
 import { isPossible, type PossibleHandOut } from "./hand-out.ts";
 import { formatLimits } from "./limits.ts";
@@ -192,11 +192,16 @@ export function unitLine(unit: AccessUnit, labels: Labels): string {
   return unit.includes("@") ? `${title} · ${upstream} ${unit.slice(unit.indexOf("@") + 1)}` : `${title} · ${upstream}`;
 }
 
-/** How much of each upstream, where that is limited: `github: 200 calls, 20 writes`. */
+/** What people call a place: `github`, `server tickets`. */
+export function placeName(place: Place): string {
+  return place.replace(/^mcp:/, "server ");
+}
+
+/** How much of each place, where that is limited: `github: 200 calls, 20 writes`. */
 export function limitLines(details: readonly AccessDetail[]): string[] {
-  return upstreamsOf(details).flatMap((upstream) => {
-    const limits = formatLimits(limitsOf(details, upstream));
-    return limits === "" ? [] : [`${upstream}: ${limits}`];
+  return placesOf(details).flatMap((place) => {
+    const limits = formatLimits(limitsOf(details, place));
+    return limits === "" ? [] : [`${placeName(place)}: ${limits}`];
   });
 }
 

@@ -149,6 +149,23 @@ describe("judgeAsk", () => {
     expect(judge(compile({ policies }), more)).toMatchObject({ value: { plan: { policy_id: "large" } } });
   });
 
+  it("limits nothing that nobody could count: a local server, and one whose own audience is asked for", () => {
+    const limits = { calls: 5 };
+    const tools: AccessDetail = { type: "mcp_tools", server: "tickets", actions: ["open"] };
+    const policies = [{ ...policy, limits }];
+    const own = { ...ask, details: [tools], resource: "https://tickets.test" };
+    const refused = { ok: false, error: { reason: "not_counted", server: "tickets" } };
+    expect(judge(compile({ policies }), { ...own, resource: "https://stint.test/mcp/tickets" })).toMatchObject({
+      value: { details: [{ ...tools, limits }] },
+    });
+    expect(judge(compile({ policies }), own)).toEqual(refused);
+    expect(judge(compile(), own)).toMatchObject({ ok: true });
+    expect(judge(compile(), { ...own, details: [{ ...tools, limits }] })).toEqual(refused);
+    const local = { policies, servers: [{ ...document.servers[0]!, trust: "local" as const }] };
+    expect(judge(compile(local), { ...ask, details: [tools] })).toMatchObject({ value: { details: [tools] } });
+    expect(judge(compile(local), { ...ask, details: [{ ...tools, limits }] })).toEqual(refused);
+  });
+
   it("P18 limits every use by today's policies: the most that one of them allows, for the unit in question", () => {
     const unit = "api:read@acme/api";
     const limited = { ...policy, limits: { calls: 5, writes: 1 } };

@@ -220,6 +220,8 @@ export interface Tool {
   readonly access: "read" | "write";
   /** `upstream:operation` names that the tool needs. */
   readonly operations: readonly string[];
+  /** What one call takes from the `units` that a session is limited to; 1 where nothing is said. */
+  readonly cost?: number | undefined;
 }
 
 /** How well it is known who decided. Each level includes the ones before it. */
@@ -272,7 +274,7 @@ export interface TrustPolicy {
   readonly enter_match_code: boolean;
   /** Whether an agent's own owner, or the person it acts for, may approve it. */
   readonly solo: boolean;
-  /** How much of each upstream one session may use at most, and does where the request names no limit. */
+  /** How much of each upstream and each remote server one session may use at most, and does where the request names no limit. */
   readonly limits?: Limits | undefined;
 }
 

@@ -192,6 +192,7 @@ const names = z
   .array(z.string().regex(/^[!-~]{1,128}$/, "must be a name without spaces"))
   .min(1)
   .max(200);
+const cost = z.int().min(1).max(1_000_000).optional();
 const operation = z.strictObject({
   access: z.enum(["read", "write"]),
   title: displayName.describe("What it lets an agent do, in the words an approver reads"),
@@ -217,7 +218,7 @@ const operation = z.strictObject({
     .describe("Methods of a JSON-RPC endpoint, and tools for its method tools/call; every call of a batch is judged"),
   location: z.string().max(200).optional().describe("How a location is read off the path, such as :owner/:repo"),
   permissions: z.record(z.string().max(64), z.string().max(64)).optional(),
-  cost: z.int().min(1).max(1_000_000).optional().describe("Cost units of one call; 1 unless told"),
+  cost: cost.describe("Cost units of one call; 1 unless told"),
   scopes: z
     .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, "must be a scope, RFC 6749 §3.3"))
     .max(20)
@@ -286,6 +287,7 @@ const server = z.strictObject({
       operations: z
         .array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._-]{1,100}$/, "must be upstream:operation"))
         .max(50),
+      cost: cost.describe("Cost units of one call; 1 unless told"),
     }),
   ),
 });
@@ -346,7 +348,9 @@ const policy = z.strictObject({
   solo: z.boolean().default(false).describe("Whether an agent's own owner, or the person it works for, may approve it"),
   limits: limitsSchema
     .optional()
-    .describe("How much of each upstream one session may use at most, and does where the request names no limit"),
+    .describe(
+      "How much of each upstream and each remote server one session may use at most, and does where the request names no limit",
+    ),
 });
 
 const notify = z.strictObject({

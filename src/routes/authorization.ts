@@ -53,7 +53,7 @@ export function judgeAuthorization(
   if (!target.ok) return refuse(target.error);
   const details = request.value.authorization_details ?? usualAt(c, client, target.value);
   if (details.length === 0) return refuse(INVALID_SCOPE);
-  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in };
+  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in, resource };
   const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok) return refuse(askError(judged.error));
   if (request.value.silent) return refuse(INTERACTION_REQUIRED);

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { bindHandle } from "../crypto/mcp-handle.ts";
 import { newId } from "../crypto/random.ts";
+import { serverPlace } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { toolsOf } from "../domain/server-calls.ts";
@@ -48,7 +49,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     return renderError(error);
   }
   const { calls, showsTools, limits, headers, body: text } = judged.value;
-  const upstream = `mcp:${server.id}`;
+  const upstream = serverPlace(server.id);
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
   if (waitSeconds > 0) {
@@ -69,7 +70,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     bodyBytes: body.bytes ?? 0,
     held: token.authorization_details,
     heldUntil: token.expires_at,
-    target: serverTarget(server, server.resource),
+    target: serverTarget(server, server.resource, { isCounted: true }),
     mint: {
       jti: newId(ID_PREFIXES.token),
       jkt: key?.jkt,

@@ -1,5 +1,5 @@
 import { boundHandle } from "../crypto/mcp-handle.ts";
-import { toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
+import { limitsOf, serverPlace, toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
 import type { BodyCall } from "../domain/body-calls.ts";
 import type { CallsFault } from "../domain/judged-calls.ts";
 import { tightest, type Limits } from "../domain/limits.ts";
@@ -22,7 +22,7 @@ export const SESSION_HEADER = "mcp-session-id";
 
 /** A request that the token and today's policy cover, whatever the session says. */
 interface JudgedServerCall extends ServerRequest {
-  /** Of today's policy. */
+  /** Of the token and of today's policy. */
   readonly limits: Limits;
   readonly headers: Headers;
   /** What is sent is this, to the byte; undefined where nothing is. */
@@ -56,7 +56,10 @@ export async function judgeServerCall(
   if (!judged.ok) return err(refusalOf(c, server, said.value.calls, judged.error, audience));
   const { calls } = judged.value;
   const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
-  const limits = tightest(units.map((unit) => limitsNow(tenant, token.agent, unit)));
+  const limits = tightest([
+    limitsOf(token.authorization_details, serverPlace(server.id)),
+    ...units.map((unit) => limitsNow(tenant, token.agent, unit)),
+  ]);
   return ok({ ...judged.value, limits, headers, body: said.value.body });
 }
 

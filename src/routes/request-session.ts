@@ -146,6 +146,7 @@ async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, As
     user,
     approver,
     inBrowser: codeFlow !== undefined,
+    resource: codeFlow?.resource,
   };
   const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok || user === undefined) return judged;
