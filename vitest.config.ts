@@ -38,13 +38,21 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workers", include: ["src/{durable,routes,connectors,notify}/**/*.test.ts", "sdk/**/*.test.ts"] },
+        test: {
+          name: "workers",
+          include: [
+            "src/{durable,routes,connectors,notify}/**/*.test.ts",
+            "test/workerd/**/*.test.ts",
+            "sdk/**/*.test.ts",
+          ],
+        },
       },
       {
         // A real `stint serve`, over HTTP only.
         test: {
           name: "http",
           include: ["test/**/*.test.ts"],
+          exclude: ["test/workerd/**"],
           globalSetup: ["test/support/build.ts"],
           testTimeout: HTTP_TIMEOUT_MS,
           hookTimeout: HTTP_TIMEOUT_MS,

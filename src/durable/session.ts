@@ -403,7 +403,8 @@ export class Session extends DurableObject<Env> {
     if (!this.#opened) return err("unknown_session");
     const result = this.#storage.transactionSync((): Result<void, UseFault> => {
       const used = this.#books.oneTime.consume(proof, this.#books.now());
-      if (!used.ok) return used;
+      // An object too full to lend can still end: doing that twice harms nobody.
+      if (!used.ok && used.error !== "overloaded") return used;
       const finished = finish(this.#books.store.state(), agent, this.#books.now());
       if (!finished.ok) return err("ended");
       this.#books.end(finished.value);
