@@ -1,11 +1,11 @@
 import type { Client } from "../clients.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import type { Target } from "../domain/exchange.ts";
-import { allowsNow, judgeAsk } from "../domain/policy.ts";
+import { allowsNow, judgeAsk, policiesOf } from "../domain/policy.ts";
 import { isLoopback, isRegisteredRedirect } from "../domain/redirect-uri.ts";
 import type { CodeFlow } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { usualAccess } from "../domain/usual-access.ts";
+import { usualAccess, usualReading } from "../domain/usual-access.ts";
 import { INVALID_SCOPE } from "../protocol/authorization-details.ts";
 import { readAuthorizationRequest, type AuthorizationRequest } from "../protocol/authorization-request.ts";
 import type { Form } from "../protocol/body.ts";
@@ -69,6 +69,7 @@ export function judgeAuthorization(
 
 function usualAt(c: Handling, client: Client, target: Target | undefined): AccessDetail[] {
   const { tenant } = c.var.tenant;
+  if (target?.kind === "stint") return usualReading(tenant, policiesOf(tenant, client.id));
   const server = target?.kind === "server" ? tenant.servers.get(target.id) : undefined;
   return server === undefined ? [] : usualAccess(server, (unit) => allowsNow(tenant, client.id, unit));
 }
