@@ -21,6 +21,7 @@ const REGISTERED = {
   token_endpoint_auth_method: "private_key_jwt",
   redirect_uris: [],
   dpop_bound_access_tokens: true,
+  trust: "local",
 } as const;
 const document: TenantDocument = {
   issuer: "https://stint.test",
@@ -174,6 +175,39 @@ describe("judgeAsk", () => {
     expect(limitsNow(compile({ policies: [limited, other] }), "bot", unit)).toEqual({ calls: 5, writes: 1 });
     const roomier = { ...policy, id: "r", limits: { calls: 9 } };
     expect(limitsNow(compile({ policies: [limited, roomier] }), "bot", unit)).toEqual({ calls: 9 });
+  });
+
+  it("covers agents of its own trust alone, where it names one, for the ask and for every use", () => {
+    const remote = { agents: [{ ...document.agents[0]!, trust: "remote" as const }] };
+    const unit = "api:read@acme/api";
+    for (const [agents, trust, covers] of [
+      [{}, "local", true],
+      [{}, "remote", false],
+      [remote, "local", false],
+      [remote, "remote", true],
+    ] as const) {
+      const tenant = compile({ ...agents, policies: [{ ...policy, trust, limits: { calls: 5 } }] });
+      expect([judge(tenant, ask).ok, allowsNow(tenant, "bot", unit)]).toEqual([covers, covers]);
+      expect(limitsNow(tenant, "bot", unit)).toEqual(covers ? { calls: 5 } : {});
+    }
+    // Local agents read, and only remote ones write: two policies, one list of agents.
+    const policies = [
+      { ...policy, allow: ["mcp:tickets:open"], trust: "remote" as const },
+      { ...policy, id: "all", allow: ["api:read@acme/*"] },
+    ];
+    const tools: AccessDetail = { type: "mcp_tools", server: "tickets", actions: ["open"] };
+    expect(judge(compile({ policies }), ask)).toMatchObject({ ok: true });
+    expect(judge(compile({ policies }), { ...ask, details: [tools] })).toMatchObject({
+      error: { reason: "not_allowed", unit: "mcp:tickets:open" },
+    });
+  });
+
+  it("lets nobody decide for an agent that is by now said to run elsewhere than they were shown", () => {
+    const request = { client_id: "bot", authorization_details: [read], expires_in: 60, agent_trust: "remote" } as const;
+    const plan = { policy_id: "p", approvers: ["dana"], assurance: "link" } as const;
+    const permitted = (trust: "local" | "remote") =>
+      termsNow(compile({ agents: [{ ...document.agents[0]!, trust }] }), "dana", plan, request, NOW).permitted;
+    expect([permitted("remote"), permitted("local")]).toEqual([true, false]);
   });
 
   it("asks today's policy at every use", () => {

@@ -233,7 +233,10 @@ export function limitedNow(tenant: CompiledTenant, clientId: string, target: Tar
 }
 
 /** A request that waits, as far as the policy in force judges it again. */
-export type Judged = Pick<SessionRequest, "client_id" | "user" | "authorization_details" | "expires_in">;
+export type Judged = Pick<
+  SessionRequest,
+  "client_id" | "user" | "authorization_details" | "expires_in" | "agent_trust"
+>;
 
 /** What the policy in force says of one person's decision, beside what the plan said when it was asked. */
 export interface TermsNow {
@@ -271,11 +274,20 @@ export function termsNow(
   const isStandIn =
     standsInFor === undefined || standInFor(tenant, standsInFor, partiesOf(tenant, request), now) === personId;
   return {
-    permitted: today !== undefined && isStandIn && mayDecide(tenant, today.policy, standsInFor ?? personId, request),
+    permitted:
+      today !== undefined &&
+      isStandIn &&
+      runsWhereShown(tenant, request) &&
+      mayDecide(tenant, today.policy, standsInFor ?? personId, request),
     ...(standsInFor === undefined ? {} : { on_behalf_of: standsInFor }),
     quorum: Math.max(plan.quorum ?? 1, today?.policy.quorum ?? 1),
     demanded: highest(plan.assurance, ...(today === undefined ? [] : [today.demands(units, request.expires_in)])),
   };
+}
+
+/** Whether the agent is still said to run where its approvers read that it does. */
+function runsWhereShown(tenant: CompiledTenant, { client_id, agent_trust }: Judged): boolean {
+  return agent_trust === undefined || agent_trust === registrationOf(tenant, client_id)?.trust;
 }
 
 function mayDecide(tenant: CompiledTenant, policy: TrustPolicy, personId: string, request: Judged): boolean {
@@ -300,7 +312,10 @@ function partiesOf(tenant: CompiledTenant, { client_id, user }: Asking): readonl
 
 /** The policies in force for a client. */
 export function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPolicy[] {
-  return tenant.policies.filter(({ policy }) => namesAgent(policy.agents, clientId));
+  return tenant.policies.filter(
+    ({ policy: { agents, trust } }) =>
+      namesAgent(agents, clientId) && (trust === undefined || trust === registrationOf(tenant, clientId)?.trust),
+  );
 }
 
 function firstRefused(tenant: CompiledTenant, clientId: string, units: readonly AccessUnit[]): AccessUnit {

@@ -494,10 +494,11 @@ export class Session extends DurableObject<Env> {
 
   #begin({ request, requestDigest, plan, setting, channels }: OpenCommand): void {
     this.#books.store.create(openSession(request, requestDigest, plan), setting);
-    const { client_id, session_id, jkt, authorization_details } = request;
+    const { client_id, session_id, agent_trust, jkt, authorization_details } = request;
     this.#books.record("session.requested", {
       client_id,
       session_id,
+      agent_trust,
       jkt,
       request_digest: requestDigest,
       policy: plan.policy_id,

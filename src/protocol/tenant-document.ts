@@ -8,6 +8,7 @@ import {
   ASSURANCE_LEVELS,
   assuranceLevels,
   CLIENT_AUTHENTICATION_METHODS,
+  TRUST_LEVELS,
   SSO_AUTHENTICATION_METHODS,
   type TenantDocument,
   type TrustPolicy,
@@ -99,6 +100,10 @@ const dpopBound = z
   .boolean()
   .default(true)
   .describe("Whether tokens are always bound to a key (DPoP). With false, whoever holds such a token can use it");
+const trust = z.enum(TRUST_LEVELS);
+const agentTrust = trust
+  .default("local")
+  .describe("Where it runs: local, on a person's machine, as behind stint mcp and stint run; or remote, as a service");
 
 const agent = z.strictObject({
   client_id: clientId,
@@ -112,6 +117,7 @@ const agent = z.strictObject({
     .default([])
     .describe("Where a browser may return to; a loopback address with any port"),
   dpop_bound_access_tokens: dpopBound,
+  trust: agentTrust,
 });
 
 const metadataHost = z.strictObject({
@@ -121,6 +127,7 @@ const metadataHost = z.strictObject({
     .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?$/, "must be a host name such as vscode.dev"),
   owner: personId,
   dpop_bound_access_tokens: dpopBound,
+  trust: agentTrust,
 });
 
 const identityProvider = z.strictObject({
@@ -269,7 +276,7 @@ const server = z.strictObject({
   id: identifier,
   resource: resourceUri,
   owner: personId,
-  trust: z.enum(["remote", "local"]),
+  trust,
   ...keySource,
   dpop_bound_access_tokens_required: dpopBound,
   hand_out: z
@@ -327,6 +334,7 @@ const policy = z.strictObject({
     .min(1)
     .max(MAX_LIST)
     .describe("client_id, or host:NAME for every client of a welcome metadata host"),
+  trust: trust.optional().describe("Among these agents only those of this trust; all of them unless told"),
   allow: z.array(allowPattern).min(1).max(MAX_LIST),
   max_duration: duration,
   approvers,

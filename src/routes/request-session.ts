@@ -113,7 +113,15 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       return err({ kind: "not_claimed", fault: claimed.error });
     }
   }
-  const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
+  const registration = registrationOf(tenant, client.id);
+  const request: SessionRequest = {
+    issuer,
+    session_id,
+    client_id: client.id,
+    ...(registration === undefined ? {} : { agent_trust: registration.trust }),
+    ...content,
+    requested_at,
+  };
   const labels = {
     ...withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
     stand_ins: standInLines(tenant, judged.value.plan, requested_at),
@@ -127,7 +135,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       issuer,
       labels,
       match_code: code,
-      owner: registrationOf(tenant, client.id)?.owner,
+      owner: registration?.owner,
       browser: ask.browser,
     },
     channels: channelsOf(tenant.document.notify),
