@@ -97,7 +97,9 @@ export class SessionClockwork {
     }
     await this.#env.TENANT.getByName(objectName(store.setting().issuer)).forgetSession(state.request.session_id);
     await this.#ctx.storage.deleteAlarm();
-    await this.#ctx.storage.deleteAll();
+    const deleted = this.#ctx.storage.deleteAll();
+    store.forget();
+    await deleted;
     return true;
   }
 

@@ -9,12 +9,14 @@ import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
 import type { Absence } from "../domain/absence.ts";
+import type { TenantDocument } from "../domain/tenant.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
 import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type ReviewFault } from "./glass-store.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { cutOffLeavers } from "./leavers.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
@@ -219,33 +221,39 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /**
-   * Stores a document that the caller has validated; answers its version. The same document again
-   * changes nothing.
+   * Stores a document that the caller has validated; answers its version, and the sessions to be told
+   * that their agent is no longer in it. The same document again changes nothing.
    *
    * @param longestSessionSeconds what its policies allow at most: how long an old key may be needed
    */
-  async apply(document: string, digest: string, longestSessionSeconds: number): Promise<number> {
-    const version = this.ctx.storage.transactionSync(() => {
+  async apply(
+    document: string,
+    digest: string,
+    longestSessionSeconds: number,
+  ): Promise<{ version: number; sessions: string[] }> {
+    const applied = this.ctx.storage.transactionSync(() => {
       const [latest] = this.#sql
         .exec<{ version: number; document: string }>(
           "SELECT version, document FROM config ORDER BY version DESC LIMIT 1",
         )
         .toArray();
-      if (latest?.document === document) return latest.version;
-      const next = (latest?.version ?? 0) + 1;
+      if (latest?.document === document) return { version: latest.version, sessions: [] };
+      const version = (latest?.version ?? 0) + 1;
       this.#sql.exec(
         "INSERT INTO config (version, document, applied_at, longest_session_seconds) VALUES (?, ?, ?, ?)",
-        next,
+        version,
         document,
         this.#now(),
         longestSessionSeconds,
       );
-      this.#journal.append("config.applied", { version: next, digest }, this.#now());
+      this.#journal.append("config.applied", { version, digest }, this.#now());
+      const [before, after] = [latest?.document ?? "{}", document].map((text) => JSON.parse(text) as TenantDocument);
+      const sessions = cutOffLeavers(this.#sql, this.#journal, before!, after!, this.#now());
       this.#bump();
-      return next;
+      return { version, sessions };
     });
     await this.#arm();
-    return version;
+    return applied;
   }
 
   /** Lets somebody stand in for a person who is away, and tells both. */

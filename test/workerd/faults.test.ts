@@ -18,6 +18,7 @@ import {
   inStorage,
   ISSUER,
   PROXY,
+  sent,
   sessionObject,
   type AtWork,
 } from "./world.ts";
@@ -86,6 +87,7 @@ describe("an object that does not answer (fault FG)", () => {
       }
       answerAgain();
       expect(await eventsOf(session_id)).toEqual(before);
+      expect(sent).toEqual([]);
       expect((await work.bot.exchange(work.sessionToken, PROXY)).status).toBe(200);
     },
   );
@@ -155,6 +157,7 @@ describe("a disk that refuses (faults FR, R07, U05)", () => {
         expect(await DEEDS[deed]!(work), deed).toMatchObject(UNAVAILABLE);
       await allow(session_id, table);
       expect(await eventsOf(session_id)).toEqual(before);
+      expect(sent).toEqual([]);
       expect(await DEEDS["exchanging"]!(work)).toMatchObject({ status: 200 });
     },
   );

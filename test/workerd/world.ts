@@ -45,7 +45,7 @@ export async function tenantDocument(issuer: string = ISSUER): Promise<Record<st
       {
         id: "api",
         connector: "api_key",
-        base_url: "https://api.acme.test",
+        base_url: "https://api.acme.com",
         api_key: { secret: "API_KEY" },
         catalogue: { operations: { read: { access: "read", title: "Read", routes: ["GET /things"] } } },
       },
@@ -60,6 +60,7 @@ export async function tenantDocument(issuer: string = ISSUER): Promise<Record<st
 export async function beginWorld(answer: (request: Request) => Promise<Response> = toWorker): Promise<void> {
   vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
   lines.length = 0;
+  sent.length = 0;
   vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
   answerWith(answer);
   await applyDocument(await tenantDocument());
@@ -79,12 +80,20 @@ export async function endWorld(): Promise<void> {
 
 /** Lets requests of agents be answered by somebody else, such as a worker whose objects do not answer. */
 export function answerWith(answer: (request: Request) => Promise<Response>): void {
-  vi.stubGlobal("fetch", (input: string, init: RequestInit = {}) => {
+  vi.stubGlobal("fetch", async (input: string, init: RequestInit = {}) => {
+    const { origin, host } = new URL(input);
     const headers = new Headers(init.headers);
-    headers.set("host", new URL(input).host);
+    if (!ISSUERS.some((issuer) => issuer === origin)) {
+      sent.push(input);
+      return Response.json({ ok: true });
+    }
+    headers.set("host", host);
     return answer(new Request(input, { ...init, headers }));
   });
 }
+
+/** What left the broker in this world; every upstream answers that all is well. */
+export const sent: string[] = [];
 
 function toWorker(request: Request): Promise<Response> {
   return exports.default.fetch(request);
@@ -149,6 +158,11 @@ export async function admin(method: string, path: string, body?: object, issuer:
 /** Runs SQL in a session's own storage, as its disk or another release would have left it. */
 export function inStorage(id: string, sql: string, ...values: SqlStorageValue[]): Promise<Record<string, unknown>[]> {
   return runInDurableObject(sessionObject(id), (_: Session, state) => state.storage.sql.exec(sql, ...values).toArray());
+}
+
+/** Lets a session do what is due. */
+export function tick(id: string): Promise<void> {
+  return runInDurableObject(sessionObject(id), (session: Session) => session.alarm());
 }
 
 /** The types of a session's own events, in order. */
