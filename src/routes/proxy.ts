@@ -8,6 +8,7 @@ import { deny, invalidRequest, renderError, type WireError } from "../protocol/w
 import { ByteMeter } from "./byte-meter.ts";
 import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
 import { sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
@@ -38,6 +39,8 @@ export async function callUpstream(
   bearing: Bearing,
   { upstream, path, query }: ProxyTarget,
 ): Promise<Response> {
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return renderError(behind);
   if (!isUnambiguous(namesOf(query.slice(1)), upstream.catalogue.repeatable)) return renderError(QUERY_AMBIGUOUS);
   const audience = proxyAudience(c, upstream);
   const { token, proof, standing } = bearing;
