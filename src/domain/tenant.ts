@@ -156,6 +156,8 @@ export interface SecretReference {
 /** The operations of one upstream, by name. */
 export interface Catalogue {
   readonly operations: { readonly [name: string]: Operation };
+  /** Plain query parameters that may stand several times in a call, because the upstream reads them as lists. */
+  readonly repeatable?: readonly string[] | undefined;
 }
 
 /** A named set of calls of one upstream. */

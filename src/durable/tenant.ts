@@ -5,6 +5,7 @@ import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
 import { addColumn } from "./add-column.ts";
+import { BacklogStore } from "./backlog-store.ts";
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
@@ -28,7 +29,7 @@ import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
 export interface TenantSnapshot {
-  /** Grows with every change of anything in here. */
+  /** Another one with every change of anything in here. */
   readonly revision: number;
   readonly configVersion: number;
   /** The tenant's document as canonical JSON; undefined until one is applied. */
@@ -36,6 +37,8 @@ export interface TenantSnapshot {
   readonly keys: readonly SealedSigningKey[];
   readonly tenantKeys: readonly WrappedKey[];
   readonly cutOffs: CutOffs;
+  /** Whether so much waits for the ledger that nothing may be minted. */
+  readonly isLedgerBehind: boolean;
   /** Who is away by the operator's word, beside what the document says. */
   readonly absences: { readonly [person: string]: Absence };
   /** What is known of the tool definitions of each server. */
@@ -70,6 +73,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #outbox = new Outbox(this.#sql);
   readonly #glass = new GlassStore(this.#sql);
   readonly #pins = new ServerPins(this.#sql);
+  readonly #backlog = new BacklogStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -92,6 +96,7 @@ export class Tenant extends DurableObject<Env> {
     Outbox.createTables(this.#sql);
     GlassStore.createTables(this.#sql);
     ServerPins.createTables(this.#sql);
+    BacklogStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -113,7 +118,9 @@ export class Tenant extends DurableObject<Env> {
 
   /** The snapshot, or undefined when the caller's is still the newest. */
   snapshot(knownRevision?: number): TenantSnapshot | undefined {
-    const revision = this.#revision();
+    const isLedgerBehind = this.#backlog.isOverQuota(this.#now());
+    // Time alone ends a report, which is no write: what it says is a part of the number.
+    const revision = this.#revision() * 2 + Number(isLedgerBehind);
     if (revision === knownRevision) return undefined;
     const [config] = this.#sql
       .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
@@ -129,6 +136,7 @@ export class Tenant extends DurableObject<Env> {
       keys,
       tenantKeys: this.#tenantKeys.all(),
       cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      isLedgerBehind,
       absences: Object.fromEntries(
         this.#sql
           .exec<{ person: string; from: number; until: number; delegate: string }>(
@@ -443,6 +451,11 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#arm();
     return isDecided;
+  }
+
+  /** An object says how many rows of its journal wait for a ledger that does not take them. */
+  reportBacklog(source: string, rows: number): void {
+    this.#backlog.report(source, rows, this.#now());
   }
 
   /** A document that a client or an identity provider publishes, as text. */

@@ -235,6 +235,13 @@ const operation = z.strictObject({
 });
 const catalogue = z.strictObject({
   operations: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9:._-]{0,99}$/), operation),
+  repeatable: z
+    .array(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "must be the plain name of a query parameter"))
+    .max(50)
+    .optional()
+    .describe(
+      "Query parameters that may stand several times, because the upstream reads them as lists; name[] always may",
+    ),
 });
 
 const upstreamBase = {

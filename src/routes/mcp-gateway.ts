@@ -14,6 +14,7 @@ import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.
 import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
 import { sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
@@ -39,6 +40,8 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   const scope = toolsOf(server).join(" ");
   const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
   if (!bearing.ok) return renderError(bearing.error);
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return renderError(behind);
   const { token, proof, standing } = bearing.value;
   const session = sessionObject(c.env, issuer, token.session_id);
   const challenge = { ...challengeOf(c, audience), scope };

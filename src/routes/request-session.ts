@@ -23,6 +23,7 @@ import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { isTakenBackAt, narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
 import { agentObject, personObject, sessionObject } from "./objects.ts";
 import { freshNonce } from "./proof.ts";
 
@@ -58,7 +59,8 @@ export interface RequestedSession {
 export type SessionAskFault =
   | { readonly kind: "refused"; readonly fault: AskFault }
   | { readonly kind: "not_admitted"; readonly fault: AdmitFault }
-  | { readonly kind: "not_claimed"; readonly fault: StepUpFault };
+  | { readonly kind: "not_claimed"; readonly fault: StepUpFault }
+  | { readonly kind: "held_up"; readonly error: WireError };
 
 /**
  * The one way in: judges what is asked by the trust policy, lets it in at the client's object, and
@@ -68,6 +70,8 @@ export type SessionAskFault =
 export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
   const { issuer, tenant, root } = c.var.tenant;
   const { client, jkt, task, user, codeFlow, approver } = ask;
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return err({ kind: "held_up", error: behind });
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
@@ -193,6 +197,8 @@ export function sessionAskError(fault: SessionAskFault, c: Handling): WireError 
       return admitError(fault.fault, c);
     case "not_claimed":
       return fault.fault === "ended" ? SESSION_OVER : STEP_UP_PENDING;
+    case "held_up":
+      return fault.error;
   }
 }
 
