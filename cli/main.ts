@@ -23,6 +23,7 @@ import { serversCommand } from "./commands/servers.ts";
 import { upstreamsCommand } from "./commands/upstreams.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
+import { plainText } from "./plain-text.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: serveCommand,
@@ -74,6 +75,6 @@ try {
 } catch (fault) {
   const isUsage = fault instanceof TypeError && "code" in fault && String(fault.code).startsWith("ERR_PARSE_ARGS");
   if (!(fault instanceof CliError) && !isUsage) throw fault;
-  process.stderr.write(`stint ${name}: ${fault.message}\n`);
+  process.stderr.write(plainText(`stint ${name}: ${fault.message}\n`));
   process.exitCode = fault instanceof CliError ? fault.exitCode : 2;
 }

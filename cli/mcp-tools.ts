@@ -155,6 +155,8 @@ function wordsOf(fault: CallFault): string {
       return "Stint cannot be reached; nothing was sent.";
     case "bad_path":
       return "The path or query is not in canonical form: no dot or empty segments, no needless percent-encoding, no repeated parameter.";
+    case "bad_body":
+      return "GET and HEAD take no body; nothing was sent.";
     case "no_answer":
       return "There was no whole answer in time; whether the call had its effect is not known.";
   }

@@ -175,8 +175,10 @@ export class Guard {
     const bound = statement["cnf"] as { jkt?: unknown } | undefined;
     if (proof === undefined && bound !== undefined)
       return { reason: "invalid_token", description: "the access token is bound to a key" };
-    if (proof !== undefined && (bound?.jkt !== proof.jkt || !(await this.#isNew(proof))))
-      return { reason: "invalid_dpop_proof" };
+    if (proof !== undefined && bound?.jkt !== proof.jkt) return { reason: "invalid_dpop_proof" };
+    const isNew = proof === undefined || (await this.#isNew(proof));
+    if (isNew === undefined) return { reason: "unavailable" };
+    if (!isNew) return { reason: "invalid_dpop_proof" };
     return { access: new Access(token, statement, this.#options.server, this.#stint) };
   }
 
@@ -188,11 +190,12 @@ export class Guard {
     return good ? proof : { reason: "use_dpop_nonce" };
   }
 
-  async #isNew({ oneTime }: Proof): Promise<boolean> {
+  /** Undefined where nobody can tell. */
+  async #isNew({ oneTime }: Proof): Promise<boolean | undefined> {
     try {
       return await this.#once.use(oneTime.key, oneTime.rememberUntil);
     } catch {
-      return false;
+      return undefined;
     }
   }
 
@@ -212,7 +215,7 @@ export class Guard {
   #unitsOf(names: readonly string[]): string[] {
     const { server, tools } = this.#options;
     const units = names.flatMap((name) => {
-      const tool = tools[name];
+      const tool = Object.hasOwn(tools, name) ? tools[name] : undefined;
       return [`mcp:${server}:${name}`, ...(typeof tool === "object" ? tool.upstream : [])];
     });
     return [...new Set(units)];

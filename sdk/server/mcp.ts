@@ -1,10 +1,13 @@
 import { createMcpHandler, type McpServer } from "@modelcontextprotocol/server";
 import { Access } from "./access.ts";
 import type { Guard } from "./guard.ts";
+import { jsonDepth } from "./json-depth.ts";
 import { judgeMessage } from "./tool-calls.ts";
 
 /** More than a tool's arguments have reason to be. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** Deep enough for any arguments, far from where what reads them recursively would overflow. */
+const MAX_DEPTH = 64;
 
 export interface McpOptions {
   /** Methods beyond discovery and `tools/call` that a caller with any tool may use, `resources/read` say. */
@@ -56,6 +59,7 @@ export function mcpHandler(
 }
 
 function parse(body: string): unknown {
+  if (jsonDepth(body) > MAX_DEPTH) return undefined;
   try {
     return JSON.parse(body);
   } catch {

@@ -1,4 +1,4 @@
-import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify, type JWTPayload } from "jose";
+import { base64url, calculateJwkThumbprint, EmbeddedJWK, jwtVerify, type JWTPayload } from "jose";
 import { sha256 } from "../shared/digest.ts";
 
 /** What Stint itself takes. */
@@ -31,7 +31,7 @@ export interface ProofExpectation {
  * @returns undefined when it does not hold
  */
 export async function verifyProof(header: string, expected: ProofExpectation): Promise<Proof | undefined> {
-  if (header.length > MAX_PROOF_LENGTH) return undefined;
+  if (header.length > MAX_PROOF_LENGTH || !isCompact(header)) return undefined;
   const verified = await jwtVerify(header, EmbeddedJWK, {
     typ: "dpop+jwt",
     algorithms: SIGNING_ALGORITHMS,
@@ -45,6 +45,20 @@ export async function verifyProof(header: string, expected: ProofExpectation): P
   if (ath !== (await sha256(expected.accessToken))) return undefined;
   const jkt = await calculateJwkThumbprint(verified.protectedHeader.jwk ?? {});
   return { jkt, nonce, oneTime: { key: `${jkt}:${jti}`, rememberUntil: iat! + TOLERANCE_SECONDS } };
+}
+
+/** RFC 7515 §7.1: three parts, each as it is encoded and in no other way that some decoders take. */
+function isCompact(jws: string): boolean {
+  const parts = jws.split(".");
+  return parts.length === 3 && parts.every((part) => part !== "" && isCanonical(part));
+}
+
+function isCanonical(part: string): boolean {
+  try {
+    return base64url.encode(base64url.decode(part)) === part;
+  } catch {
+    return false;
+  }
 }
 
 /** RFC 9449 §4.3: query and fragment left aside. */

@@ -2,7 +2,7 @@ import { importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
 import { lazy } from "./lazy.ts";
 
 const ASSERTION_LIFETIME_SECONDS = 60;
-const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+export const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /** A private key that this process may use and not read, whose public half is registered at Stint. */
 export interface HeldKey {

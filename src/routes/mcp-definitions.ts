@@ -4,6 +4,7 @@ import { proposalDigest } from "../crypto/proposal-digest.ts";
 import type { Server } from "../domain/tenant.ts";
 import type { Minting } from "../durable/session-commands.ts";
 import { readCapped } from "../protocol/body.ts";
+import type { ExpectedAnswers } from "../protocol/expected-answers.ts";
 import { readMessages, readToolsPage } from "../protocol/tools-list.ts";
 import { HELD } from "../protocol/token-exchange.ts";
 import { deny, type WireError } from "../protocol/wire-error.ts";
@@ -48,18 +49,19 @@ export async function checkShownTools(caller: ServerCaller, looking: Minting): P
   return refusal;
 }
 
-/** Passes on a list of tools that an agent asked for, if each is what the owner accepted. */
+/** Passes on a list of tools that an agent asked for, if it is there as a whole and each is what the owner accepted. */
 export async function showDifferences(
   caller: ServerCaller,
   response: Response,
+  expected: ExpectedAnswers,
 ): Promise<Result<Response, RefusedServer>> {
   const body = await readCapped({ headers: new Headers(), body: response.body }, MAX_LIST_BYTES).catch(() => undefined);
   if (body?.ok !== true) return err(UNREADABLE);
   const text = new TextDecoder().decode(body.value);
   const messages = readMessages(response.headers.get("content-type"), text);
-  // What is not answered here could be answered on another stream, where nobody compares.
+  // An answer that is still to come could come where nobody compares.
   const isAnswered = messages.ok && messages.value.some((message) => "result" in message || "error" in message);
-  const page = messages.ok && isAnswered ? readToolsPage(messages.value) : undefined;
+  const page = isAnswered && expected.areComplete ? readToolsPage(messages.value) : undefined;
   if (page?.ok !== true) return err(UNREADABLE);
   const refusal = await compare(caller, page.value.tools);
   return refusal === undefined ? ok(new Response(body.value, response)) : err(refusal);

@@ -10,6 +10,7 @@ import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { ByteMeter } from "./byte-meter.ts";
+import { onlyItsAnswers } from "./mcp-answer.ts";
 import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
 import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
@@ -51,7 +52,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
     return renderError(error);
   }
-  const { calls, showsTools, limits, headers, body: text } = judged.value;
+  const { calls, showsTools, limits, headers, answers, body: text } = judged.value;
   const upstream = serverPlace(server.id);
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
@@ -120,9 +121,16 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
       lease_id: permit.value.token.jti,
     },
   );
-  const shown = showsTools && response.ok ? await showDifferences(caller, response) : ok(response);
+  const refuse = (reason: string) => session.refuse(reason, { jti: token.jti, server: server.id });
+  const onForeign = () => c.executionCtx.waitUntil(refuse("foreign_answer"));
+  const answered = await onlyItsAnswers(response, answers, onForeign);
+  if (!answered.ok) {
+    await refuse("foreign_answer");
+    return renderError(answered.error);
+  }
+  const shown = showsTools && response.ok ? await showDifferences(caller, answered.value, answers) : answered;
   if (!shown.ok) {
-    await session.refuse(shown.error.reason, { jti: token.jti, server: server.id });
+    await refuse(shown.error.reason);
     return renderError(shown.error.error);
   }
   return bindSession(c, server, bearing.value, shown.value);
