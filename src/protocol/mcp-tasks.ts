@@ -30,10 +30,11 @@ export interface Task {
   readonly progress: TaskProgress;
   /** For the human or the model. */
   readonly message?: string | undefined;
-  /** Epoch seconds; it can be asked for until `keptUntil`. */
+  /** Epoch seconds. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  readonly keptUntil: number;
+  /** Until when it can be asked for, epoch seconds; for as long as the server lives where nothing is said. */
+  readonly keptUntil?: number | undefined;
   readonly pollIntervalSeconds: number;
 }
 
@@ -103,7 +104,7 @@ function seedOf({ taskId, progress, message, createdAt, updatedAt, keptUntil, po
     ...(message === undefined ? {} : { statusMessage: message }),
     createdAt: rfc3339(createdAt),
     lastUpdatedAt: rfc3339(updatedAt),
-    ttlMs: (keptUntil - createdAt) * 1000,
+    ttlMs: keptUntil === undefined ? null : (keptUntil - createdAt) * 1000,
     pollIntervalMs: pollIntervalSeconds * 1000,
   };
 }

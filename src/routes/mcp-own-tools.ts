@@ -27,7 +27,7 @@ export function ownTools(c: Handling, bearing: Bearing, era: McpRequestContext["
     {
       title: "Ask for a session",
       description:
-        "Asks for access that one task needs. A human decides; you cannot approve it, and no link to do so exists for you. Answers with a session_id to ask for with session_state, and a code that the human compares.",
+        "Asks for access that one task needs. A human decides; you cannot approve it, and no link to do so exists for you. While nobody has decided, the answer is a session_id to ask for with session_state, and a code that the human compares.",
       inputSchema: MCP_TOOL_INPUTS.request_session,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
     },
