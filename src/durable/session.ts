@@ -61,6 +61,7 @@ import type {
   UseFault,
   UseCommand,
 } from "./session-commands.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Events that a watching approver is shown. */
 const MAX_ACTIVITY = 30;
@@ -78,6 +79,7 @@ export class Session extends DurableObject<Env> {
   readonly #storage = this.ctx.storage;
   readonly #books = new SessionBooks(this.#storage.sql);
   readonly #redemption = new Redemption(this.#books);
+  readonly #waiting = new Waiting(this.#books);
   readonly #metering = new Metering(this.#books);
   readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
   readonly #group = new GroupCommit(this.#storage);
@@ -211,6 +213,25 @@ export class Session extends DurableObject<Env> {
   async poll(command: PollCommand): Promise<Result<Minting, PollFault>> {
     if (!this.#opened) return err("unknown_session");
     return this.#transact(() => this.#redemption.poll(command));
+  }
+
+  /** Waits a while for whoever decides. */
+  async untilDecided(): Promise<void> {
+    if (this.#opened) await this.#waiting.untilDecided();
+  }
+
+  /** Waits until whoever asks how the request stands may be answered; false for whoever asks beside another. */
+  async askTurn(): Promise<boolean> {
+    return !this.#opened || this.#waiting.turn();
+  }
+
+  /** The client's human was asked this by the client, or would not be: it is asked once. */
+  answerInput(name: string): void {
+    if (this.#opened) this.#storage.transactionSync(() => this.#waiting.answerInput(name));
+  }
+
+  isInputAnswered(name: string): boolean {
+    return this.#opened && this.#waiting.isAnswered(name);
   }
 
   /** Whether the browser that began an authorization request may return by now. */

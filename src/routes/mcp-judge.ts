@@ -112,7 +112,7 @@ function refusalOf(
   return { reason: fault.reason, unit: fault.unit, error };
 }
 
-const NO_SUCH_HANDLE: WireError = {
+export const NO_SUCH_HANDLE: WireError = {
   status: 404,
   error: "not_found",
   description: "this Mcp-Session-Id was not given to this session; begin anew with initialize",
