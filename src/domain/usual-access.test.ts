@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { compileTenant } from "./compiled-tenant.ts";
 import { policiesOf } from "./policy.ts";
-import type { Catalogue, TenantDocument, TrustPolicy } from "./tenant.ts";
-import { usualReading } from "./usual-access.ts";
+import type { AccessDetail } from "./access.ts";
+import type { Catalogue, Server, TenantDocument, TrustPolicy } from "./tenant.ts";
+import { allowedTools, usualReading } from "./usual-access.ts";
 
 const catalogue: Catalogue = {
   operations: {
@@ -69,5 +70,37 @@ describe("usualReading", () => {
     expect(usual(["api:issues:write@acme/api"], ["api:issues:read@acme/api"], ["api:user:read"])).toEqual([
       at(["issues:read"], "acme/api"),
     ]);
+  });
+});
+
+describe("allowedTools", () => {
+  const tool = { access: "read", operations: [] } as const;
+  const server: Server = {
+    id: "notes",
+    resource: "https://notes.test/mcp",
+    owner: "sam",
+    trust: "remote",
+    jwks: { keys: [] },
+    dpop_bound_access_tokens_required: true,
+    hand_out: [],
+    tools: { list: tool, add: tool },
+  };
+  const tools = (...actions: string[]) => [{ type: "mcp_tools", server: "notes", actions }] as const;
+  const onlyList = (unit: string) => unit === "mcp:notes:list";
+
+  it("leaves out of a server's tools what the policy does not allow", () => {
+    expect(allowedTools(tools("list", "add"), server, onlyList)).toEqual(tools("list"));
+    expect(allowedTools([...tools("add"), ...tools("list")], server, onlyList)).toEqual(tools("list"));
+  });
+
+  it("leaves everything as it is where nothing would be left, or where something else is asked for", () => {
+    for (const asked of [
+      tools("add"),
+      tools("list", "erase"),
+      tools("list", "toString"),
+      [...tools("list", "add"), at(["issues:read"], "acme/api")] as const,
+      [...tools("list", "add"), { type: "mcp_tools", server: "other", actions: ["add"] }] as const,
+    ] as readonly AccessDetail[][])
+      expect(allowedTools(asked, server, onlyList)).toBe(asked);
   });
 });

@@ -15,6 +15,26 @@ export function usualAccess(server: Server, allowed: (unit: AccessUnit) => boole
 }
 
 /**
+ * What a client is taken to ask for when its scope is tools of the server that it goes to: those that the
+ * policy lets it have. MCP clients ask for every tool that a server's metadata lists, and know of no
+ * policy; RFC 6749 §3.3 lets a part of a scope be left out, and the answer says which is left. Where nothing
+ * would be left, or anything else is asked for, it stays as it is and is judged as a whole.
+ */
+export function allowedTools(
+  asked: readonly AccessDetail[],
+  server: Server,
+  allowed: (unit: AccessUnit) => boolean,
+): readonly AccessDetail[] {
+  const actions: string[] = [];
+  for (const detail of asked) {
+    const isOfServer = detail.type === "mcp_tools" && detail.server === server.id;
+    if (!isOfServer || !detail.actions.every((name) => Object.hasOwn(server.tools, name))) return asked;
+    actions.push(...detail.actions.filter((name) => allowed(toolUnit(server.id, name))));
+  }
+  return actions.length === 0 ? asked : [{ type: "mcp_tools", server: server.id, actions: [...new Set(actions)] }];
+}
+
+/**
  * What a client gets to ask for at Stint's own tools when it names nothing: the operations that only
  * read, of one policy of its, since one has to cover all of a request; and only where the policy
  * writes the place out, because what a `*` stands for has to be said by somebody.
