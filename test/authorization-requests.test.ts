@@ -232,6 +232,17 @@ describe("an authorization request that cannot even be refused to its client (H0
   });
 });
 
+describe("a request that names another (Q11)", () => {
+  it.each(["urn:ietf:params:oauth:request_uri:x", "https://evil.example/request.jwt"])(
+    "Q11 is not pushed with a request_uri inside it: %s",
+    async (request_uri) => {
+      const answer = await authenticated(await webApp(world), PAR, authorizationRequest({ request_uri }));
+      expect(answer).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+      expect(answer.body).not.toHaveProperty("request_uri");
+    },
+  );
+});
+
 describe("the pushed request (RFC 9126)", () => {
   const push = async (changes: Fields = {}) => authenticated(await webApp(world), PAR, authorizationRequest(changes));
 
