@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Answer } from "../cli/agent-client.ts";
-import { approvedSession, ask, ECHO, READ_API, startTestWorld, WRITE_API, type Approved, type TestWorld } from "./support/world.ts";
+import {
+  approvedSession,
+  ask,
+  ECHO,
+  READ_API,
+  startTestWorld,
+  WRITE_API,
+  type Approved,
+  type TestWorld,
+} from "./support/world.ts";
 
 let world: TestWorld;
 let session: Approved;

@@ -124,16 +124,13 @@ export class Tenant extends DurableObject<Env> {
       .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
       .toArray();
     const keys = this.#keys.all();
-    const killed = this.#sql
-      .exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed")
-      .toArray();
     return {
       revision,
       configVersion: config?.version ?? 0,
       document: config?.document,
       keys,
       tenantKeys: this.#tenantKeys.all(),
-      cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      cutOffs: this.cutOffs(),
       isLedgerBehind,
       absences: Object.fromEntries(
         this.#sql
@@ -337,6 +334,12 @@ export class Tenant extends DurableObject<Env> {
   sealedSecret(name: string): string | undefined {
     const [row] = this.#sql.exec<{ sealed: string }>("SELECT sealed FROM secret WHERE name = ?", name).toArray();
     return row?.sealed;
+  }
+
+  /** Who was ever cut off, as it is at this moment. */
+  cutOffs(): CutOffs {
+    const killed = this.#sql.exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed");
+    return Object.fromEntries(killed.toArray().map((row) => [row.client_id, row.until]));
   }
 
   /**
