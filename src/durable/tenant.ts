@@ -253,8 +253,12 @@ export class Tenant extends DurableObject<Env> {
     return version;
   }
 
-  /** Lets somebody stand in for a person who is away, and tells both. */
-  async setAway(person: string, { from, until, delegate }: Absence, words: Words): Promise<void> {
+  /**
+   * Lets somebody stand in for a person who is away, and tells both.
+   *
+   * @param by that person, or the operator
+   */
+  async setAway(person: string, { from, until, delegate }: Absence, words: Words, by: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec("DELETE FROM away WHERE until <= ?", this.#now());
       this.#sql.exec(
@@ -265,7 +269,7 @@ export class Tenant extends DurableObject<Env> {
         until,
         delegate,
       );
-      this.#journal.append("person.away", { person, delegate, from, until }, this.#now());
+      this.#journal.append("person.away", { person, delegate, from, until, by }, this.#now());
       this.#bump();
       this.#tell([person, delegate], words, `away:${this.#revision()}`);
     });
@@ -273,11 +277,11 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** Ends an absence that {@link setAway} began; answers whether there was one. */
-  async endAway(person: string): Promise<boolean> {
+  async endAway(person: string, by: string): Promise<boolean> {
     const wasAway = this.ctx.storage.transactionSync(() => {
       const [gone] = this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray();
       if (gone === undefined) return false;
-      this.#journal.append("person.back", { person }, this.#now());
+      this.#journal.append("person.back", { person, by }, this.#now());
       this.#bump();
       return true;
     });
