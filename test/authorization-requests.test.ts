@@ -206,7 +206,7 @@ describe("an authorization request that cannot even be refused to its client (H0
     expect(html).not.toContain("evil.example");
   });
 
-  it("H18 fetches no request_uri", async () => {
+  it("H18 Q11 fetches no request_uri, and takes none in a pushed request", async () => {
     const hits: string[] = [];
     const server = createServer((incoming, outgoing) => {
       hits.push(incoming.url ?? "");

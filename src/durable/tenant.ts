@@ -126,16 +126,13 @@ export class Tenant extends DurableObject<Env> {
       .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
       .toArray();
     const keys = this.#keys.all();
-    const killed = this.#sql
-      .exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed")
-      .toArray();
     return {
       revision,
       configVersion: config?.version ?? 0,
       document: config?.document,
       keys,
       tenantKeys: this.#tenantKeys.all(),
-      cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      cutOffs: this.cutOffs(),
       isLedgerBehind,
       absences: Object.fromEntries(
         this.#sql
@@ -264,8 +261,12 @@ export class Tenant extends DurableObject<Env> {
     return applied;
   }
 
-  /** Lets somebody stand in for a person who is away, and tells both. */
-  async setAway(person: string, { from, until, delegate }: Absence, words: Words): Promise<void> {
+  /**
+   * Lets somebody stand in for a person who is away, and tells both.
+   *
+   * @param by that person, or the operator
+   */
+  async setAway(person: string, { from, until, delegate }: Absence, words: Words, by: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec("DELETE FROM away WHERE until <= ?", this.#now());
       this.#sql.exec(
@@ -276,7 +277,7 @@ export class Tenant extends DurableObject<Env> {
         until,
         delegate,
       );
-      this.#journal.append("person.away", { person, delegate, from, until }, this.#now());
+      this.#journal.append("person.away", { person, delegate, from, until, by }, this.#now());
       this.#bump();
       this.#tell([person, delegate], words, `away:${this.#revision()}`);
     });
@@ -284,11 +285,11 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** Ends an absence that {@link setAway} began; answers whether there was one. */
-  async endAway(person: string): Promise<boolean> {
+  async endAway(person: string, by: string): Promise<boolean> {
     const wasAway = this.ctx.storage.transactionSync(() => {
       const [gone] = this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray();
       if (gone === undefined) return false;
-      this.#journal.append("person.back", { person }, this.#now());
+      this.#journal.append("person.back", { person, by }, this.#now());
       this.#bump();
       return true;
     });
@@ -345,6 +346,12 @@ export class Tenant extends DurableObject<Env> {
   sealedSecret(name: string): string | undefined {
     const [row] = this.#sql.exec<{ sealed: string }>("SELECT sealed FROM secret WHERE name = ?", name).toArray();
     return row?.sealed;
+  }
+
+  /** Who was ever cut off, as it is at this moment. */
+  cutOffs(): CutOffs {
+    const killed = this.#sql.exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed");
+    return Object.fromEntries(killed.toArray().map((row) => [row.client_id, row.until]));
   }
 
   /**

@@ -3,6 +3,7 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
+import { cutOffUntil } from "../domain/cut-off.ts";
 import { withHandOuts } from "../domain/hand-out-labels.ts";
 import { linkables } from "../domain/linked-account.ts";
 import { labelsFor, standInLines } from "../domain/labels.ts";
@@ -24,7 +25,7 @@ import { isTakenBackAt, narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
-import { agentObject, personObject, sessionObject } from "./objects.ts";
+import { agentObject, personObject, sessionObject, tenantObject } from "./objects.ts";
 import { freshNonce } from "./proof.ts";
 
 /** What is asked for, whichever door it came through. */
@@ -105,6 +106,8 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       browser: ask.browser,
     }),
     sessionId: newId(ID_PREFIXES.session),
+    // From storage: this isolate's snapshot may not know of a cut-off for seconds yet.
+    deadUntil: cutOffUntil(await tenantObject(c.env, issuer).cutOffs(), client.id),
   });
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
   const { session_id, requested_at, history } = admitted.value;
@@ -224,6 +227,13 @@ function admitError(fault: AdmitFault, c: Handling): WireError {
         status: 429,
         error: "slow_down",
         description: "too many requests of this agent; wait until some were decided",
+        headers: { "retry-after": String(fault.retryAfter) },
+      };
+    case "just_cut_off":
+      return {
+        status: 503,
+        error: "temporarily_unavailable",
+        description: "all that this agent asked for was revoked a moment ago; ask again after Retry-After",
         headers: { "retry-after": String(fault.retryAfter) },
       };
     case "suspended":
