@@ -48,6 +48,8 @@ ${AGENT_HELP}`,
       process.stdin
         .once("end", done)
         .once("close", done)
+        // The transport reads no further, for instance after a line that is longer than any message.
+        .once("pause", done)
         .once("error", () => done());
       process.stdout.once("error", () => done());
       signals.onSignal = () => done();
