@@ -67,7 +67,8 @@ export async function asTask(
   return taskCreated(taskOf(own.value.description, c.var.tenant.issuer, urls ? "asks" : "asks nobody"));
 }
 
-function taskOf(description: SessionDescription, issuer: string, looking: Looking = "asks nobody"): Task {
+/** How a session stands, as a task. */
+export function taskOf(description: SessionDescription, issuer: string, looking: Looking = "asks nobody"): Task {
   const { state, setting } = description;
   const { session_id, requested_at } = state.request;
   const about = {
