@@ -68,6 +68,8 @@ describe("Stint as an MCP server", () => {
     const client = await modern(own);
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name)).toEqual(["request_session", "session_state", "call_upstream", "end_session"]);
+    // What it says that it needs is what it is refused without.
+    expect(tools[0]!.inputSchema.required).toEqual(["title", "authorization_details", "expires_in"]);
     const asked = told(await client.callTool({ name: "request_session", arguments: ASK }));
     expect(asked).toMatchObject({ status: "pending", match_code: expect.stringMatching(/^[A-Z0-9]{3}-[A-Z0-9]{3}$/) });
     const session = String(asked["session_id"]);
@@ -265,6 +267,13 @@ describe("group G and its kind, at Stint's own tools", () => {
         body: () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
       });
     expect((await list(own, handle)).status).toBe(200);
+    // What the human at the client answered decides nothing, and is not kept.
+    const answered = await proxied(own.agent, own.token, PATH, {
+      method: "POST",
+      headers: { ...JSON_TYPE, "mcp-session-id": handle },
+      body: () => JSON.stringify({ jsonrpc: "2.0", id: 0, result: { action: "accept" } }),
+    });
+    expect(answered.status).toBe(202);
     const [, mac = ""] = handle.split(".");
     for (const [who, presented] of [
       [other, handle],

@@ -161,8 +161,11 @@ describe("waiting by a task", () => {
   it("asks nobody's human whose client did not say in this very request that it opens addresses", async () => {
     const who = await caller(world);
     const taskId = await begun(who, BOTH);
-    expect((await get(who, taskId, TASKS)).result).toMatchObject({ status: "working" });
-    expect((await get(who, taskId, TASKS)).result).not.toHaveProperty("inputRequests");
+    for (const capabilities of [TASKS, { ...TASKS, elicitation: { form: {} } }]) {
+      const { result } = await get(who, taskId, capabilities);
+      expect(result).toMatchObject({ status: "working" });
+      expect(result).not.toHaveProperty("inputRequests");
+    }
   });
 
   it("works on for whoever declined to look, and for an answer that nobody asked for", async () => {
@@ -326,6 +329,18 @@ describe("who may have a task, and who gets none", () => {
       expect(text).not.toMatch(/taskId|elicitation/);
       expect(headers.get("mcp-session-id")).toBeNull();
     }
+  });
+
+  it("sends no news of tasks, and turns away whoever asks for them without saying that it keeps any", async () => {
+    const who = await caller(world);
+    const taskId = await begun(who);
+    const listen = (capabilities: object) =>
+      rpc(who, "subscriptions/listen", { notifications: { taskIds: [taskId] } }, capabilities);
+    const { status, error } = await listen(URLS);
+    expect([status, error]).toEqual([
+      400,
+      expect.objectContaining({ code: -32_021, data: { requiredCapabilities: TASKS } }),
+    ]);
   });
 
   it("knows no other methods of tasks: tasks/list and tasks/result", async () => {

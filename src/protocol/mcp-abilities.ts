@@ -21,8 +21,12 @@ export interface Abilities {
  * other request counts for nothing (2026-07-28, basic, `_meta`).
  */
 export function declaredAbilities({ mcpReq }: ServerContext): Abilities {
-  const envelope: { readonly [key: string]: unknown } = mcpReq.envelope ?? {};
-  const { extensions, elicitation } = objectIn(envelope[CLIENT_CAPABILITIES_META_KEY]);
+  return abilitiesIn(mcpReq.envelope ?? {});
+}
+
+/** As {@link declaredAbilities}, from the `_meta` itself. */
+export function abilitiesIn(meta: { readonly [key: string]: unknown }): Abilities {
+  const { extensions, elicitation } = objectIn(meta[CLIENT_CAPABILITIES_META_KEY]);
   return {
     tasks: isObject(objectIn(extensions)[TASKS_EXTENSION]),
     urls: isObject(objectIn(elicitation)["url"]),

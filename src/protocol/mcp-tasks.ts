@@ -9,9 +9,10 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { Json } from "../domain/canonical-json.ts";
 import { rfc3339 } from "../domain/moment.ts";
 import type { Result } from "../domain/result.ts";
-import { declaredAbilities, TASKS_EXTENSION } from "./mcp-abilities.ts";
+import { abilitiesIn, declaredAbilities, TASKS_EXTENSION } from "./mcp-abilities.ts";
 
 /** The longest id that is looked up, in UTF-16 units: ours are shorter. */
 const MAX_TASK_ID_LENGTH = 100;
@@ -77,6 +78,20 @@ export function offerTasks({ server }: McpServer, keeper: TaskKeeper): void {
   });
 }
 
+/**
+ * The refusal for whoever wants to be told of tasks and did not say, in that very request, that it keeps
+ * any (SEP-2663, notifications). Whoever said so is told of none: news would be a stream for each task.
+ */
+export function refuseTaskNews(body: Json): object | undefined {
+  const listening = LISTEN.safeParse(body);
+  if (!listening.success) return undefined;
+  const { id, params } = listening.data;
+  const { _meta: meta } = params;
+  if (abilitiesIn(meta).tasks) return undefined;
+  const { code, message, data } = new MissingRequiredClientCapabilityError(NEEDED);
+  return { jsonrpc: "2.0", id, error: { code, message, data } };
+}
+
 /** A task in the place of a tool's answer (`CreateTaskResult`); the library has no name for it, and adds an empty `content`. */
 export function taskCreated(task: Task): CallToolResult {
   return { resultType: "task", ...seedOf(task) } as unknown as CallToolResult;
@@ -120,4 +135,12 @@ function orThrow<T>(found: Result<T, TaskFault>): T {
 }
 
 const TASK_PARAMS = z.object({ taskId: z.string().max(MAX_TASK_ID_LENGTH) });
+const LISTEN = z.object({
+  id: z.union([z.string(), z.number()]),
+  method: z.literal("subscriptions/listen"),
+  params: z.object({
+    notifications: z.object({ taskIds: z.json() }),
+    _meta: z.record(z.string(), z.unknown()).default({}),
+  }),
+});
 const NEEDED = { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } };

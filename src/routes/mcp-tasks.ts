@@ -28,8 +28,8 @@ export function sessionTasks(c: Handling, bearing: Bearing): TaskKeeper {
   return {
     async get(taskId, ctx) {
       const found = await described(taskId);
-      if (!found.ok || found.value.state.status !== "pending")
-        return found.ok ? ok(taskOf(found.value, issuer)) : found;
+      if (!found.ok) return found;
+      if (found.value.state.status !== "pending") return ok(taskOf(found.value, issuer));
       const session = sessionObject(c.env, issuer, taskId);
       if (!(await session.askTurn())) return err("too_soon");
       const asks = declaredAbilities(ctx).urls && !(await session.isInputAnswered(APPROVAL));
@@ -67,7 +67,8 @@ export async function asTask(
   return taskCreated(taskOf(own.value.description, c.var.tenant.issuer, urls ? "asks" : "asks nobody"));
 }
 
-function taskOf(description: SessionDescription, issuer: string, looking: Looking = "asks nobody"): Task {
+/** How a session stands, as a task. */
+export function taskOf(description: SessionDescription, issuer: string, looking: Looking = "asks nobody"): Task {
   const { state, setting } = description;
   const { session_id, requested_at } = state.request;
   const about = {

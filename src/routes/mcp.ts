@@ -2,6 +2,7 @@ import { createMcpHandler } from "@modelcontextprotocol/server";
 import { Hono } from "hono";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readJson } from "../protocol/body.ts";
+import { refuseTaskNews } from "../protocol/mcp-tasks.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { MCP_PATH } from "../protocol/token-exchange.ts";
 import { invalidRequest, NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
@@ -29,6 +30,8 @@ export const mcp = new Hono<App>().all(MCP_PATH, async (c) => {
   const body = await readJson(c.req.raw, MAX_REQUEST_BYTES);
   if (!body.ok) return renderError(body.error);
   const { token } = bearing.value;
+  const refused = refuseTaskNews(body.value.value);
+  if (refused !== undefined) return Response.json(refused, { status: 400, headers: NO_STORE });
   const older = await olderClient(c, token, body.value.value);
   if (!older.ok) return renderError(older.error);
   const handler = createMcpHandler(({ era }) => ownTools(c, bearing.value, era, older.value), {
