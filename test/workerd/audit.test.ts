@@ -3,9 +3,9 @@ import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AuditVerifier, readCheckpoint, type AuditRow, type Checkpoint } from "../../cli/audit-verifier.ts";
 import { objectName } from "../../src/domain/ids.ts";
-import { loadTenant } from "../../src/tenancy.ts";
 import {
   admin,
+  adminAuthorization,
   agent,
   applyDocument,
   ASK,
@@ -97,9 +97,7 @@ describe("a log that somebody changed (U02, U03)", () => {
     expect(await verdict()).toBeUndefined();
     expect(await verdict(kept)).toMatchObject({ fault: expect.stringContaining("ends at row") as string });
     expect(rows).toHaveLength(2);
-    const other = { ...kept, chain: "another" };
-    await tamper("SELECT 1");
-    expect(await verdict({ ...other, n: kept.n - 2 })).toMatchObject({ row: kept.n - 2 });
+    expect(await verdict({ n: kept.n - 2, chain: "another" })).toMatchObject({ row: kept.n - 2 });
     expect(readCheckpoint("x")).toBeUndefined();
     expect(readCheckpoint((await readLog()).checkpoint.replace(/^[^.]*/, "e30"))).toBeUndefined();
   });
@@ -177,7 +175,7 @@ describe("who may read and who may write (U08, W04)", () => {
       "/admin/agents/bot-1/revoke",
     ])
       expect((await admin("GET", path)).status, path).toBe(404);
-    const { authorization } = await adminHeaders();
+    const authorization = await adminAuthorization();
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]) {
       const response = await fetch(`${ISSUER}/admin/revoke`, {
         method: "POST",
@@ -205,7 +203,7 @@ describe("who may read and who may write (U08, W04)", () => {
 
 describe("what people and agents wrote (U10, B20)", () => {
   const WORDS = "Call Ms Example about her operation";
-  /** The longest text that a request may hold. */
+  /** Far more than what is shown of it. */
   const LONG = 10000;
   const KEPT_SECONDS = 31 * 24 * 3600;
 
@@ -286,9 +284,3 @@ describe("a registration and a document of the same name (M27)", () => {
     expect(asked.every((url) => url.startsWith(ISSUER))).toBe(true);
   });
 });
-
-async function adminHeaders(): Promise<{ authorization: string }> {
-  const { config } = await loadTenant(env, ISSUER);
-  const { adminToken } = await import("../../src/crypto/admin-token.ts");
-  return { authorization: `Bearer ${adminToken(config.adminKey, ISSUER)}` };
-}
