@@ -145,7 +145,7 @@ describe("news that comes ten times and out of order (fault FO)", () => {
     expect(rows.map(({ seq, hash }) => [seq, hash])).toEqual(events.map(({ seq, hash }) => [seq, hash]));
   });
 
-  it("FO opens, decides and ends a session once, with one event each", async () => {
+  it("FO P16 opens, decides and ends a session once, with one event each", async () => {
     const { bot, opened, sessionToken } = await atWork(1);
     const session = sessionObject(opened.session_id);
     const { state, setting } = (await session.inspect())!;
