@@ -22,8 +22,9 @@ import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
 import { runTenantJob } from "./tenant-jobs.ts";
+import { digestOf, sha256 } from "../crypto/hash.ts";
 import { ServerPins, type Proposal } from "./server-pins.ts";
-import type { ServerDefinitions, ShownTool } from "../domain/tool-definitions.ts";
+import type { KnownDefinitions, ShownTool, SignedDefinitions } from "../domain/tool-definitions.ts";
 import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
@@ -42,7 +43,7 @@ export interface TenantSnapshot {
   /** Who is away by the operator's word, beside what the document says. */
   readonly absences: { readonly [person: string]: Absence };
   /** What is known of the tool definitions of each server. */
-  readonly servers: { readonly [server: string]: ServerDefinitions };
+  readonly servers: { readonly [server: string]: KnownDefinitions };
 }
 
 /** One line of the tenant's index of sessions. */
@@ -426,14 +427,18 @@ export class Tenant extends DurableObject<Env> {
     return cleared;
   }
 
-  /** Keeps a server from its tokens until its owner has looked at what it shows. */
-  async proposeDefinitions(server: string, shown: readonly ShownTool[]): Promise<void> {
+  /**
+   * Keeps a server from its tokens until its owner has looked at what it shows.
+   *
+   * @param unproved why its own signature did not do, where that was asked for
+   */
+  async proposeDefinitions(server: string, shown: readonly ShownTool[], unproved?: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       const digest = this.#pins.propose(server, shown, this.#now());
       if (digest === undefined) return;
       this.#journal.append(
         "server.definitions_differ",
-        { server, digest, tools: shown.map(({ name }) => name) },
+        { server, digest, tools: shown.map(({ name }) => name), unproved },
         this.#now(),
       );
       this.#bump();
@@ -441,16 +446,45 @@ export class Tenant extends DurableObject<Env> {
     await this.#arm();
   }
 
+  /** Accepts what a server signed, and shows; false for a statement that is older than one it made before. */
+  async acceptSigned(server: string, signed: SignedDefinitions, shown: readonly ShownTool[]): Promise<boolean> {
+    const accepted = this.ctx.storage.transactionSync(() => {
+      const how = this.#pins.acceptSigned(server, signed, shown);
+      if (how !== "new") return how;
+      const { tools, issued_at, expires_at, key } = signed;
+      this.#journal.append(
+        "server.definitions_signed",
+        { server, digest: digestOf(tools), tools: Object.keys(tools), issued_at, expires_at, key: sha256(key) },
+        this.#now(),
+      );
+      this.#bump();
+      return how;
+    });
+    await this.#arm();
+    return accepted !== "older";
+  }
+
   /** What waits for the owners of servers. */
   proposedDefinitions(): Proposal[] {
     return this.#pins.waiting();
   }
 
-  /** Decides a difference, which its digest names exactly; answers whether it was the one that waits. */
-  async decideDefinitions(server: string, digest: string, decision: "accepted" | "dismissed"): Promise<boolean> {
+  /**
+   * Decides a difference, which its digest names exactly; answers whether it was the one that waits.
+   *
+   * @param lapsed whether what the server signed counts no more
+   */
+  async decideDefinitions(
+    server: string,
+    digest: string,
+    decision: "accepted" | "dismissed",
+    lapsed: boolean,
+  ): Promise<boolean> {
     const isDecided = this.ctx.storage.transactionSync(() => {
       const found =
-        decision === "accepted" ? this.#pins.accept(server, digest) !== undefined : this.#pins.dismiss(server, digest);
+        decision === "accepted"
+          ? this.#pins.accept(server, digest, lapsed, this.#now()) !== undefined
+          : this.#pins.dismiss(server, digest);
       if (!found) return false;
       this.#journal.append(`server.definitions_${decision}`, { server, digest }, this.#now());
       this.#bump();
