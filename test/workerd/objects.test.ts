@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/crypto/hash.ts";
 import { objectName } from "../../src/domain/ids.ts";
 import type { JournalEvent } from "../../src/durable/journal.ts";
-import type { IndexedSession } from "../../src/durable/tenant.ts";
+import type { IndexedSession } from "../../src/durable/session-index.ts";
 import {
   admin,
   agent,
