@@ -95,7 +95,7 @@ export class HostWaiting implements TaskKeeper {
 
   async cancel(taskId: string): Promise<Result<void, TaskFault>> {
     if (this.#sessions.find(taskId) === undefined) return err("unknown_task");
-    await this.#sessions.withdraw(taskId);
+    await this.#sessions.withdraw(taskId).catch(unreachable);
     return ok(undefined);
   }
 
@@ -119,13 +119,14 @@ export class HostWaiting implements TaskKeeper {
         : { status: "working" };
     if (held?.status === "over" && held.isTakenBack === true) return { status: "cancelled" };
     // What has completed stays so: a broker that is away for a moment is no result.
-    const result = await stateAnswer(held).catch(() => {
-      throw new ProtocolError(ProtocolErrorCode.InternalError, "Stint cannot be reached; ask again later");
-    });
-    return { status: "completed", result };
+    return { status: "completed", result: await stateAnswer(held).catch(unreachable) };
   }
 }
 
 function older({ server }: McpServer): Abilities {
   return { tasks: false, urls: server.getClientCapabilities()?.elicitation?.url !== undefined };
+}
+
+function unreachable(): never {
+  throw new ProtocolError(ProtocolErrorCode.InternalError, "Stint cannot be reached; ask again later");
 }
