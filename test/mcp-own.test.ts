@@ -286,6 +286,9 @@ describe("group G and its kind, at Stint's own tools", () => {
       const { status, text } = await list(who, presented);
       expect([status, JSON.parse(text)]).toMatchObject([404, { error: "not_found" }]);
     }
+    // A client of 2026-07-28 has no such handle, and what it shows in its place is nothing.
+    const modern = await rpc(own, "tools/list", {}, {}, { "mcp-session-id": "x" });
+    expect(modern.result.tools).toHaveLength(4);
     const headers = { ...JSON_TYPE, "mcp-session-id": handle };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
     expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
