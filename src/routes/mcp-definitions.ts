@@ -1,4 +1,5 @@
 import { differences, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
+import { falseReaders } from "../domain/tool-claims.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { proposalDigest } from "../crypto/proposal-digest.ts";
 import type { Server } from "../domain/tenant.ts";
@@ -22,7 +23,7 @@ const lookedAt = new Map<string, number>();
 
 export interface RefusedServer {
   readonly error: WireError;
-  readonly reason: "definitions_not_accepted" | "definitions_unreadable";
+  readonly reason: "definitions_not_accepted" | "definitions_unreadable" | "definitions_false";
 }
 
 /** Why a server is called by nobody: what it shows waits for its owner. */
@@ -70,6 +71,7 @@ export async function showDifferences(
 /** Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather than never. */
 async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
   const { issuer, servers } = c.var.tenant;
+  if (falseReaders(shown, server).length > 0) return FALSE_READER;
   const different = differences(shown, (servers[server.id] ?? NEVER_SEEN).accepted);
   if (different.length === 0) return undefined;
   lookedAt.delete(keyOf(c, server));
@@ -87,6 +89,13 @@ function keyOf(c: Handling, { id, resource }: Server): string {
 const NOT_ACCEPTED: RefusedServer = {
   reason: "definitions_not_accepted",
   error: deny("definitions_not_accepted", HELD),
+};
+const FALSE_READER: RefusedServer = {
+  reason: "definitions_false",
+  error: deny(
+    "definitions_false",
+    "the server says that a tool only reads which its registration says writes; its owner must mend the one or the other",
+  ),
 };
 const UNREADABLE: RefusedServer = {
   reason: "definitions_unreadable",
