@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
@@ -8,8 +9,15 @@ const ADMIN_KEY = "YWRtaW4ta2V5LWFkbWluLWtleS1hZG1pbi1rZXktYWQ";
 /** A real broker and its emulators take a moment to start. */
 const HTTP_TIMEOUT_MS = 60_000;
 
+/**
+ * Files at once. Half of a test's time over HTTP it waits for processes and messages, so two processors
+ * serve four; Vitest's own choice would be one less than there are processors.
+ */
+const MAX_WORKERS = Math.max(4, availableParallelism() - 1);
+
 export default defineConfig({
   test: {
+    maxWorkers: MAX_WORKERS,
     projects: [
       {
         // Pure code, where it sits.
@@ -38,13 +46,21 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workers", include: ["src/{durable,routes,connectors,notify}/**/*.test.ts", "sdk/**/*.test.ts"] },
+        test: {
+          name: "workers",
+          include: [
+            "src/{durable,routes,connectors,notify}/**/*.test.ts",
+            "test/workerd/**/*.test.ts",
+            "sdk/**/*.test.ts",
+          ],
+        },
       },
       {
         // A real `stint serve`, over HTTP only.
         test: {
           name: "http",
           include: ["test/**/*.test.ts"],
+          exclude: ["test/workerd/**"],
           globalSetup: ["test/support/build.ts"],
           testTimeout: HTTP_TIMEOUT_MS,
           hookTimeout: HTTP_TIMEOUT_MS,

@@ -40,6 +40,8 @@ export interface TenantContext {
   /** What seals and opens what the tenant keeps. */
   readonly vault: Vault;
   readonly cutOffs: CutOffs;
+  /** Whether so much waits for the ledger that nothing may be minted. */
+  readonly isLedgerBehind: boolean;
   /** What is known of the tool definitions of each server. */
   readonly servers: { readonly [server: string]: ServerDefinitions };
 }
@@ -131,6 +133,7 @@ async function open(
     root: vault.root,
     vault,
     cutOffs: snapshot.cutOffs,
+    isLedgerBehind: snapshot.isLedgerBehind,
     servers: snapshot.servers,
   };
 }

@@ -170,7 +170,7 @@ describe("signing in at the identity provider (group S)", () => {
 });
 
 describe("an approval that needs a sign-in", () => {
-  it("offers no approval without one, and takes a denial", async () => {
+  it("A02 offers no approval without one, whatever posts its form, and takes a denial", async () => {
     const { approver } = await requested();
     const { html } = await approver.view();
     expect(html).toContain("Approving this needs a sign-in.");

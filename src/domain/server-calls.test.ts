@@ -27,6 +27,7 @@ const TARGET = {
   id: "tickets",
   audience: SERVER.resource,
   tools: { open: ["github:write"], list: ["github:read"] },
+  isCounted: true,
 } as const;
 const ask = (tools: readonly string[], held = GRANT.authorization_details as never, heldUntil = 1000) => ({
   held,

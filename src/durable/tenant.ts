@@ -5,16 +5,19 @@ import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
 import { addColumn } from "./add-column.ts";
+import { BacklogStore } from "./backlog-store.ts";
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
 import type { Absence } from "../domain/absence.ts";
+import type { TenantDocument } from "../domain/tenant.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
 import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type ReviewFault } from "./glass-store.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { cutOffLeavers } from "./leavers.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
@@ -26,7 +29,7 @@ import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
 /** What an isolate needs to serve a tenant; cached there for a few seconds. */
 export interface TenantSnapshot {
-  /** Grows with every change of anything in here. */
+  /** Another one with every change of anything in here. */
   readonly revision: number;
   readonly configVersion: number;
   /** The tenant's document as canonical JSON; undefined until one is applied. */
@@ -34,6 +37,8 @@ export interface TenantSnapshot {
   readonly keys: readonly SealedSigningKey[];
   readonly tenantKeys: readonly WrappedKey[];
   readonly cutOffs: CutOffs;
+  /** Whether so much waits for the ledger that nothing may be minted. */
+  readonly isLedgerBehind: boolean;
   /** Who is away by the operator's word, beside what the document says. */
   readonly absences: { readonly [person: string]: Absence };
   /** What is known of the tool definitions of each server. */
@@ -68,6 +73,7 @@ export class Tenant extends DurableObject<Env> {
   readonly #outbox = new Outbox(this.#sql);
   readonly #glass = new GlassStore(this.#sql);
   readonly #pins = new ServerPins(this.#sql);
+  readonly #backlog = new BacklogStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -90,6 +96,7 @@ export class Tenant extends DurableObject<Env> {
     Outbox.createTables(this.#sql);
     GlassStore.createTables(this.#sql);
     ServerPins.createTables(this.#sql);
+    BacklogStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
     this.#journal = new Journal(this.#sql, "tenant");
     this.#feed = new LedgerFeed(env, "tenant", this.#journal);
@@ -111,22 +118,22 @@ export class Tenant extends DurableObject<Env> {
 
   /** The snapshot, or undefined when the caller's is still the newest. */
   snapshot(knownRevision?: number): TenantSnapshot | undefined {
-    const revision = this.#revision();
+    const isLedgerBehind = this.#backlog.isOverQuota(this.#now());
+    // Time alone ends a report, which is no write: what it says is a part of the number.
+    const revision = this.#revision() * 2 + Number(isLedgerBehind);
     if (revision === knownRevision) return undefined;
     const [config] = this.#sql
       .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
       .toArray();
     const keys = this.#keys.all();
-    const killed = this.#sql
-      .exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed")
-      .toArray();
     return {
       revision,
       configVersion: config?.version ?? 0,
       document: config?.document,
       keys,
       tenantKeys: this.#tenantKeys.all(),
-      cutOffs: Object.fromEntries(killed.map((row) => [row.client_id, row.until])),
+      cutOffs: this.cutOffs(),
+      isLedgerBehind,
       absences: Object.fromEntries(
         this.#sql
           .exec<{ person: string; from: number; until: number; delegate: string }>(
@@ -219,37 +226,47 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /**
-   * Stores a document that the caller has validated; answers its version. The same document again
-   * changes nothing.
+   * Stores a document that the caller has validated; answers its version, and the sessions to be told
+   * that their agent is no longer in it. The same document again changes nothing.
    *
    * @param longestSessionSeconds what its policies allow at most: how long an old key may be needed
    */
-  async apply(document: string, digest: string, longestSessionSeconds: number): Promise<number> {
-    const version = this.ctx.storage.transactionSync(() => {
+  async apply(
+    document: string,
+    digest: string,
+    longestSessionSeconds: number,
+  ): Promise<{ version: number; sessions: string[] }> {
+    const applied = this.ctx.storage.transactionSync(() => {
       const [latest] = this.#sql
         .exec<{ version: number; document: string }>(
           "SELECT version, document FROM config ORDER BY version DESC LIMIT 1",
         )
         .toArray();
-      if (latest?.document === document) return latest.version;
-      const next = (latest?.version ?? 0) + 1;
+      if (latest?.document === document) return { version: latest.version, sessions: [] };
+      const version = (latest?.version ?? 0) + 1;
       this.#sql.exec(
         "INSERT INTO config (version, document, applied_at, longest_session_seconds) VALUES (?, ?, ?, ?)",
-        next,
+        version,
         document,
         this.#now(),
         longestSessionSeconds,
       );
-      this.#journal.append("config.applied", { version: next, digest }, this.#now());
+      this.#journal.append("config.applied", { version, digest }, this.#now());
+      const [before, after] = [latest?.document ?? "{}", document].map((text) => JSON.parse(text) as TenantDocument);
+      const sessions = cutOffLeavers(this.#sql, this.#journal, before!, after!, this.#now());
       this.#bump();
-      return next;
+      return { version, sessions };
     });
     await this.#arm();
-    return version;
+    return applied;
   }
 
-  /** Lets somebody stand in for a person who is away, and tells both. */
-  async setAway(person: string, { from, until, delegate }: Absence, words: Words): Promise<void> {
+  /**
+   * Lets somebody stand in for a person who is away, and tells both.
+   *
+   * @param by that person, or the operator
+   */
+  async setAway(person: string, { from, until, delegate }: Absence, words: Words, by: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec("DELETE FROM away WHERE until <= ?", this.#now());
       this.#sql.exec(
@@ -260,7 +277,7 @@ export class Tenant extends DurableObject<Env> {
         until,
         delegate,
       );
-      this.#journal.append("person.away", { person, delegate, from, until }, this.#now());
+      this.#journal.append("person.away", { person, delegate, from, until, by }, this.#now());
       this.#bump();
       this.#tell([person, delegate], words, `away:${this.#revision()}`);
     });
@@ -268,11 +285,11 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** Ends an absence that {@link setAway} began; answers whether there was one. */
-  async endAway(person: string): Promise<boolean> {
+  async endAway(person: string, by: string): Promise<boolean> {
     const wasAway = this.ctx.storage.transactionSync(() => {
       const [gone] = this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray();
       if (gone === undefined) return false;
-      this.#journal.append("person.back", { person }, this.#now());
+      this.#journal.append("person.back", { person, by }, this.#now());
       this.#bump();
       return true;
     });
@@ -329,6 +346,12 @@ export class Tenant extends DurableObject<Env> {
   sealedSecret(name: string): string | undefined {
     const [row] = this.#sql.exec<{ sealed: string }>("SELECT sealed FROM secret WHERE name = ?", name).toArray();
     return row?.sealed;
+  }
+
+  /** Who was ever cut off, as it is at this moment. */
+  cutOffs(): CutOffs {
+    const killed = this.#sql.exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed");
+    return Object.fromEntries(killed.toArray().map((row) => [row.client_id, row.until]));
   }
 
   /**
@@ -435,6 +458,11 @@ export class Tenant extends DurableObject<Env> {
     });
     await this.#arm();
     return isDecided;
+  }
+
+  /** An object says how many rows of its journal wait for a ledger that does not take them. */
+  reportBacklog(source: string, rows: number): void {
+    this.#backlog.report(source, rows, this.#now());
   }
 
   /** A document that a client or an identity provider publishes, as text. */

@@ -101,7 +101,7 @@ export function findTarget(named: string, { tenant, servers }: TargetContext): R
       ),
     );
   if (hasChanged(servers[server.id] ?? NEVER_SEEN)) return err(invalidTarget(HELD));
-  return ok(serverTarget(server, named));
+  return ok(serverTarget(server, named, { isCounted: named !== server.resource }));
 }
 
 /** What a tenant has, and what is known of the servers among it. */
@@ -115,9 +115,13 @@ export function gatewayAudience(issuer: string, { id }: Pick<Server, "id">): str
 }
 
 /** A server as the target of a token with this audience. */
-export function serverTarget(server: Server, audience: string): Extract<Target, { kind: "server" }> {
+export function serverTarget(
+  server: Server,
+  audience: string,
+  { isCounted }: { readonly isCounted: boolean },
+): Extract<Target, { kind: "server" }> {
   const tools = Object.fromEntries(Object.entries(server.tools).map(([name, tool]) => [name, tool.operations]));
-  return { kind: "server", id: server.id, audience, tools };
+  return { kind: "server", id: server.id, audience, tools, isCounted };
 }
 
 /** Told of a server that no longer shows the tools that its owner accepted. */
@@ -160,10 +164,17 @@ export function exchangeError(fault: ExchangeFault, byScope = false): WireError 
         error: "invalid_authorization_details",
         description: "authorization_details goes beyond what the subject token holds for that audience",
       };
+    case "not_counted":
+      return NOT_COUNTED;
     case "outlives_session":
       return invalidRequest(`expires_in goes beyond what the session and its tokens are allowed; ${NEW_SESSION}`);
   }
 }
+
+/** Told of a token by which limits could be passed. */
+export const NOT_COUNTED = invalidTarget(
+  "limits hold for that server, and are counted at {issuer}/mcp/{server}: name that audience, or call it with the session token",
+);
 
 /** One answer for every subject token that is not good (any more). */
 export const SUBJECT_INVALID: WireError = invalidRequest(

@@ -1,8 +1,10 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
-import { limit, limitsOf, narrow, unitsOf, upstreamsOf } from "../domain/access.ts";
+import { limit, limitsOf, narrow, placesOf, unitsOf } from "../domain/access.ts";
 import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { isCounted } from "../domain/counted.ts";
+import type { CompiledTenant } from "../domain/compiled-tenant.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf, unitsAdded } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
@@ -216,10 +218,11 @@ async function viewPage(c: Handling, entered: Entered, csrf: string): Promise<Re
   const { sso } = c.var.tenant.tenant.document;
   const leadsTo =
     obstacle?.kind === "sign_in" && sso !== undefined ? await signOnOrigin(c.env, c.var.tenant, sso) : undefined;
-  return page(c, view(entered, csrf, obstacle), 200, leadsTo);
+  return page(c, view(c.var.tenant.tenant, entered, csrf, obstacle), 200, leadsTo);
 }
 
 function view(
+  tenant: CompiledTenant,
   { form, link, approverName, description, decider }: Entered,
   csrf: string,
   obstacle: Obstacle | undefined,
@@ -234,10 +237,9 @@ function view(
     <ApproveView
       facts={factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code)}
       units={linesOf(unitsAdded(request, request.authorization_details), setting.labels)}
-      limits={upstreamsOf(request.authorization_details).map((upstream) => ({
-        upstream,
-        limits: limitsOf(request.authorization_details, upstream),
-      }))}
+      limits={placesOf(request.authorization_details)
+        .filter((place) => isCounted(tenant, place, request.code_flow?.resource))
+        .map((place) => ({ place, limits: limitsOf(request.authorization_details, place) }))}
       durations={durations.map((seconds) => ({
         seconds,
         label: formatDuration(seconds),
@@ -274,7 +276,7 @@ function readNarrowing({ form, decider, description: { state } }: Entered, now: 
   return {
     authorization_details: limit(
       narrow(authorization_details, (unit) => ticked.has(unit) || held.has(unit)),
-      (upstream) => readLimits(form, upstream),
+      (place) => readLimits(form, place),
     ),
     expires_at: base?.expires_at ?? now + seconds,
   };

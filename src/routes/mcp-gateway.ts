@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { bindHandle } from "../crypto/mcp-handle.ts";
 import { newId } from "../crypto/random.ts";
+import { serverPlace } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { toolsOf } from "../domain/server-calls.ts";
@@ -14,6 +15,7 @@ import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.
 import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
 import { sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
@@ -39,6 +41,8 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   const scope = toolsOf(server).join(" ");
   const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
   if (!bearing.ok) return renderError(bearing.error);
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return renderError(behind);
   const { token, proof, standing } = bearing.value;
   const session = sessionObject(c.env, issuer, token.session_id);
   const challenge = { ...challengeOf(c, audience), scope };
@@ -49,7 +53,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     return renderError(error);
   }
   const { calls, showsTools, limits, headers, answers, body: text } = judged.value;
-  const upstream = `mcp:${server.id}`;
+  const upstream = serverPlace(server.id);
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
   if (waitSeconds > 0) {
@@ -70,7 +74,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     bodyBytes: body.bytes ?? 0,
     held: token.authorization_details,
     heldUntil: token.expires_at,
-    target: serverTarget(server, server.resource),
+    target: serverTarget(server, server.resource, { isCounted: true }),
     mint: {
       jti: newId(ID_PREFIXES.token),
       jkt: key?.jkt,

@@ -1,5 +1,5 @@
 import { boundHandle } from "../crypto/mcp-handle.ts";
-import { toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
+import { limitsOf, serverPlace, toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
 import type { BodyCall } from "../domain/body-calls.ts";
 import type { CallsFault } from "../domain/judged-calls.ts";
 import { tightest, type Limits } from "../domain/limits.ts";
@@ -23,7 +23,7 @@ export const SESSION_HEADER = "mcp-session-id";
 
 /** A request that the token and today's policy cover, whatever the session says. */
 interface JudgedServerCall extends ServerRequest {
-  /** Of today's policy. */
+  /** Of the token and of today's policy. */
   readonly limits: Limits;
   readonly headers: Headers;
   /** What is sent is this, to the byte. */
@@ -59,7 +59,10 @@ export async function judgeServerCall(
   if (!judged.ok) return err(refusalOf(c, server, said.value.calls, judged.error, audience));
   const { calls } = judged.value;
   const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
-  const limits = tightest(units.map((unit) => limitsNow(tenant, token.agent, unit)));
+  const limits = tightest([
+    limitsOf(token.authorization_details, serverPlace(server.id)),
+    ...units.map((unit) => limitsNow(tenant, token.agent, unit)),
+  ]);
   const { body, answers } = said.value;
   return ok({ ...judged.value, limits, headers, body, answers });
 }
@@ -109,7 +112,7 @@ function refusalOf(
   return { reason: fault.reason, unit: fault.unit, error };
 }
 
-const NO_SUCH_HANDLE: WireError = {
+export const NO_SUCH_HANDLE: WireError = {
   status: 404,
   error: "not_found",
   description: "this Mcp-Session-Id was not given to this session; begin anew with initialize",

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
-import { limitsOf, unitsOf, upstreamsOf } from "../domain/access.ts";
-import { unitLine, type Labels } from "../domain/facts.ts";
+import { limitsOf, placesOf, unitsOf } from "../domain/access.ts";
+import { placeName, unitLine, type Labels } from "../domain/facts.ts";
 import { formatUsage, NOTHING_USED } from "../domain/limits.ts";
 import type { Activity } from "../durable/session-commands.ts";
 import { Watch } from "../pages/watch.tsx";
@@ -42,10 +42,10 @@ async function watchPage(c: Handling, visit: Entered): Promise<Response> {
       approverName={approverName}
       lines={linesOf(state.grant.authorization_details.flatMap(unitsOf), setting.labels)}
       expiresAt={state.grant.expires_at}
-      limits={upstreamsOf(state.grant.authorization_details).flatMap((upstream) => {
-        const used = usage.upstreams.find((one) => one.upstream === upstream) ?? NOTHING_USED;
-        const text = formatUsage(limitsOf(state.grant.authorization_details, upstream), used);
-        return text === "" ? [] : [`${upstream}: ${text}`];
+      limits={placesOf(state.grant.authorization_details).flatMap((place) => {
+        const used = usage.upstreams.find(({ upstream }) => upstream === place) ?? NOTHING_USED;
+        const text = formatUsage(limitsOf(state.grant.authorization_details, place), used);
+        return text === "" ? [] : [`${placeName(place)}: ${text}`];
       })}
       calls={usage.calls}
       refusals={usage.refusals}

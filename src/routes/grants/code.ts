@@ -1,6 +1,7 @@
 import { sha256 } from "../../crypto/hash.ts";
 import { newId } from "../../crypto/random.ts";
 import { sessionOfHandle } from "../../crypto/session-handle.ts";
+import { limitedNow } from "../../domain/policy.ts";
 import { ID_PREFIXES } from "../../domain/ids.ts";
 import type { Target } from "../../domain/exchange.ts";
 import { err, ok, type Result } from "../../domain/result.ts";
@@ -55,6 +56,7 @@ export async function redeemCode(c: Handling, form: Form): Promise<Response> {
     jti: newId(ID_PREFIXES.token),
     standing,
     target: target.value,
+    limitedNow: limitedNow(c.var.tenant.tenant, client.value.id, target.value),
   });
   if (!redeemed.ok) return renderError(codeError(redeemed.error, freshNonce(c, "as")));
   return answerToken(c, redeemed.value, { session_id: redeemed.value.session_id });

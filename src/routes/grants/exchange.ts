@@ -1,4 +1,5 @@
 import { newId } from "../../crypto/random.ts";
+import { limitedNow } from "../../domain/policy.ts";
 import type { ExchangeAsk, Subject } from "../../domain/exchange.ts";
 import { ID_PREFIXES } from "../../domain/ids.ts";
 import { registrationOf } from "../../domain/registration.ts";
@@ -46,6 +47,7 @@ export async function exchangeToken(c: Handling, form: Form): Promise<Response> 
     target,
     requested,
     expiresInSeconds,
+    limitedNow: limitedNow(c.var.tenant.tenant, subject.value.agent, target),
   };
   if (asksUpstreamToken && server !== undefined)
     return handOut(c, subject.value.session_id, { ...use, ask, server: server.id }, form.has("scope"));
