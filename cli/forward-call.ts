@@ -52,6 +52,8 @@ export async function forwardCall(call: LocalCall): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const token = await session.proxyToken(upstream);
     if (!token.ok) return sayNoToken(outgoing, token.error);
+    // Who has hung up meanwhile does not have it done behind their back.
+    if (outgoing.destroyed) return;
     const response = await send(call, token.value, body).catch(() => undefined);
     if (outgoing.destroyed) return void response?.destroy();
     if (response === undefined)

@@ -144,7 +144,6 @@ describe("a server that answers what was not asked", () => {
     ["another id in an event of another name", `event: other\ndata: ${result(2, POISONED)}\n\n`],
     ["another id with lines that end in CR", `data: ${result(2, POISONED)}\r\r`],
     ["no JSON", "data: x\n\n"],
-    ["no end", `data: ${"x".repeat(9_000_000)}`],
   ])("is stopped when its stream holds %s", async (_, events) => {
     answering("tools/call", send(EVENTS, events));
     const answer = await post(CALL);
@@ -166,6 +165,16 @@ describe("a server that answers what was not asked", () => {
     expect(new TextDecoder().decode((await reader.read()).value)).toBe(tells);
     later();
     await expect(reader.read()).rejects.toThrow();
+  });
+
+  it("is cut off, and held no longer, when an event of its stream does not end", async () => {
+    answering("tools/call", (outgoing) => {
+      outgoing.writeHead(200, { "content-type": EVENTS });
+      outgoing.write(`data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/progress" })}\n\n`);
+      outgoing.end(`data: ${"x".repeat(9_000_000)}`);
+    });
+    const { cut, text } = await post(CALL);
+    expect([cut, text.includes("xxx")]).toEqual([true, false]);
   });
 
   it("tells nothing in a failure but the failure", async () => {
@@ -308,6 +317,15 @@ describe("definitions without end", () => {
       ...(body.includes("cursor") ? {} : { nextCursor: "2" }),
     }));
     expect([called.status, errorOf(called)]).toEqual([502, "definitions_unreadable"]);
+  });
+
+  it("are false where a tool that writes says that it only reads", async () => {
+    const tool = { name: "open_issue", inputSchema: {}, annotations: { readOnlyHint: true } };
+    const called = await look(() => ({ tools: [tool] }));
+    expect([called.status, called.text]).toEqual([403, expect.stringContaining("definitions_false")]);
+    const listed = await post(rpc("tools/list"));
+    expect([listed.status, listed.text]).toEqual([403, expect.stringContaining("definitions_false")]);
+    expect([server.carriedOut, await difference()]).toEqual([[], null]);
   });
 
   it("are shown to the owner with everything in them that would not be seen", async () => {

@@ -203,6 +203,54 @@ describe("a proof", () => {
     expect(await outcome(guardThat({}, { onceOnly }), new Request(request))).toBe("let in");
   });
 
+  it("D04 counts in its header alone", async () => {
+    const request = await requestTo();
+    const dpop = request.headers.get("dpop")!;
+    const elsewhere = new Request(`${RESOURCE}?dpop=${dpop}`, {
+      headers: { authorization: `DPoP ${TOKEN}`, cookie: `dpop=${dpop}` },
+    });
+    expect(await outcome(guardThat(), elsewhere)).toBe("401 invalid_dpop_proof");
+  });
+
+  it.each([1, ["x"], "x".repeat(129), {}])("D10 is none with a jti like %j", async (jti) => {
+    expect(await outcome(guardThat(), await requestTo(RESOURCE, {}, { jti }))).toBe("401 invalid_dpop_proof");
+  });
+
+  it("D21 is another's though it has the same jti", async () => {
+    const guard = guardThat();
+    expect(await outcome(guard, await requestTo(RESOURCE, {}, { jti: "same" }))).toBe("let in");
+    const [own, other] = [key, await newProofKey()];
+    const onceOnly = new OnceInProcess();
+    const outcomes = [];
+    for (const one of [own, other]) {
+      key = one;
+      const cnf = { jkt: await thumbprintOf(one) };
+      outcomes.push(await outcome(guardThat({ cnf }, { onceOnly }), await requestTo(RESOURCE, {}, { jti: "same" })));
+    }
+    key = own;
+    expect(outcomes).toEqual(["let in", "let in"]);
+  });
+
+  it("D37 is for the method that is used, whatever a header says", async () => {
+    const headers = { "x-http-method-override": "POST", "x-method-override": "POST" };
+    expect(await outcome(guardThat(), await requestTo(RESOURCE, headers, { htm: "POST" }))).toBe(
+      "401 invalid_dpop_proof",
+    );
+  });
+
+  it("D25 D27 D35 needs the nonce each time, and is told so though its clock is off", async () => {
+    const guard = guardThat({}, { nonceSecret: new Uint8Array(32) });
+    const refused = (await guard.identify(await requestTo(RESOURCE, {}, { iat: seconds() + 240 }))) as Response;
+    expect(((await refused.json()) as { error: string }).error).toBe("use_dpop_nonce");
+    const nonce = refused.headers.get("dpop-nonce");
+    expect(nonce).toMatch(/^[\x21\x23-\x5B\x5D-\x7E]+$/);
+    expect(await outcome(guard, await requestTo(RESOURCE, {}, { nonce }))).toBe("let in");
+    expect(await outcome(guard, await requestTo())).toBe("401 use_dpop_nonce");
+    expect(await outcome(guard, await requestTo(RESOURCE, {}, { nonce, iat: seconds() + 240 }))).toBe(
+      "401 invalid_dpop_proof",
+    );
+  });
+
   it("D26 needs a nonce of this very server's", async () => {
     const [own, other] = [1, 2].map((fill) => guardThat({}, { nonceSecret: new Uint8Array(32).fill(fill) })) as [
       Guard,

@@ -188,10 +188,10 @@ export class Guard {
 
   async #proofIn(request: Request, url: string, accessToken: string, now: number): Promise<Proof | Refusal> {
     const { method, headers } = request;
-    const proof = await verifyProof(headers.get("dpop") ?? "", { method, url, accessToken, now });
-    if (proof === undefined) return { reason: "invalid_dpop_proof" };
-    const good = this.#nonces === undefined || (await this.#nonces.isGood(proof.nonce, now));
-    return good ? proof : { reason: "use_dpop_nonce" };
+    const nonces = this.#nonces;
+    const isGoodNonce = nonces === undefined ? undefined : (nonce: unknown) => nonces.isGood(nonce, now);
+    const proof = await verifyProof(headers.get("dpop") ?? "", { method, url, accessToken, now, isGoodNonce });
+    return typeof proof === "string" ? { reason: proof } : proof;
   }
 
   /** Undefined where nobody can tell. */

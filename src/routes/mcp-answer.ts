@@ -8,7 +8,7 @@ import { orLater } from "./or-later.ts";
 /** The longest message of a server that is passed on, in bytes: a client holds all of it. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 /** How long the head of an answer waits for its first event, in milliseconds: one may begin late. */
-const FIRST_EVENT_PATIENCE_MS = 100;
+const FIRST_EVENT_PATIENCE_MS = 500;
 const EVENTS = "text/event-stream";
 const JSON_TYPE = "application/json";
 

@@ -1,3 +1,4 @@
+import { falseReaders } from "../domain/tool-claims.ts";
 import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { proposalDigest } from "../crypto/proposal-digest.ts";
@@ -23,7 +24,7 @@ const lookedAt = new Map<string, number>();
 
 export interface RefusedServer {
   readonly error: WireError;
-  readonly reason: "definitions_not_accepted" | "definitions_unreadable";
+  readonly reason: "definitions_not_accepted" | "definitions_unreadable" | "definitions_false";
 }
 
 /** Why a server is called by nobody: what it shows waits for its owner. */
@@ -71,6 +72,7 @@ export async function showDifferences(
 /** Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather than never. */
 async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
   const { issuer, servers } = c.var.tenant;
+  if (falseReaders(shown, server).length > 0) return FALSE_READER;
   const known = servers[server.id] ?? NEVER_SEEN;
   const different = differences(shown, known.accepted);
   // Who shows no tool would have nothing to prove, and is called by their names all the same.
@@ -93,6 +95,13 @@ function keyOf(c: Handling, { id, resource }: Server): string {
 const NOT_ACCEPTED: RefusedServer = {
   reason: "definitions_not_accepted",
   error: deny("definitions_not_accepted", HELD),
+};
+const FALSE_READER: RefusedServer = {
+  reason: "definitions_false",
+  error: deny(
+    "definitions_false",
+    "the server says that a tool only reads which its registration says writes; its owner must mend the one or the other",
+  ),
 };
 const UNREADABLE: RefusedServer = {
   reason: "definitions_unreadable",
