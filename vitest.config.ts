@@ -19,6 +19,7 @@ export default defineConfig({
             "src/*.test.ts",
             "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
             "{bench,cli,sdk}/**/*.test.ts",
+            "test/threats-table.test.ts",
           ],
         },
       },
@@ -52,7 +53,7 @@ export default defineConfig({
         test: {
           name: "http",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/workerd/**"],
+          exclude: ["test/workerd/**", "test/threats-table.test.ts"],
           globalSetup: ["test/support/build.ts"],
           testTimeout: HTTP_TIMEOUT_MS,
           hookTimeout: HTTP_TIMEOUT_MS,
