@@ -27,6 +27,7 @@ export default defineConfig({
             "src/*.test.ts",
             "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
             "{bench,cli,sdk}/**/*.test.ts",
+            "test/threats-table.test.ts",
           ],
           ...PATIENCE,
         },
@@ -62,7 +63,7 @@ export default defineConfig({
         test: {
           name: "http",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/workerd/**"],
+          exclude: ["test/workerd/**", "test/threats-table.test.ts"],
           globalSetup: ["test/support/build.ts"],
           ...PATIENCE,
         },
