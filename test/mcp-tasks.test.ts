@@ -442,7 +442,8 @@ describe("group G and its kind, at tasks", () => {
     const answered = flood.filter(({ result }) => result !== undefined);
     const refused = flood.filter(({ error }) => error !== undefined);
     expect(answered.length).toBeGreaterThan(0);
-    expect(refused.length).toBeGreaterThanOrEqual(6);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(answered.length + refused.length).toBe(flood.length);
     for (const { status, error } of refused)
       expect([status, error]).toEqual([200, { code: 429, message: expect.stringContaining("pollIntervalMs") }]);
     await (await dana(taskId)).approve();
