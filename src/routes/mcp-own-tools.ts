@@ -1,12 +1,9 @@
-import {
-  CLIENT_CAPABILITIES_META_KEY,
-  createRequestStateCodec,
-  inputRequired,
-  inputResponse,
+import type {
+  CallToolResult,
+  InputRequiredResult,
+  McpHttpHandler,
   McpServer,
-  type CallToolResult,
-  type InputRequiredResult,
-  type ServerContext,
+  ServerContext,
 } from "@modelcontextprotocol/server";
 import { deriveKey, digestOf } from "../crypto/hash.ts";
 import { MCP_TOOL_INPUTS, type RequestSessionInput } from "../protocol/mcp-tools.ts";
@@ -28,8 +25,22 @@ interface Waiting {
   readonly asked: string;
 }
 
-/** Stint's own tools, for one request of a client whose token and key were checked. */
-export function ownTools(c: Handling, bearing: Bearing): McpServer {
+/** The schemas of its protocol would be a quarter of a start, and few isolates ever speak it. */
+const loadSdk = () => import("@modelcontextprotocol/server");
+type Sdk = Awaited<ReturnType<typeof loadSdk>>;
+
+/** What answers one request of a client whose token and key were checked. */
+export async function ownServer(c: Handling, bearing: Bearing): Promise<McpHttpHandler> {
+  const sdk = await loadSdk();
+  return sdk.createMcpHandler(() => ownTools(sdk, c, bearing), {
+    responseMode: "json",
+    maxSubscriptions: 1,
+    keepAliveMs: 0,
+  });
+}
+
+function ownTools(sdk: Sdk, c: Handling, bearing: Bearing): McpServer {
+  const { CLIENT_CAPABILITIES_META_KEY, createRequestStateCodec, inputRequired, inputResponse, McpServer } = sdk;
   const { root, issuer } = c.var.tenant;
   const codec = createRequestStateCodec<Waiting>({
     key: deriveKey(root, "mcp request state", issuer),
@@ -61,7 +72,7 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
     const requested = await requestOwn(c, bearing, input);
     if (!requested.ok) return requested.error;
     const { session_id, match_code } = requested.value;
-    if (!opensUrls(ctx)) return stateOf(c, bearing, session_id);
+    if (!opensUrls(ctx, CLIENT_CAPABILITIES_META_KEY)) return stateOf(c, bearing, session_id);
     return inputRequired({
       inputRequests: {
         [APPROVAL]: inputRequired.elicitUrl({
@@ -124,8 +135,8 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
 }
 
 /** Whether the client said, in this very request, that it can show its human an address. */
-function opensUrls({ mcpReq }: ServerContext): boolean {
+function opensUrls({ mcpReq }: ServerContext, capabilitiesKey: string): boolean {
   const envelope = (mcpReq.envelope ?? {}) as { readonly [key: string]: unknown };
-  const capabilities = envelope[CLIENT_CAPABILITIES_META_KEY] as { elicitation?: { url?: unknown } } | undefined;
+  const capabilities = envelope[capabilitiesKey] as { elicitation?: { url?: unknown } } | undefined;
   return capabilities?.elicitation?.url !== undefined;
 }

@@ -1,4 +1,3 @@
-import { createMcpHandler } from "@modelcontextprotocol/server";
 import { Hono } from "hono";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readJson } from "../protocol/body.ts";
@@ -6,7 +5,7 @@ import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { MCP_PATH } from "../protocol/token-exchange.ts";
 import { invalidRequest, NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
 import type { App, Handling } from "./http.ts";
-import { ownTools } from "./mcp-own-tools.ts";
+import { ownServer } from "./mcp-own-tools.ts";
 import { untilSessionEnds } from "./mcp-stream.ts";
 import { sessionObject } from "./objects.ts";
 import { bearingAt, challengeOf, freshNonce, type Bearing } from "./proof.ts";
@@ -26,13 +25,9 @@ export const mcp = new Hono<App>().all(MCP_PATH, async (c) => {
   if (!live.ok) return renderError(live.error);
   const body = await readJson(c.req.raw, MAX_REQUEST_BYTES);
   if (!body.ok) return renderError(body.error);
-  const handler = createMcpHandler(() => ownTools(c, bearing.value), {
-    responseMode: "json",
-    maxSubscriptions: 1,
-    keepAliveMs: 0,
-  });
+  const server = await ownServer(c, bearing.value);
   const { token } = bearing.value;
-  const response = await handler.fetch(c.req.raw, {
+  const response = await server.fetch(c.req.raw, {
     parsedBody: body.value.value,
     authInfo: { token: "", clientId: token.client_id, scopes: [], expiresAt: token.expires_at },
   });
