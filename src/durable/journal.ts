@@ -16,6 +16,9 @@ export interface JournalEvent {
 /** What an event may say of itself. */
 export type EventData = { readonly [name: string]: string | number | boolean | readonly string[] | undefined };
 
+/** The newest row of a chain: where it goes on, and the latest time that it tells. */
+export type JournalHead = Pick<JournalEvent, "seq" | "at" | "hash">;
+
 const GENESIS = "";
 /** Refusals beyond this many are only counted, so that a denied agent cannot fill the store. */
 const MAX_REFUSALS = 200;
@@ -43,16 +46,17 @@ export class Journal {
     `);
   }
 
-  append(type: string, data: EventData, at: number): void {
-    const head = this.head();
+  /** @param head where the chain stands; answers where it stands then */
+  append(type: string, data: EventData, at: number, head = this.head()): JournalHead {
     const text = canonicalJson(data);
     const seq = head.seq + 1;
     const hash = sha256(eventDigestInput(this.#source, { seq, at, type, data: text }, head.hash));
     this.#sql.exec("INSERT INTO event (seq, at, type, data, hash) VALUES (?, ?, ?, ?, ?)", seq, at, type, text, hash);
+    return { seq, at, hash };
   }
 
-  /** Records a refusal, up to a bound; past it the refusals are counted in the last one. */
-  refuse(data: EventData & { readonly reason: string }, at: number): void {
+  /** Records a refusal as {@link append} does, up to a bound; past it the refusals are counted in the last one. */
+  refuse(data: EventData & { readonly reason: string }, at: number, head = this.head()): JournalHead {
     const [count] = this.#sql
       .exec<{ recorded: number }>(
         `INSERT INTO refusal_count (id, recorded, dropped) VALUES (1, 1, 0)
@@ -61,7 +65,8 @@ export class Journal {
         MAX_REFUSALS,
       )
       .toArray();
-    if (count !== undefined && count.recorded <= MAX_REFUSALS) this.append("refused", data, at);
+    const isWritten = count !== undefined && count.recorded <= MAX_REFUSALS;
+    return isWritten ? this.append("refused", data, at, head) : head;
   }
 
   /** How many refusals there were, recorded or only counted. */
@@ -72,7 +77,7 @@ export class Journal {
     return row?.total ?? 0;
   }
 
-  head(): { seq: number; at: number; hash: string } {
+  head(): JournalHead {
     const [row] = this.#sql
       .exec<{ seq: number; at: number; hash: string }>("SELECT seq, at, hash FROM event ORDER BY seq DESC LIMIT 1")
       .toArray();

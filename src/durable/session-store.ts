@@ -34,11 +34,14 @@ interface PollRecord {
 export class SessionStore {
   readonly #sql: SqlStorage;
   #opened: boolean;
-  #parsed: { text: string; state: SessionState } | undefined;
+  // What is read at every decision. This object alone writes it, so memory says what storage says.
+  #state: SessionState | undefined;
+  #setting: SessionSetting | undefined;
+  #hasRevokedTokens: boolean | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#opened = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
+    this.#opened = this.#isThere();
     if (this.#opened) {
       LeaseStore.addColumns(sql);
       // A session that an earlier release opened has no such table.
@@ -70,21 +73,30 @@ export class SessionStore {
     this.#opened = true;
   }
 
-  /** The stored state. Read at every decision; only the parsing is remembered. */
+  /** Storage has changed behind what is remembered: a transaction was undone, or everything deleted. */
+  forget(): void {
+    this.#opened = this.#isThere();
+    this.#state = undefined;
+    this.#setting = undefined;
+    this.#hasRevokedTokens = undefined;
+  }
+
+  /** The stored state. */
   state(): SessionState {
-    const { state: text } = this.#sql.exec<{ state: string }>("SELECT state FROM session").one();
-    if (this.#parsed?.text !== text) this.#parsed = { text, state: JSON.parse(text) as SessionState };
-    return this.#parsed.state;
+    return (this.#state ??= JSON.parse(
+      this.#sql.exec<{ state: string }>("SELECT state FROM session").one().state,
+    ) as SessionState);
   }
 
   setting(): SessionSetting {
-    return JSON.parse(
+    return (this.#setting ??= JSON.parse(
       this.#sql.exec<{ setting: string }>("SELECT setting FROM session").one().setting,
-    ) as SessionSetting;
+    ) as SessionSetting);
   }
 
   write(state: SessionState): void {
     this.#sql.exec("UPDATE session SET state = ?", JSON.stringify(state));
+    this.#state = undefined;
   }
 
   poll(): PollRecord | undefined {
@@ -102,6 +114,7 @@ export class SessionStore {
   }
 
   revokeToken(jti: string): boolean {
+    this.#hasRevokedTokens = true;
     return (
       this.#sql.exec("INSERT INTO revoked_token (jti) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", jti).toArray()
         .length === 1
@@ -109,6 +122,8 @@ export class SessionStore {
   }
 
   isTokenRevoked(jti: string): boolean {
+    this.#hasRevokedTokens ??= this.#sql.exec("SELECT 1 FROM revoked_token LIMIT 1").toArray().length > 0;
+    if (!this.#hasRevokedTokens) return false;
     return this.#sql.exec("SELECT 1 FROM revoked_token WHERE jti = ?", jti).toArray().length > 0;
   }
 
@@ -149,5 +164,9 @@ export class SessionStore {
 
   isShrunk(): boolean {
     return this.#sql.exec<{ shrunk: number }>("SELECT shrunk FROM session").one().shrunk === 1;
+  }
+
+  #isThere(): boolean {
+    return this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
   }
 }

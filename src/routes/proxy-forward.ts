@@ -94,8 +94,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   }
   const response = answered.value;
   health.settled(!NOT_THERE.has(response.status));
-  if (await sessionWatch.isOver()) {
-    meter.end();
+  if (!(await meter.begin(lengthOf(response), (answer) => sessionWatch.begin(answer)))) {
     await response.body?.cancel();
     return renderError(endedError(call));
   }
@@ -120,12 +119,18 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     meter.end();
     return new Response(null, { status: response.status, headers });
   }
-  const hasRoom = await meter.makeRoom(Number(response.headers.get("content-length") ?? 0));
-  const counted = hasRoom ? await meter.answer(response.body) : undefined;
+  const counted = meter.reached === undefined ? await meter.answer(response.body) : undefined;
   if (counted !== undefined) return new Response(counted, { status: response.status, headers });
   meter.end();
   await response.body.cancel().catch(() => undefined);
   return renderError(meter.reached === undefined ? endedError(call) : limitError(meter.reached, true));
+}
+
+/** How many bytes an answer will have, if its head says so. */
+function lengthOf({ body, headers }: Response): number | undefined {
+  if (body === null) return 0;
+  const length = headers.get("content-length") ?? "";
+  return /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
 /** Tells what the lack of an answer says of the upstream. */
