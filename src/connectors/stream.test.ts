@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { credentialForms } from "../domain/credential-forms.ts";
 import { EchoWatch } from "../domain/echo-watch.ts";
-import { createOutbound, type StreamRequest } from "./outbound.ts";
+import { createOutbound, type StreamAnswer, type StreamRequest } from "./outbound.ts";
 import type { BodyFault } from "./relayed-body.ts";
 
 const outbound = createOutbound({ allowPrivateNetwork: false, ownOrigins: [] });
@@ -69,15 +69,48 @@ function saying(...words: string[]): ReadableStream<Uint8Array> {
   });
 }
 
-async function readAll(response: Response): Promise<{ size: number; fault?: string }> {
+async function readAll({ body }: StreamAnswer): Promise<{ size: number; fault?: string }> {
   let size = 0;
   try {
-    for await (const chunk of response.body!) size += (chunk as Uint8Array).byteLength;
+    for await (const chunk of body as ReadableStream<Uint8Array>) size += chunk.byteLength;
     return { size };
   } catch (fault) {
     return { size, fault: (fault as Error).message };
   }
 }
+
+describe("an answer whose length its head says", () => {
+  const answering = (body: BodyInit, headers: Record<string, string>) => {
+    upstream = () => Promise.resolve(new Response(body, { headers }));
+    return outbound.stream(asked());
+  };
+
+  it("is there whole when all of it came at once, and over", async () => {
+    const answer = await answering("hello", { "content-length": "5" });
+    expect(answer).toMatchObject({ ok: true, value: { body: new TextEncoder().encode("hello") } });
+    expect(ended).toEqual([undefined]);
+  });
+
+  it("is there whole also when its end could have been the beginning of the credential", async () => {
+    const answer = await answering(`hello ${KEY.slice(0, -1)}`, { "content-length": String(5 + KEY.length) });
+    expect(answer).toMatchObject({ value: { body: new TextEncoder().encode(`hello ${KEY.slice(0, -1)}`) } });
+  });
+
+  it("is refused when it holds the credential", async () => {
+    const answer = await answering(KEY, { "content-length": String(KEY.length) });
+    expect(answer).toEqual({ ok: false, error: { kind: "credential_echoed" } });
+  });
+
+  it.each([
+    ["longer than it says", { "content-length": "4" }],
+    ["shorter than it says", { "content-length": "6" }],
+    ["said in bytes that are still packed", { "content-length": "5", "content-encoding": "gzip" }],
+  ])("passes as it comes where it is %s", async (_, headers) => {
+    const answer = (await answering("hello", headers)) as { value: StreamAnswer };
+    expect(answer.value.body).toBeInstanceOf(ReadableStream);
+    expect(await readAll(answer.value)).toEqual({ size: 5 });
+  });
+});
 
 describe("deadlines of a call (faults FI, FJ, B10)", () => {
   it("gives an upstream up that does not begin to answer", async () => {
@@ -146,7 +179,7 @@ describe("sizes and back-pressure (O10, faults FJ, FX)", () => {
   it("cuts an answer without end at the limit", async () => {
     upstream = () => Promise.resolve(new Response(endless()));
     const answer = await outbound.stream(asked());
-    const { size, fault } = await readAll((answer as { value: Response }).value);
+    const { size, fault } = await readAll((answer as { value: StreamAnswer }).value);
     expect(fault).toBe("too_large");
     expect(size).toBeLessThanOrEqual(1_000_000);
     expect(ended).toEqual(["too_large"]);
@@ -163,7 +196,7 @@ describe("sizes and back-pressure (O10, faults FJ, FX)", () => {
     const answer = await outbound.stream(asked({ maxBytes: 1e9 }));
     await vi.advanceTimersByTimeAsync(10_000);
     expect(pulls).toBeLessThan(300);
-    await (answer as { value: Response }).value.body?.cancel();
+    await ((answer as { value: StreamAnswer }).value.body as ReadableStream).cancel();
     expect(ended).toEqual(["broken"]);
   });
 

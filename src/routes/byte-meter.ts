@@ -116,6 +116,14 @@ export class ByteMeter {
     return this.#through(reader, next, () => this.end());
   }
 
+  /** As {@link answer}, of a body that is here already. */
+  async wholeAnswer(body: Uint8Array): Promise<Uint8Array | undefined> {
+    const hasRoom = await this.#reserveUpTo(this.#passedBytes + body.byteLength, 0);
+    if (hasRoom) this.#passedBytes += body.byteLength;
+    this.end();
+    return hasRoom ? body : undefined;
+  }
+
   /** Nothing more will pass: the session is told what did. */
   end(): void {
     if (this.#ended) return;

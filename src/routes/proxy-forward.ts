@@ -26,6 +26,8 @@ const IDLE_DEADLINE_MS = 60_000;
 const CALL_DEADLINE_MS = 300_000;
 /** The largest body that is passed on, either way, in bytes. */
 const MAX_BODY_BYTES = 1024 ** 3;
+/** Credentials of which the forms to look for are remembered, the latest ones. */
+const MAX_REMEMBERED_FORMS = 32;
 /** What a gateway answers for an upstream that is not there. */
 const NOT_THERE = new Set([502, 503, 504]);
 
@@ -46,7 +48,7 @@ export interface Call {
 export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
   const { c, token, upstream, health, meter } = call;
   const { credential } = permit;
-  const forms = shownAs(credential).flatMap(credentialForms);
+  const forms = shownAs(credential).flatMap(knownForms);
   if (forms.length === 0) {
     health.withdrew();
     meter.end();
@@ -95,7 +97,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const response = answered.value;
   health.settled(!NOT_THERE.has(response.status));
   if (!(await meter.begin(lengthOf(response), (answer) => sessionWatch.begin(answer)))) {
-    await response.body?.cancel();
+    await discard(response);
     return renderError(endedError(call));
   }
   // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
@@ -107,7 +109,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const refusal = await judgeHead(call, permit, head, location, watch);
   if (refusal !== undefined) {
     meter.end();
-    await response.body?.cancel();
+    await discard(response);
     return renderError(refusal);
   }
   const headers = headersFromUpstream(answerHeaders);
@@ -119,18 +121,45 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     meter.end();
     return new Response(null, { status: response.status, headers });
   }
-  const counted = meter.reached === undefined ? await meter.answer(response.body) : undefined;
+  const counted = meter.reached === undefined ? await count(response.body, meter) : undefined;
   if (counted !== undefined) return new Response(counted, { status: response.status, headers });
   meter.end();
-  await response.body.cancel().catch(() => undefined);
+  await discard(response);
   return renderError(meter.reached === undefined ? endedError(call) : limitError(meter.reached, true));
 }
 
+const formsOfLate = new Map<string, readonly string[]>();
+
+/** The forms of a credential. Calls use the same one again and again. */
+function knownForms(shown: string): readonly string[] {
+  const known = formsOfLate.get(shown);
+  if (known !== undefined) return known;
+  if (formsOfLate.size >= MAX_REMEMBERED_FORMS) formsOfLate.delete(formsOfLate.keys().next().value!);
+  const forms = credentialForms(shown);
+  formsOfLate.set(shown, forms);
+  return forms;
+}
+
+/** What an upstream answered; its body is bytes where all of it is here. */
+interface Answer {
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | Uint8Array | null;
+}
+
+function count(body: NonNullable<Answer["body"]>, meter: ByteMeter): Promise<Answer["body"] | undefined> {
+  return body instanceof Uint8Array ? meter.wholeAnswer(body) : meter.answer(body);
+}
+
 /** How many bytes an answer will have, if its head says so. */
-function lengthOf({ body, headers }: Response): number | undefined {
+function lengthOf({ body, headers }: Answer): number | undefined {
   if (body === null) return 0;
+  if (body instanceof Uint8Array) return body.byteLength;
   const length = headers.get("content-length") ?? "";
   return /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+async function discard({ body }: Answer): Promise<void> {
+  if (body instanceof ReadableStream) await body.cancel().catch(() => undefined);
 }
 
 /** Tells what the lack of an answer says of the upstream. */
