@@ -9,6 +9,7 @@ import type { SessionRequest } from "../domain/request.ts";
 import type { Decider } from "../domain/session.ts";
 import { forgetTenant } from "../tenancy.ts";
 import type { Session } from "./session.ts";
+import { EARLIER_TABLES } from "../../test/support/earlier-session.ts";
 
 const ISSUER = "https://a.test";
 const SESSION_ID = "ses_AAAAAAAAAAAAAAAAAAAAAA";
@@ -184,6 +185,7 @@ describe("metering (one writer)", () => {
   it("FS meters a session that an earlier release opened", async () => {
     await active({ calls: 1 });
     await runInDurableObject(session(), (_: Session, state) => {
+      state.storage.sql.exec(EARLIER_TABLES);
       state.storage.sql.exec("DROP TABLE usage");
     });
     await evictDurableObject(session());
