@@ -164,12 +164,16 @@ export class SessionBooks {
     return (this.#head ??= this.journal().head());
   }
 
+  /** How the session stands, without the account that {@link describe} draws up from every event. */
+  outline(): Pick<SessionDescription, "state" | "setting"> {
+    return { state: this.current(), setting: this.store.setting() };
+  }
+
   describe(): SessionDescription {
     const journal = this.journal();
     const upstreams = this.usage.statements();
     return {
-      state: this.current(),
-      setting: this.store.setting(),
+      ...this.outline(),
       leases: this.leases.statements(),
       usage: {
         tokens_minted: journal.count("token.minted"),
