@@ -134,7 +134,6 @@ async function relay(request: StreamRequest): Promise<Result<StreamAnswer, Strea
     return ok({ status, headers: answered, body: null });
   }
   const relayed = await relayBody(response.body, {
-    length: lengthOf(response),
     watch,
     maxBytes,
     signal: clock.signal,
@@ -162,12 +161,6 @@ const NEITHER_FOLLOWED_NOR_KEPT = { redirect: "manual", cache: "no-store" } as c
 function isDecoded({ headers }: Response): boolean {
   const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
   return ["", "identity", "gzip", "br"].includes(encoding);
-}
-
-/** How many bytes will be read of an answer, if its head says so: not of one that the runtime unpacks. */
-function lengthOf({ headers }: Response): number | undefined {
-  const length = headers.get("content-length") ?? "";
-  return headers.has("content-encoding") || !/^[0-9]{1,15}$/.test(length) ? undefined : Number(length);
 }
 
 /** Whether an address may be called at all. */
