@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { credentialForms } from "../domain/credential-forms.ts";
-import { EchoWatch } from "../domain/echo-watch.ts";
+import { EchoTexts, EchoWatch } from "../domain/echo-watch.ts";
 import { createOutbound, type StreamAnswer, type StreamRequest } from "./outbound.ts";
 import type { BodyFault } from "./relayed-body.ts";
 
@@ -38,7 +38,7 @@ function asked(changes: Partial<StreamRequest> = {}): StreamRequest {
     totalDeadlineMs: 300_000,
     maxBytes: 1_000_000,
     signal: new AbortController().signal,
-    watch: new EchoWatch(credentialForms(KEY)),
+    watch: new EchoWatch(new EchoTexts(credentialForms(KEY))),
     onEnd: (fault) => ended.push(fault),
     ...changes,
   };

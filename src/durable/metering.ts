@@ -85,7 +85,7 @@ export class Metering {
    */
   settle(upstream: string, reservedBytes: number, neededBytes: number): void {
     if (this.#books.current().status !== "active") return;
-    this.#books.usage.hold(upstream, sum(this.#books.usage.of(upstream), { bytes: neededBytes - reservedBytes }));
+    this.#books.usage.free(upstream, reservedBytes - neededBytes);
   }
 
   #refuse(

@@ -114,7 +114,7 @@ export class SessionBooks {
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
     const { client_id, task } = state.request;
     const { owner } = this.store.setting();
-    this.usage.writeHeld();
+    this.usage.writeFreed();
     // One row for each upstream, with all that an account of it is drawn up by.
     for (const usage of this.usage.statements())
       this.record("session.usage", { ...usage, client_id, owner, task_digest: digestOf(task) });

@@ -83,7 +83,7 @@ export class SessionClockwork {
       else leases.release(leaseId);
       this.#books.record("lease.closed", { lease_id: leaseId, fate: mayLive ? "unknown" : "never_made" });
     }
-    this.#books.usage.writeHeld();
+    this.#books.usage.writeFreed();
     this.#books.queueReceipt();
   }
 
@@ -113,7 +113,7 @@ export class SessionClockwork {
     const candidates = [
       outbox.nextAt(),
       feedDelay === undefined ? undefined : Date.now() + feedDelay,
-      usage.holds ? Date.now() + LINGER_MS : undefined,
+      usage.isAhead ? Date.now() + LINGER_MS : undefined,
       toMs(nextDeadline(state)),
       toMs(leases.nextLostAt()),
       state.status === "ended" ? toMs(state.ended_at + RETENTION_SECONDS) : undefined,

@@ -36,10 +36,9 @@ interface PollRecord {
 export class SessionStore {
   readonly #sql: SqlStorage;
   #opened: boolean;
-  // What is read at every decision. This object alone writes it, so memory says what storage says.
-  #state: SessionState | undefined;
+  #parsed: { text: string; state: SessionState } | undefined;
+  /** It never changes. */
   #setting: SessionSetting | undefined;
-  #hasRevokedTokens: boolean | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -57,7 +56,7 @@ export class SessionStore {
     this.#sql.exec(`
       CREATE TABLE session (
         id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, setting TEXT NOT NULL, shrunk INTEGER NOT NULL DEFAULT 0,
-        polled_at INTEGER, poll_interval_seconds INTEGER, receipt TEXT)`);
+        has_revoked INTEGER NOT NULL DEFAULT 0, polled_at INTEGER, poll_interval_seconds INTEGER, receipt TEXT)`);
     Journal.createTables(this.#sql);
     Outbox.createTables(this.#sql);
     OneTimeStore.createTables(this.#sql);
@@ -74,16 +73,14 @@ export class SessionStore {
   /** Storage has changed behind what is remembered: a transaction was undone, or everything deleted. */
   forget(): void {
     this.#opened = hasTable(this.#sql, "session");
-    this.#state = undefined;
     this.#setting = undefined;
-    this.#hasRevokedTokens = undefined;
   }
 
-  /** The stored state. */
+  /** The stored state. Read at every decision; only the parsing is remembered. */
   state(): SessionState {
-    return (this.#state ??= JSON.parse(
-      this.#sql.exec<{ state: string }>("SELECT state FROM session").one().state,
-    ) as SessionState);
+    const { state: text } = this.#sql.exec<{ state: string }>("SELECT state FROM session").one();
+    if (this.#parsed?.text !== text) this.#parsed = { text, state: JSON.parse(text) as SessionState };
+    return this.#parsed.state;
   }
 
   setting(): SessionSetting {
@@ -94,7 +91,6 @@ export class SessionStore {
 
   write(state: SessionState): void {
     this.#sql.exec("UPDATE session SET state = ?", JSON.stringify(state));
-    this.#state = undefined;
   }
 
   poll(): PollRecord | undefined {
@@ -115,7 +111,7 @@ export class SessionStore {
 
   revokeToken(jti: string): boolean {
     this.#sql.exec("CREATE TABLE IF NOT EXISTS revoked_token (jti TEXT PRIMARY KEY) WITHOUT ROWID");
-    this.#hasRevokedTokens = true;
+    this.#sql.exec("UPDATE session SET has_revoked = 1 WHERE has_revoked = 0");
     return (
       this.#sql.exec("INSERT INTO revoked_token (jti) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", jti).toArray()
         .length === 1
@@ -123,8 +119,8 @@ export class SessionStore {
   }
 
   isTokenRevoked(jti: string): boolean {
-    this.#hasRevokedTokens ??= hasTable(this.#sql, "revoked_token");
-    if (!this.#hasRevokedTokens) return false;
+    if (this.#sql.exec<{ has_revoked: number }>("SELECT has_revoked FROM session").one().has_revoked === 0)
+      return false;
     return this.#sql.exec("SELECT 1 FROM revoked_token WHERE jti = ?", jti).toArray().length > 0;
   }
 
@@ -159,8 +155,7 @@ export class SessionStore {
     this.#sql.exec(`
       DELETE FROM used; DELETE FROM lease; DROP TABLE IF EXISTS revoked_token;
       DELETE FROM event WHERE seq < (SELECT max(seq) FROM event);
-      UPDATE session SET shrunk = 1`);
-    this.#hasRevokedTokens = false;
+      UPDATE session SET shrunk = 1, has_revoked = 0`);
   }
 
   isShrunk(): boolean {
@@ -173,11 +168,12 @@ export class SessionStore {
     LeaseStore.addColumns(this.#sql);
     UsageStore.createTables(this.#sql);
     Journal.createTables(this.#sql);
+    addColumn(this.#sql, "session", "has_revoked", "INTEGER NOT NULL DEFAULT 0");
     addColumn(this.#sql, "session", "polled_at", "INTEGER");
     addColumn(this.#sql, "session", "poll_interval_seconds", "INTEGER");
     addColumn(this.#sql, "session", "receipt", "TEXT");
     this.#sql.exec(`
-      UPDATE session SET receipt = (SELECT jws FROM receipt),
+      UPDATE session SET receipt = (SELECT jws FROM receipt), has_revoked = EXISTS (SELECT 1 FROM revoked_token),
         polled_at = (SELECT last_at FROM poll), poll_interval_seconds = (SELECT interval_seconds FROM poll);
       DROP TABLE poll;
       DROP TABLE receipt`);

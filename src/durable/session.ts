@@ -331,7 +331,7 @@ export class Session extends DurableObject<Env> {
     if (!credential.ok) {
       await this.#transact(() => {
         this.#metering.settle(command.upstream, reservedBytes, 0);
-        this.#books.usage.writeHeld();
+        this.#books.usage.writeFreed();
       });
       return credential;
     }

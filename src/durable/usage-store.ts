@@ -8,9 +8,8 @@ import type { UpstreamUsage } from "../domain/receipt.ts";
  */
 export class UsageStore {
   readonly #sql: SqlStorage;
-  readonly #known = new Map<string, Usage>();
-  /** Upstreams of which memory is ahead of storage. */
-  readonly #held = new Set<string>();
+  /** Bytes of each upstream that are written as used and are free again. */
+  readonly #freedBytes = new Map<string, number>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -23,13 +22,11 @@ export class UsageStore {
   }
 
   of(upstream: string): Usage {
-    const known = this.#known.get(upstream) ?? this.#read(upstream);
-    this.#known.set(upstream, known);
-    return known;
+    const written = this.#read(upstream);
+    return { ...written, bytes: written.bytes - (this.#freedBytes.get(upstream) ?? 0) };
   }
 
-  write(upstream: string, usage: Usage): void {
-    const { calls, writes, bytes, units } = usage;
+  write(upstream: string, { calls, writes, bytes, units }: Usage): void {
     this.#sql.exec(
       `INSERT INTO usage (upstream, calls, writes, bytes, units) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (upstream) DO UPDATE SET calls = excluded.calls, writes = excluded.writes, bytes = excluded.bytes, units = excluded.units`,
@@ -39,27 +36,26 @@ export class UsageStore {
       bytes,
       units,
     );
-    this.#known.set(upstream, usage);
-    this.#held.delete(upstream);
+    this.#freedBytes.delete(upstream);
   }
 
-  /** Says that less was used than is written, which is written later: with the next call, or by {@link writeHeld}. */
-  hold(upstream: string, usage: Usage): void {
-    this.#known.set(upstream, usage);
-    this.#held.add(upstream);
+  /** Says that so many bytes are free again, which is written later: with the next call, or by {@link writeFreed}. */
+  free(upstream: string, bytes: number): void {
+    this.#freedBytes.set(upstream, (this.#freedBytes.get(upstream) ?? 0) + bytes);
   }
 
-  get holds(): boolean {
-    return this.#held.size > 0;
+  /** Whether memory is ahead of storage. */
+  get isAhead(): boolean {
+    return this.#freedBytes.size > 0;
   }
 
-  writeHeld(): void {
-    for (const upstream of this.#held) this.write(upstream, this.of(upstream));
+  writeFreed(): void {
+    for (const upstream of this.#freedBytes.keys()) this.write(upstream, this.of(upstream));
   }
 
+  /** A transaction was undone, and with it perhaps the row in which this stood: it counts as used. */
   forget(): void {
-    this.#known.clear();
-    this.#held.clear();
+    this.#freedBytes.clear();
   }
 
   statements(): UpstreamUsage[] {

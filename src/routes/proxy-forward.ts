@@ -1,5 +1,6 @@
+import type { Credential } from "../domain/credential.ts";
 import { credentialForms } from "../domain/credential-forms.ts";
-import { EchoWatch } from "../domain/echo-watch.ts";
+import { EchoTexts, EchoWatch } from "../domain/echo-watch.ts";
 import type { Upstream } from "../domain/upstream.ts";
 import type { Session } from "../durable/session.ts";
 import type { CallPermit, UpstreamMisdeed } from "../durable/session-commands.ts";
@@ -26,8 +27,8 @@ const IDLE_DEADLINE_MS = 60_000;
 const CALL_DEADLINE_MS = 300_000;
 /** The largest body that is passed on, either way, in bytes. */
 const MAX_BODY_BYTES = 1024 ** 3;
-/** Credentials of which the forms to look for are remembered, the latest ones. */
-const MAX_REMEMBERED_FORMS = 32;
+/** Credentials of which it is remembered what to look for, the latest ones. */
+const MAX_REMEMBERED_TEXTS = 32;
 /** What a gateway answers for an upstream that is not there. */
 const NOT_THERE = new Set([502, 503, 504]);
 
@@ -48,13 +49,13 @@ export interface Call {
 export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
   const { c, token, upstream, health, meter } = call;
   const { credential } = permit;
-  const forms = shownAs(credential).flatMap(knownForms);
-  if (forms.length === 0) {
+  const texts = textsOf(credential);
+  if (texts === undefined) {
     health.withdrew();
     meter.end();
     return renderError(MISCONFIGURED);
   }
-  const watch = new EchoWatch(forms);
+  const watch = new EchoWatch(texts);
   const url = upstream.base_url + pathAndQuery;
   const received = { method: c.req.method, headers: call.headers, body: meter.request() };
   // A body that has to be signed is read here, and may break off or be over the limit.
@@ -128,16 +129,20 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   return renderError(meter.reached === undefined ? endedError(call) : limitError(meter.reached, true));
 }
 
-const formsOfLate = new Map<string, readonly string[]>();
+const textsOfLate = new Map<string, EchoTexts>();
 
-/** The forms of a credential. Calls use the same one again and again. */
-function knownForms(shown: string): readonly string[] {
-  const known = formsOfLate.get(shown);
+/** What an answer may not hold; undefined where the credential has nothing that could be looked for. Calls use the same one again and again. */
+function textsOf(credential: Credential): EchoTexts | undefined {
+  const shown = shownAs(credential);
+  const name = shown.join("\n");
+  const known = textsOfLate.get(name);
   if (known !== undefined) return known;
-  if (formsOfLate.size >= MAX_REMEMBERED_FORMS) formsOfLate.delete(formsOfLate.keys().next().value!);
-  const forms = credentialForms(shown);
-  formsOfLate.set(shown, forms);
-  return forms;
+  const forms = shown.flatMap(credentialForms);
+  if (forms.length === 0) return undefined;
+  if (textsOfLate.size >= MAX_REMEMBERED_TEXTS) textsOfLate.delete(textsOfLate.keys().next().value!);
+  const texts = new EchoTexts(forms);
+  textsOfLate.set(name, texts);
+  return texts;
 }
 
 /** What an upstream answered; its body is bytes where all of it is here. */

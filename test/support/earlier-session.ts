@@ -4,6 +4,7 @@ export const EARLIER_TABLES = `
   INSERT INTO poll SELECT 1, polled_at, poll_interval_seconds FROM session WHERE polled_at IS NOT NULL;
   CREATE TABLE receipt (id INTEGER PRIMARY KEY CHECK (id = 1), jws TEXT NOT NULL);
   INSERT INTO receipt SELECT 1, receipt FROM session WHERE receipt IS NOT NULL;
+  ALTER TABLE session DROP COLUMN has_revoked;
   ALTER TABLE session DROP COLUMN polled_at;
   ALTER TABLE session DROP COLUMN poll_interval_seconds;
   ALTER TABLE session DROP COLUMN receipt;
