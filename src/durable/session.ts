@@ -160,6 +160,7 @@ export class Session extends DurableObject<Env> {
         on_behalf_of: decider.on_behalf_of,
         break_glass: decider.break_glass,
         assurance: decider.assurance,
+        agent_trust: grant.agent_trust,
         grant_digest,
         units: grant.authorization_details.flatMap(unitsOf),
         expires_at: grant.expires_at,
