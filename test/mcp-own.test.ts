@@ -3,6 +3,7 @@ import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
 import {
   ASK,
@@ -55,11 +56,14 @@ const post = (
 ): Promise<RpcAnswer> => rpc(who, "tools/call", { name, arguments: args, ...more }, URLS);
 
 /** The session that this client asked for and nobody has decided. */
+/** The index of sessions is told of one a moment after the client is. */
 async function waitingOf({ agent }: Caller): Promise<string> {
-  const { body } = await world.broker.admin("GET", "/admin/sessions");
-  return (body["sessions"] as { session_id: string; client_id: string; status: string }[]).find(
-    ({ client_id, status }) => client_id === agent.clientId && status === "pending",
-  )!.session_id;
+  return until("the request stands in the index", async () => {
+    const { body } = await world.broker.admin("GET", "/admin/sessions");
+    return (body["sessions"] as { session_id: string; client_id: string; status: string }[]).find(
+      ({ client_id, status }) => client_id === agent.clientId && status === "pending",
+    )?.session_id;
+  });
 }
 
 describe("Stint as an MCP server", () => {

@@ -248,7 +248,9 @@ describe("an instance that is not the newest any more (fault FH)", () => {
   it("FH knows a token as revoked, a request as decided and a proof as used that another instance wrote down", async () => {
     const { bot, opened, proxyToken } = await atWork(1);
     const { jti } = claimsOf(proxyToken);
+    await inStorage(opened.session_id, "CREATE TABLE revoked_token (jti TEXT PRIMARY KEY) WITHOUT ROWID");
     await inStorage(opened.session_id, "INSERT INTO revoked_token (jti) VALUES (?)", String(jti));
+    await inStorage(opened.session_id, "UPDATE session SET has_revoked = 1");
     expect((await bot.call(proxyToken, "GET", "/proxy/api/things")).status).toBe(401);
     expect((await bot.introspect(proxyToken)).body).toEqual({ active: false });
     const { body: waiting } = await bot.ask({ ...ASK, task: { title: "Another task" } });

@@ -180,13 +180,13 @@ describe("a journal that was set back (fault FT)", () => {
     const before = await ledger().head();
     // Yesterday's copy of the object is put back, and lives on.
     await inStorage(id, "DELETE FROM event WHERE seq > 2");
-    await inStorage(id, "UPDATE ledger_cursor SET seq = 2");
+    await inStorage(id, "UPDATE journal SET sent = 2");
     await evictDurableObject(sessionObject(id));
     at(10);
     await bot.exchange(sessionToken, PROXY);
     await tick(id);
     expect(await ledger().head()).toEqual(before);
-    expect((await inStorage(id, "SELECT seq FROM ledger_cursor"))[0]).toEqual({ seq: 2 });
+    expect((await inStorage(id, "SELECT sent FROM journal"))[0]).toEqual({ sent: 2 });
     expect(await eventsOf(id)).toHaveLength(3);
   });
 });

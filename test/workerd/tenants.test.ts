@@ -22,6 +22,7 @@ import {
   PROXY,
   tenantDocument,
   tick,
+  movedTo,
 } from "./world.ts";
 
 beforeEach(() => beginWorld());
@@ -91,15 +92,15 @@ describe("two tenants that use the same names (N05, N07, N10)", () => {
   it("N05 P10 keeps sessions, caps, suspensions and cut-offs of one name apart", async () => {
     const [here, there] = [await atWork(1), await atWork(1, OTHER)];
     // Pointed at the other tenant, the same client is a stranger to what it holds here.
-    Object.assign(here.bot, { issuer: OTHER });
-    expect((await here.bot.exchange(here.sessionToken, `${OTHER}/proxy/api`)).status).toBe(400);
-    expect((await here.bot.poll(here.opened.auth_req_id)).body).toMatchObject({ error: "invalid_grant" });
-    expect((await here.bot.introspect(here.sessionToken)).body).toEqual({ active: false });
-    Object.assign(here.bot, { issuer: ISSUER });
+    const strayed = await movedTo(OTHER, here.bot);
+    expect((await strayed.exchange(here.sessionToken, `${OTHER}/proxy/api`)).status).toBe(400);
+    expect((await strayed.poll(here.opened.auth_req_id)).body).toMatchObject({ error: "invalid_grant" });
+    expect((await strayed.introspect(here.sessionToken)).body).toEqual({ active: false });
     at(1);
     expect((await admin("POST", "/admin/agents/bot-1/revoke", {})).status).toBe(200);
     expect((await here.bot.exchange(here.sessionToken, PROXY)).status).toBe(400);
     expect((await there.bot.exchange(there.sessionToken, `${OTHER}/proxy/api`)).status).toBe(200);
+    at(2);
     for (let n = 0; n < 6; n += 1) await here.bot.ask({ ...ASK, task: { title: `Task ${n}` } });
     expect((await here.bot.ask({ ...ASK, task: { title: "One too many" } })).status).toBe(429);
     expect((await there.bot.ask({ ...ASK, task: { title: "One" } })).status).toBe(202);
@@ -156,9 +157,9 @@ describe("two tenants that use the same names (N05, N07, N10)", () => {
     expect((await there.bot.call(there.proxyToken, "GET", "/proxy/api/things")).status).toBe(404);
     expect((await there.bot.ask(ASK)).status).toBe(404);
     // Nor are they good at the tenant that is left.
-    Object.assign(there.bot, { issuer: ISSUER });
-    expect((await there.bot.call(there.proxyToken, "GET", "/proxy/api/things")).status).toBe(401);
-    expect((await there.bot.introspect(there.sessionToken)).body).toEqual({ active: false });
+    const strayed = await movedTo(ISSUER, there.bot);
+    expect((await strayed.call(there.proxyToken, "GET", "/proxy/api/things")).status).toBe(401);
+    expect((await strayed.introspect(there.sessionToken)).body).toEqual({ active: false });
     expect((await here.bot.exchange(here.sessionToken, PROXY)).status).toBe(200);
   });
 });

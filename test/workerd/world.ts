@@ -114,6 +114,11 @@ export async function agent(number: number, issuer: string = ISSUER): Promise<St
   return new StintClient(issuer, `bot-${number}`, (await agentKey()).privateJwk, await newProofKey());
 }
 
+/** The same client with the same keys, at another issuer. */
+export async function movedTo(issuer: string, { clientId, proofKey }: StintClient): Promise<StintClient> {
+  return new StintClient(issuer, clientId, (await agentKey()).privateJwk, proofKey);
+}
+
 export const ASK = { task: { title: "A task" }, authorization_details: [READ], expires_in: 600 };
 
 export const sessionObject = (id: string, issuer: string = ISSUER) => env.SESSION.getByName(objectName(issuer, id));
