@@ -27,6 +27,7 @@ export default defineConfig({
             "src/*.test.ts",
             "src/{domain,protocol,crypto,catalogues,pages}/**/*.test.{ts,tsx}",
             "{bench,cli,sdk}/**/*.test.ts",
+            "test/threats-table.test.ts",
           ],
           ...PATIENCE,
         },
@@ -49,7 +50,11 @@ export default defineConfig({
         ],
         test: {
           name: "workers",
-          include: ["src/{durable,routes,connectors,notify}/**/*.test.ts", "sdk/**/*.test.ts"],
+          include: [
+            "src/{durable,routes,connectors,notify}/**/*.test.ts",
+            "test/workerd/**/*.test.ts",
+            "sdk/**/*.test.ts",
+          ],
           ...PATIENCE,
         },
       },
@@ -58,6 +63,7 @@ export default defineConfig({
         test: {
           name: "http",
           include: ["test/**/*.test.ts"],
+          exclude: ["test/workerd/**", "test/threats-table.test.ts"],
           globalSetup: ["test/support/build.ts"],
           ...PATIENCE,
         },

@@ -1,5 +1,6 @@
 import { CliError } from "./cli-error.ts";
 import type { Command } from "./command.ts";
+import { plainText } from "./plain-text.ts";
 
 /** Each is loaded when it is called for: a command needs little of what the others do. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -41,7 +42,7 @@ try {
 } catch (fault) {
   const isUsage = fault instanceof TypeError && "code" in fault && String(fault.code).startsWith("ERR_PARSE_ARGS");
   if (!(fault instanceof CliError) && !isUsage) throw fault;
-  process.stderr.write(`stint ${name}: ${fault.message}\n`);
+  process.stderr.write(plainText(`stint ${name}: ${fault.message}\n`));
   process.exitCode = fault instanceof CliError ? fault.exitCode : 2;
 }
 

@@ -5,6 +5,7 @@ import { renderError, UNAVAILABLE } from "./protocol/wire-error.ts";
 import { accountPages } from "./routes/accounts.tsx";
 import { admin } from "./routes/admin.ts";
 import { authorize } from "./routes/authorize.tsx";
+import { awayPages } from "./routes/away.tsx";
 import { backchannel } from "./routes/backchannel.ts";
 import { enrol } from "./routes/enrol.tsx";
 import { par } from "./routes/par.ts";
@@ -75,6 +76,7 @@ for (const surface of [
   enrol,
   signInPages,
   inbox,
+  awayPages,
   accountPages,
   slack,
   assets,
@@ -134,6 +136,10 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/inbox", "GET, HEAD"],
   ["/inbox/view", "POST"],
   ["/inbox/open", "POST"],
+  ["/inbox/away", "GET, HEAD"],
+  ["/inbox/away/view", "POST"],
+  ["/inbox/away/begin", "POST"],
+  ["/inbox/away/end", "POST"],
   ["/accounts", "GET, HEAD"],
   ["/accounts/view", "POST"],
   ["/accounts/link", "POST"],

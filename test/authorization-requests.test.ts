@@ -206,7 +206,7 @@ describe("an authorization request that cannot even be refused to its client (H0
     expect(html).not.toContain("evil.example");
   });
 
-  it("H18 fetches no request_uri", async () => {
+  it("H18 Q11 fetches no request_uri, and takes none in a pushed request", async () => {
     const hits: string[] = [];
     const server = createServer((incoming, outgoing) => {
       hits.push(incoming.url ?? "");
@@ -230,6 +230,17 @@ describe("an authorization request that cannot even be refused to its client (H0
     const url = `${authorizationUrl(world, authorizationRequest())}&x=%ff`;
     expect((await fetch(url, { redirect: "manual" })).status).toBe(400);
   });
+});
+
+describe("a request that names another (Q11)", () => {
+  it.each(["urn:ietf:params:oauth:request_uri:x", "https://evil.example/request.jwt"])(
+    "Q11 is not pushed with a request_uri inside it: %s",
+    async (request_uri) => {
+      const answer = await authenticated(await webApp(world), PAR, authorizationRequest({ request_uri }));
+      expect(answer).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+      expect(answer.body).not.toHaveProperty("request_uri");
+    },
+  );
 });
 
 describe("the pushed request (RFC 9126)", () => {

@@ -27,6 +27,18 @@ let endpoint: TokenEndpoint;
 let google: Google;
 let slack: Emulator;
 let world: TestWorld;
+const PLACES = {
+  operations: {
+    "forecast:read": {
+      access: "read",
+      title: "Read forecasts",
+      routes: ["GET /forecast/:city"],
+      location: ":city",
+    },
+  },
+  repeatable: ["day"],
+};
+
 beforeAll(async () => {
   endpoint = await startTokenEndpoint();
   google = await startGoogle();
@@ -60,6 +72,7 @@ beforeAll(async () => {
           catalogue: "stripe",
           operations: ["refunds:read"],
         },
+        { ...api, id: "places", connector: "jwt", catalogue: PLACES },
         { ...api, id: "trusting", connector: "jwt" },
         { ...api, id: "trusting-bearer", connector: "jwt", dpop_bound_access_tokens: false, audience: "things-api" },
         { ...oauth, id: "asserted", grant_type: JWT_BEARER, token_endpoint_auth_method: "none" },
@@ -150,7 +163,14 @@ describe("a key in the query", () => {
     const session = await lend(world, "keyed", ["things:read"]);
     expect((await session.call("GET", "/things?page=2")).status).toBe(200);
     expect((await session.call("GET", "/things?apikey=mine")).status).toBe(400);
-    for (const forged of ["ApiKey=mine", "apikey[]=mine", "page=1;apikey=mine", "a%70ikey=mine"])
+    for (const forged of [
+      "ApiKey=mine",
+      "apikey[]=mine",
+      "apikey[]=mine&apikey[]=mine",
+      "apikey[0]=mine&api-key.x=mine",
+      "page=1;apikey=mine",
+      "a%70ikey=mine",
+    ])
       await session.call("GET", `/things?${forged}`);
     for (const { url } of endpoint.called) {
       expect(url.match(/apikey/gi)).toHaveLength(1);
@@ -175,6 +195,32 @@ describe("a catalogue that ships, and of which one operation is offered", () => 
     expect(endpoint.called.map(({ url }) => url)).toEqual(["/api/v1/refunds?limit=3"]);
     const authorization_details = [{ type: "upstream_access", upstream: "shop", actions: ["charges:read"] }];
     expect((await (await world.freshAgent()).ask(ask({ authorization_details }))).status).toBe(400);
+  });
+});
+
+describe("P21 a parameter that stands several times", () => {
+  it("arrives as it was sent where its name says that it is a list, as Stripe's expand[]", async () => {
+    const session = await lend(world, "shop", ["refunds:read"]);
+    const query = "expand[]=data.charge&expand%5B%5D=data.payment_intent&created[gte]=1&created[lte]=2";
+    expect((await session.call("GET", `/v1/refunds?${query}`)).status).toBe(200);
+    expect(endpoint.called.map(({ url }) => url)).toEqual([`/api/v1/refunds?${query}`]);
+    for (const polluted of ["limit=1&limit=9", "expand[]=a&expand=b", "expand[]=a&Expand[]=b"])
+      expect(await session.call("GET", `/v1/refunds?${polluted}`)).toMatchObject({
+        status: 400,
+        body: { error: "invalid_request" },
+      });
+    expect(endpoint.called).toHaveLength(1);
+  });
+
+  it("arrives where the catalogue says that the upstream reads a list, and never as a second location", async () => {
+    const session = await lend(world, "places", ["forecast:read"], ["Lisbon"]);
+    expect((await session.call("GET", "/forecast/Lisbon?day=1&day=2")).status).toBe(200);
+    for (const polluted of ["city=Oslo", "day=1&CITY=Oslo", "city[]=Lisbon&city[]=Oslo", "c%69ty.name=Oslo"])
+      expect(await session.call("GET", `/forecast/Lisbon?${polluted}`)).toMatchObject({
+        status: 403,
+        body: { reason: "unknown_operation" },
+      });
+    expect(endpoint.called.map(({ url }) => url)).toEqual(["/api/forecast/Lisbon?day=1&day=2"]);
   });
 });
 

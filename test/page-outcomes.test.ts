@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
 import { STYLESHEET } from "../src/pages/assets.ts";
+import { AwayOutcome, type AwayOutcomeProps } from "../src/pages/away-outcome.tsx";
+import { Away } from "../src/pages/away.tsx";
 import { Inbox } from "../src/pages/inbox.tsx";
 import { GlassReview } from "../src/pages/glass-review.tsx";
 import { EnrolOutcome, type EnrolOutcomeProps } from "../src/pages/enrol-outcome.tsx";
@@ -51,6 +53,14 @@ const SIGN_INS: { readonly [kind in SignInOutcomeProps["kind"]]: SignInOutcomePr
   unavailable: { kind: "unavailable" },
 };
 
+const ABSENCES: { readonly [kind in AwayOutcomeProps["kind"]]: AwayOutcomeProps & { kind: kind } } = {
+  away: { kind: "away", from: 1e9, until: 2e9, delegateName: "Dana" },
+  back: { kind: "back" },
+  not_away: { kind: "not_away" },
+  no_approver: { kind: "no_approver" },
+  forbidden: { kind: "forbidden" },
+};
+
 let browser: Browser;
 let page: Page;
 beforeAll(async () => {
@@ -90,6 +100,29 @@ describe("every way in which a visit can end is a page for everybody", () => {
     await inspect(String(SignInOutcome(props)));
   });
 
+  it.each(Object.values(ABSENCES))("an absence: $kind", async (props) => {
+    await inspect(String(AwayOutcome(props)));
+  });
+
+  it("an absence's form: at first, refused, and where nobody could stand in", async () => {
+    const away = {
+      personName: "Dana",
+      csrf: "y",
+      absences: [],
+      standIns: [{ id: "sam@acme.example", name: "Sam" }],
+      now: 1e9,
+      filled: { from: undefined, until: undefined, delegate: undefined },
+      problem: undefined,
+    };
+    const first = String(Away(away));
+    expect(first).toContain('value="2001-09-10T01:46"');
+    await inspect(first);
+    const absences = [{ from: 1e9, until: 2e9, delegateName: "Sam" }];
+    const filled = { from: "2001-09-09T02:00", until: "", delegate: "sam@acme.example" };
+    await inspect(String(Away({ ...away, absences, filled, problem: "give both times, as day and hour" })));
+    await inspect(String(Away({ ...away, standIns: [] })));
+  });
+
   it("the review of broken glass", async () => {
     const review = {
       use: { person: "lee@acme.example", reason: "production is down", at: 1e9 },
@@ -108,7 +141,7 @@ describe("every way in which a visit can end is a page for everybody", () => {
 
   it("an inbox with something of each kind, and one with a review alone", async () => {
     const item = { sessionId: "ses_x", agentName: "Bot", lines: [LINE.line], task: "A task", until: 2e9 };
-    const inbox = { personName: "Dana", csrf: "y", hidden: 2, hasAccounts: true };
+    const inbox = { personName: "Dana", csrf: "y", hidden: 2, hasAccounts: true, decides: true, awayUntil: 2e9 };
     const all = String(Inbox({ ...inbox, waiting: [item], working: [item], reviews: [item] }));
     expect(all).toContain("3 requests wait for you");
     await inspect(all);

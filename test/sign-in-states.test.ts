@@ -78,6 +78,26 @@ describe("signing in, in a browser, in every state", () => {
     await inspectPage(page, "inbox-empty");
   });
 
+  it("has somebody stand in while it is away, and ends that, with the keyboard alone", async () => {
+    await page.goto(`${world.issuer}/inbox`);
+    await page.getByRole("link", { name: "When you are away" }).click();
+    await heading("When you are away");
+    await inspectPage(page, "away");
+    await page.getByLabel("Stand-in").selectOption("mallory@acme.example");
+    await page.getByLabel("Until").focus();
+    await page.keyboard.press("Enter");
+    await heading("Mallory stands in for you");
+    await page.getByRole("link", { name: "Your inbox" }).click();
+    await page.getByText(/^You are away until/).waitFor();
+    await inspectPage(page, "inbox-away");
+    await page.getByRole("link", { name: "Change it" }).click();
+    await heading("When you are away");
+    await inspectPage(page, "away-now");
+    await page.getByRole("button", { name: "End it: I am back" }).focus();
+    await page.keyboard.press("Enter");
+    await heading("You are back");
+  });
+
   it("signs out, and in again with a passkey that says who they are", async () => {
     await page.goto("about:blank");
     await makePasskey(page, `${world.issuer}/enrol#${await invitation(world, "dana@acme.example")}`);

@@ -78,7 +78,7 @@ describe("P28 an address in the body, to which an upstream would send later", ()
     expect(compiled.ok).toBe(true);
     for (const call of CALLS[name]!) {
       const [method = "", path = ""] = call.split(" ");
-      expect(compiled.ok ? compiled.value(method, path) : [call]).toEqual([]);
+      expect(compiled.ok ? compiled.value(method, path, []) : [call]).toEqual([]);
     }
     for (const { access, routes, graphql } of Object.values(operations)) {
       const changing = routes.filter((route) => access === "write" && !route.startsWith("GET "));

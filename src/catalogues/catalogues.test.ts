@@ -34,7 +34,7 @@ describe("the catalogue for GitHub", () => {
     ["POST", "/repos/acme/api/hooks", []],
     ["GET", "/repos/acme/api/issues/7/comments/x/y", []],
   ])("names %s %s", (method, path, operations) => {
-    const calls = compiled.ok ? compiled.value(method, path) : [];
+    const calls = compiled.ok ? compiled.value(method, path, []) : [];
     expect(calls.map(({ operation }) => operation)).toEqual(operations);
     for (const { location } of calls) expect(location).toBe("acme/api");
   });
@@ -129,7 +129,7 @@ describe.each(Object.entries(CALLS))("the catalogue for %s", (name, cases) => {
 
   it.each(cases)("names %s as %j", (call, operations) => {
     const [method = "", path = ""] = call.split(" ");
-    expect(resolve(method, path).map(({ operation }) => operation)).toEqual(operations);
+    expect(resolve(method, path, []).map(({ operation }) => operation)).toEqual(operations);
   });
 
   it("gives no call both as a read and as a write", () => {
@@ -137,7 +137,7 @@ describe.each(Object.entries(CALLS))("the catalogue for %s", (name, cases) => {
       for (const route of routes) {
         const [method = "", path = ""] = route.split(" ");
         const example = path.replaceAll(/:([A-Za-z_]+)\+?/g, "x");
-        const accesses = resolve(method, example).map((call) => call.access);
+        const accesses = resolve(method, example, []).map((call) => call.access);
         expect(new Set(accesses), `${name}: ${route}`).toEqual(new Set([access]));
       }
     }

@@ -52,6 +52,11 @@ export function standInFor(
   return people.get(delegate)?.roles.includes("approver") === true ? delegate : undefined;
 }
 
+/** Who could stand in for a person: every other approver. Whether they may is judged for each request. */
+export function possibleStandIns(people: ReadonlyMap<string, Person>, personId: string): Person[] {
+  return [...people.values()].filter(({ id, roles }) => id !== personId && roles.includes("approver"));
+}
+
 /** What the person who is away, and who stands in, are told. */
 export function awayWords(
   people: ReadonlyMap<string, Person>,
@@ -63,7 +68,7 @@ export function awayWords(
     headline: `${people.get(personId)?.name ?? personId} is away`,
     paragraphs: [
       `${standIn} may decide requests in the place of ${absent}, from ${timeText(from)} until ${timeText(until)}.`,
-      "If that is not so, tell an admin now: stint away --back ends it.",
+      "If that is not so, end it in the inbox of who is away, or tell an admin now: stint away --back.",
     ],
   };
 }

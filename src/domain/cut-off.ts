@@ -7,6 +7,14 @@ export type CutOff =
 /** For each that was ever cut off, by {@link cutOffKey}: until when (epoch seconds) what it began is dead. */
 export type CutOffs = { readonly [key: string]: number };
 
+/** Until when (epoch seconds) all that an agent asked for is dead; 0 where it was never cut off. */
+export function cutOffUntil(cutOffs: CutOffs, clientId: string): number {
+  return Math.max(
+    cutOffs[cutOffKey({ kind: "agent", id: clientId })] ?? 0,
+    cutOffs[cutOffKey({ kind: "tenant" })] ?? 0,
+  );
+}
+
 /** Names what is cut off. No `client_id` begins with a star or a space. */
 export function cutOffKey(cutOff: CutOff): string {
   switch (cutOff.kind) {

@@ -1,5 +1,6 @@
 import type { Json } from "./canonical-json.ts";
 import { PARAMETER } from "./operations.ts";
+import { spelling } from "./spelling.ts";
 
 /** The parameters that a call is given, by name. */
 export type Given = { readonly [name: string]: Json };
@@ -22,12 +23,4 @@ export function locationFrom(template: string, given: Given): string | undefined
     return "";
   });
   return isCertain ? location : undefined;
-}
-
-/** A name as a reader takes it that makes little of case, punctuation and width. */
-export function spelling(name: string): string {
-  return name
-    .normalize("NFKC")
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]/g, "");
 }

@@ -1,3 +1,4 @@
+import { standsFor } from "./query-names.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Catalogue, Operation } from "./tenant.ts";
 
@@ -10,8 +11,13 @@ export interface ResolvedCall {
   readonly location?: string | undefined;
 }
 
-/** Names the operations that a call could be. A path may belong to several. */
-export type CallResolver = (method: string, path: string) => ResolvedCall[];
+/**
+ * Names the operations that a call could be. A path may belong to several.
+ *
+ * @param queryNames decoded. A call whose location its query names too is of no operation: some
+ *   servers take `owner` from the query before they take it from the path
+ */
+export type CallResolver = (method: string, path: string, queryNames: readonly string[]) => ResolvedCall[];
 
 interface CompiledRoute {
   readonly pattern: URLPattern;
@@ -19,6 +25,8 @@ interface CompiledRoute {
   readonly access: "read" | "write";
   readonly cost: number;
   readonly location: string | undefined;
+  /** The path's parameters that the location is made of. */
+  readonly located: readonly string[];
 }
 
 /** The part of `Route` errors that an operator can mend. */
@@ -42,11 +50,11 @@ export function compileCatalogue(catalogue: Catalogue): Result<CallResolver, Cat
       routesByMethod.set(method, routes);
     }
   }
-  return ok((method, path) => {
+  return ok((method, path, queryNames) => {
     const calls: ResolvedCall[] = [];
     for (const route of routesByMethod.get(method) ?? []) {
       const match = route.pattern.exec({ pathname: path });
-      if (match === null) continue;
+      if (match === null || route.located.some((part) => queryNames.some((name) => standsFor(name, part)))) continue;
       const { operation, access, cost } = route;
       const location = route.location === undefined ? undefined : fill(route.location, match.pathname.groups);
       calls.push({ operation, access, cost, ...(location === undefined ? {} : { location }) });
@@ -59,7 +67,7 @@ export function compileCatalogue(catalogue: Catalogue): Result<CallResolver, Cat
 export function restrictCatalogue(catalogue: Catalogue, names: readonly string[] | undefined): Catalogue {
   if (names === undefined) return catalogue;
   const offered = Object.entries(catalogue.operations).filter(([name]) => names.includes(name));
-  return { operations: Object.fromEntries(offered) };
+  return { ...catalogue, operations: Object.fromEntries(offered) };
 }
 
 function compileRoute(
@@ -85,13 +93,14 @@ function compileRoute(
     return err({ operation: name, message: `"${path}" is not a URLPattern pathname` });
   }
   const { location } = operation;
-  for (const [, parameter] of location?.matchAll(PARAMETER) ?? []) {
+  const located = [...(location?.matchAll(PARAMETER) ?? [])].flatMap(([, parameter]) => parameter ?? []);
+  for (const parameter of located) {
     if (!new RegExp(`:${parameter}(?![A-Za-z0-9_])`).test(path)) {
       return err({ operation: name, message: `"${path}" has no :${parameter} for the location` });
     }
   }
   const { access } = operation;
-  return ok({ method, route: { pattern, operation: name, access, cost: costOf(operation), location } });
+  return ok({ method, route: { pattern, operation: name, access, cost: costOf(operation), location, located } });
 }
 
 /** What one call of an operation takes from the `units` that a session is limited to. */

@@ -1,3 +1,4 @@
+import { namesOf, rootOf } from "./query-names.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** Longer than any path of the upstreams we know. */
@@ -106,36 +107,32 @@ const FORBIDDEN_QUERY = new Set([
   "xhttpmethodoverride",
   "xmethodoverride",
 ]);
-/** Rails and its relatives; `method` alone is an ordinary word. */
-const METHOD_OVERRIDE = /^_+method$/i;
+/** Rails and its relatives, in which a dot or a bracket may stand for an underscore; `method` alone is an ordinary word. */
+const METHOD_OVERRIDE = /^[^a-z0-9]+method[^a-z0-9]*$/;
 
 /**
- * Judges a query string (without `?`) and returns it unchanged: no name twice, none that carries a
- * credential, nothing but ASCII and upper-case percent-encoding of valid UTF-8 without NUL. Some
- * readers part a query at `;` as well, and a URL parser would encode an apostrophe after it was judged,
- * so these may only stand in it encoded.
+ * Judges a query string (without `?`) and returns it unchanged: no name that carries a credential,
+ * nothing but ASCII and upper-case percent-encoding of valid UTF-8 without NUL. Some readers part a
+ * query at `;` as well, and a URL parser would encode an apostrophe after it was judged, so these may
+ * only stand in it encoded. Which names may stand twice is the upstream's (`isUnambiguous`).
  */
 export function canonicalQuery(query: string): Result<string, "not_canonical" | "forbidden_parameter"> {
   if (query.length > MAX_PATH_LENGTH) return err("not_canonical");
   if (!/^(?:[A-Za-z0-9\-._~!$()*+,:@/?&=[\]]|%[0-9A-F]{2})*$/.test(query)) return err("not_canonical");
-  const names = new Set<string>();
-  for (const pair of query === "" ? [] : query.split("&")) {
-    let name: string;
-    let decoded: string;
-    try {
-      name = decodeURIComponent((pair.split("=", 1)[0] ?? "").replaceAll("+", " "));
-      decoded = decodeURIComponent(pair);
-    } catch {
-      return err("not_canonical");
-    }
-    if (names.has(name) || /\p{Cc}/u.test(name) || decoded.includes("\0")) return err("not_canonical");
-    if (isForbidden(name)) return err("forbidden_parameter");
-    names.add(name);
+  let names: string[];
+  try {
+    if (decodeURIComponent(query).includes("\0")) return err("not_canonical");
+    names = namesOf(query);
+  } catch {
+    return err("not_canonical");
   }
-  return ok(query);
+  if (names.some((name) => /\p{Cc}/u.test(name))) return err("not_canonical");
+  return names.some(isForbidden) ? err("forbidden_parameter") : ok(query);
 }
 
 function isForbidden(name: string): boolean {
-  const letters = name.normalize("NFKC").toLowerCase();
-  return METHOD_OVERRIDE.test(letters) || FORBIDDEN_QUERY.has(letters.replaceAll(/[^a-z0-9]/g, ""));
+  const written = name.normalize("NFKC").toLowerCase();
+  return [written, rootOf(written)].some(
+    (form) => METHOD_OVERRIDE.test(form) || FORBIDDEN_QUERY.has(form.replaceAll(/[^a-z0-9]/g, "")),
+  );
 }

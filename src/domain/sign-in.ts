@@ -6,6 +6,9 @@ import type { Identity, Person, Role, SingleSignOn } from "./tenant.ts";
 /** How long a browser stays signed in, in seconds. For a decision, `sso.max_age` counts besides. */
 export const SIGN_IN_SECONDS = 8 * 3600;
 
+/** How long a sign-in with a passkey is fresh, in seconds: as a provider's is unless `sso.max_age` says another time. */
+const FRESH_SECONDS = 15 * 60;
+
 /** Who an identity provider says is there, OpenID Connect Core §2. */
 export interface VerifiedIdentity extends Identity {
   /** When they proved it, epoch seconds. */
@@ -61,6 +64,15 @@ export function approvingIdentity(
   const { identity } = how;
   if (identity.issuer !== sso.issuer || !isAcceptable(sso, identity.acr)) return undefined;
   return now <= identity.auth_time + maxAgeSeconds(sso) ? identity : undefined;
+}
+
+/**
+ * Whether a person signed in so lately that they may change who decides for them: as lately as the
+ * provider must have seen them for a decision, or their passkey signed.
+ */
+export function isFresh({ at, how }: SignIn, sso: SingleSignOn | undefined, now: number): boolean {
+  if (how.by === "sso" && sso !== undefined) return now <= how.identity.auth_time + maxAgeSeconds(sso);
+  return now <= at + FRESH_SECONDS;
 }
 
 /** Whether the provider says that it looked closely enough. */

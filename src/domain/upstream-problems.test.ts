@@ -106,7 +106,7 @@ describe("an upstream in the tenant document", () => {
     const answer = readTenantDocument(document as never, setting);
     const tenant = answer.ok ? compileTenant(answer.value.document, shippedCatalogue).tenant : undefined;
     const { resolve } = tenant!.upstreams.get("key")!;
-    expect(resolve("GET", "/v1/refunds")).toMatchObject([{ operation: "refunds:read" }]);
-    expect(resolve("POST", "/v1/refunds")).toEqual([]);
+    expect(resolve("GET", "/v1/refunds", [])).toMatchObject([{ operation: "refunds:read" }]);
+    expect(resolve("POST", "/v1/refunds", [])).toEqual([]);
   });
 });

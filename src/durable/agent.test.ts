@@ -22,7 +22,8 @@ const agent = () => env.AGENT.getByName(objectName(ISSUER, "bot"));
 let asks = 0;
 async function ask(lane?: string) {
   const sessionId = `ses_${(asks += 1)}`;
-  const admitted = await agent().admit({ identity, oneTime: [], lane, contentDigest: sessionId, sessionId });
+  const command = { identity, oneTime: [], lane, contentDigest: sessionId, sessionId, deadUntil: 0 };
+  const admitted = await agent().admit(command);
   return { sessionId, fault: admitted.ok ? undefined : admitted.error };
 }
 async function denied(lane?: string): Promise<string> {
@@ -70,5 +71,49 @@ describe("A30 an agent that is denied again and again", () => {
     expect((await ask("dana")).fault).toMatchObject({ reason: "suspended" });
     expect((await ask("sam")).fault).toBeUndefined();
     expect((await ask()).fault).toBeUndefined();
+  });
+});
+
+describe("R09 what is asked for beside a cut-off", () => {
+  const admit = (about: { sessionId: string; deadUntil: number; idempotencyKey?: string }) =>
+    agent().admit({ identity, oneTime: [], contentDigest: "the same", ...about });
+
+  it("is not taken in its very second, is said so, and taken in the next", async () => {
+    expect(await admit({ sessionId: "ses_a", deadUntil: START })).toEqual({
+      ok: false,
+      error: { reason: "just_cut_off", retryAfter: 1 },
+    });
+    vi.setSystemTime((START + 1) * 1000);
+    expect(await admit({ sessionId: "ses_b", deadUntil: START })).toMatchObject({
+      ok: true,
+      value: { session_id: "ses_b", repeated: false },
+    });
+  });
+
+  it("waits for as long as a clock elsewhere is ahead", async () => {
+    expect(await admit({ sessionId: "ses_a", deadUntil: START + 3 })).toMatchObject({ error: { retryAfter: 4 } });
+  });
+
+  it("never becomes the request that was cut off, also before its session says that it ended", async () => {
+    await admit({ sessionId: "ses_a", deadUntil: 0 });
+    vi.setSystemTime((START + 1) * 1000);
+    const again = await admit({ sessionId: "ses_b", deadUntil: START });
+    expect(again).toMatchObject({ ok: true, value: { session_id: "ses_b", repeated: false } });
+  });
+
+  it("is one that was not taken under no Idempotency-Key, and under its own the one that died", async () => {
+    await admit({ sessionId: "ses_a", deadUntil: 0, idempotencyKey: "one" });
+    expect(await admit({ sessionId: "ses_b", deadUntil: START, idempotencyKey: "two" })).toMatchObject({ ok: false });
+    vi.setSystemTime((START + 1) * 1000);
+    const dead = await admit({ sessionId: "ses_c", deadUntil: START, idempotencyKey: "one" });
+    expect(dead).toMatchObject({ ok: true, value: { session_id: "ses_a", requested_at: START } });
+    const taken = await admit({ sessionId: "ses_d", deadUntil: START, idempotencyKey: "two" });
+    expect(taken).toMatchObject({ ok: true, value: { session_id: "ses_d", requested_at: START + 1 } });
+  });
+
+  it("fills no place while it waits for the second to pass", async () => {
+    for (let n = 0; n < 20; n += 1) await admit({ sessionId: `ses_${n}`, deadUntil: START });
+    vi.setSystemTime((START + 1) * 1000);
+    expect(await admit({ sessionId: "ses_x", deadUntil: START })).toMatchObject({ ok: true });
   });
 });

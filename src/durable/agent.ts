@@ -45,6 +45,8 @@ export interface AdmitCommand {
   readonly contentDigest: string;
   /** The id to use if this is a new request. */
   readonly sessionId: string;
+  /** All that was asked for until then (epoch seconds) was cut off; 0 for nothing. */
+  readonly deadUntil: number;
 }
 
 /** The session that the request belongs to: a new one, or the one it repeats. */
@@ -62,7 +64,8 @@ export type AdmitFault =
   | { readonly reason: "idempotency_conflict" }
   | { readonly reason: "too_many_pending"; readonly retryAfter: number }
   | { readonly reason: "too_often"; readonly retryAfter: number }
-  | { readonly reason: "suspended"; readonly retryAfter: number };
+  | { readonly reason: "suspended"; readonly retryAfter: number }
+  | { readonly reason: "just_cut_off"; readonly retryAfter: number };
 
 /** A pushed authorization request. */
 export interface PushedRequest {
@@ -213,8 +216,12 @@ export class Agent extends DurableObject<Env> {
 
   #place(command: AdmitCommand, now: number): Result<Admission, AdmitFault> {
     this.#forgetOld(now);
+    // What was cut off waits no longer, whether its session has said so yet or not.
+    this.#sql.exec("UPDATE ask SET pending = 0 WHERE pending = 1 AND requested_at <= ?", command.deadUntil);
     const repeated = this.#repeated(command);
     if (!repeated.ok || repeated.value !== undefined) return repeated as Result<Admission, AdmitFault>;
+    // In the very second of a cut-off a request would be born dead, and nobody be told.
+    if (now <= command.deadUntil) return err({ reason: "just_cut_off", retryAfter: command.deadUntil - now + 1 });
     const fault = this.#exceeded(command.lane ?? "", now);
     if (fault !== undefined) return err(fault);
     this.#sql.exec(

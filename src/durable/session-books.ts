@@ -33,6 +33,8 @@ export class SessionBooks {
   readonly usage: UsageStore;
   /** Rung when the session or one of its tokens is taken away. */
   readonly takenAway = new Bell();
+  /** Rung when the request waits no longer. */
+  readonly decided = new Bell();
   #journal: Journal | undefined;
 
   constructor(sql: SqlStorage) {
@@ -83,6 +85,7 @@ export class SessionBooks {
     this.queueMessageUpdates();
     for (const person of approversOf(this.store.state().plan)) this.queue(`release:${person}`, "release", { person });
     this.queue("tell", "tell");
+    this.decided.ring();
   }
 
   /** Ends the session: what was lent is to be taken back, whoever waits is to be told, a receipt is due. */

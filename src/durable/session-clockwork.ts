@@ -1,13 +1,11 @@
 import { objectName } from "../domain/ids.ts";
-import { asOf, nextDeadline } from "../domain/session.ts";
+import { asOf, nextDeadline, RETENTION_SECONDS } from "../domain/session.ts";
 import { LedgerFeed, LINGER_MS } from "./ledger-feed.ts";
 import type { Leases } from "./leases.ts";
 import type { OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import { runSessionJob } from "./session-jobs.ts";
 
-/** How long the receipt of an ended session is kept in its object, in seconds. */
-const RETENTION_SECONDS = 30 * 24 * 3600;
 /** Jobs of the outbox tried at once: what one object may have open toward the outside. */
 const MAX_PARALLEL_JOBS = 6;
 /** Batches of jobs in one go, before the alarm takes over. */
@@ -97,7 +95,9 @@ export class SessionClockwork {
     }
     await this.#env.TENANT.getByName(objectName(store.setting().issuer)).forgetSession(state.request.session_id);
     await this.#ctx.storage.deleteAlarm();
-    await this.#ctx.storage.deleteAll();
+    const deleted = this.#ctx.storage.deleteAll();
+    store.forget();
+    await deleted;
     return true;
   }
 

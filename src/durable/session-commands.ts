@@ -1,3 +1,4 @@
+import type { AccessUnit } from "../domain/access.ts";
 import type { Credential } from "../domain/credential.ts";
 import type { ExchangeAsk, ExchangePlan, Target } from "../domain/exchange.ts";
 import type { CutOffs } from "../domain/cut-off.ts";
@@ -55,6 +56,8 @@ export interface RedeemCodeCommand {
   readonly standing: Standing;
   /** The audience that was asked for; undefined for the issuer itself. */
   readonly target?: Target | undefined;
+  /** What today's policy limits of it, where it is not counted. */
+  readonly limitedNow?: readonly AccessUnit[] | undefined;
 }
 
 /** Where an authorization request stands, for the browser that began it. */

@@ -51,6 +51,11 @@ export class SessionStore {
     return this.#opened;
   }
 
+  /** Its storage was deleted: from now on there is no such session. */
+  forget(): void {
+    this.#opened = false;
+  }
+
   create(state: SessionState, setting: SessionSetting): void {
     this.#sql.exec(`
       CREATE TABLE session (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, setting TEXT NOT NULL, shrunk INTEGER NOT NULL DEFAULT 0);

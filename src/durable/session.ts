@@ -61,6 +61,7 @@ import type {
   UseFault,
   UseCommand,
 } from "./session-commands.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Events that a watching approver is shown. */
 const MAX_ACTIVITY = 30;
@@ -78,6 +79,7 @@ export class Session extends DurableObject<Env> {
   readonly #storage = this.ctx.storage;
   readonly #books = new SessionBooks(this.#storage.sql);
   readonly #redemption = new Redemption(this.#books);
+  readonly #waiting = new Waiting(this.#books);
   readonly #metering = new Metering(this.#books);
   readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
   readonly #group = new GroupCommit(this.#storage);
@@ -211,6 +213,25 @@ export class Session extends DurableObject<Env> {
   async poll(command: PollCommand): Promise<Result<Minting, PollFault>> {
     if (!this.#opened) return err("unknown_session");
     return this.#transact(() => this.#redemption.poll(command));
+  }
+
+  /** Waits a while for whoever decides. */
+  async untilDecided(): Promise<void> {
+    if (this.#opened) await this.#waiting.untilDecided();
+  }
+
+  /** Waits until whoever asks how the request stands may be answered; false for whoever asks beside another. */
+  async askTurn(): Promise<boolean> {
+    return !this.#opened || this.#waiting.turn();
+  }
+
+  /** The client's human was asked this by the client, or would not be: it is asked once. */
+  answerInput(name: string): void {
+    if (this.#opened) this.#storage.transactionSync(() => this.#waiting.answerInput(name));
+  }
+
+  isInputAnswered(name: string): boolean {
+    return this.#opened && this.#waiting.isAnswered(name);
   }
 
   /** Whether the browser that began an authorization request may return by now. */
@@ -403,7 +424,8 @@ export class Session extends DurableObject<Env> {
     if (!this.#opened) return err("unknown_session");
     const result = this.#storage.transactionSync((): Result<void, UseFault> => {
       const used = this.#books.oneTime.consume(proof, this.#books.now());
-      if (!used.ok) return used;
+      // An object too full to lend can still end: doing that twice harms nobody.
+      if (!used.ok && used.error !== "overloaded") return used;
       const finished = finish(this.#books.store.state(), agent, this.#books.now());
       if (!finished.ok) return err("ended");
       this.#books.end(finished.value);
@@ -493,10 +515,11 @@ export class Session extends DurableObject<Env> {
 
   #begin({ request, requestDigest, plan, setting, channels }: OpenCommand): void {
     this.#books.store.create(openSession(request, requestDigest, plan), setting);
-    const { client_id, session_id, jkt, authorization_details } = request;
+    const { client_id, session_id, agent_trust, jkt, authorization_details } = request;
     this.#books.record("session.requested", {
       client_id,
       session_id,
+      agent_trust,
       jkt,
       request_digest: requestDigest,
       policy: plan.policy_id,

@@ -1,4 +1,5 @@
-import { Outcome, type OutcomeProps } from "./outcome.tsx";
+import type { Child } from "hono/jsx";
+import { Outcome, OutcomeText, type OutcomeProps } from "./outcome.tsx";
 
 export type AccountOutcomeProps =
   | { readonly kind: "linked" | "unlinked"; readonly upstream: string }
@@ -68,13 +69,10 @@ function describe(props: AccountOutcomeProps): OutcomeProps {
   }
 }
 
-function Back({ children }: { readonly children: unknown }) {
+function Back({ children }: { readonly children: Child }) {
   return (
-    <>
-      <p>{children}</p>
-      <p>
-        <a href="/accounts">Linked accounts</a>
-      </p>
-    </>
+    <OutcomeText href="/accounts" link="Linked accounts">
+      {children}
+    </OutcomeText>
   );
 }

@@ -175,7 +175,7 @@ legend + * { clear: both; }
 .lines li { padding: .45rem 0; }
 .field { display: grid; gap: .3rem; margin: .75rem 0; }
 .field > span { color: var(--soft); }
-select, input[type="text"], input[type="number"], textarea { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .55rem; padding: .6rem .7rem; width: 100%; }
+select, input[type="text"], input[type="number"], input[type="datetime-local"], textarea { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .55rem; padding: .6rem .7rem; width: 100%; }
 textarea { min-height: 2.9rem; resize: vertical; }
 summary { cursor: pointer; padding: .55rem 0; color: var(--soft); }
 .actions { display: grid; gap: .6rem; margin: 1rem 0 .5rem; }

@@ -1,5 +1,5 @@
 import { Layout } from "./layout.tsx";
-import { Countdown } from "./time.tsx";
+import { Countdown, Moment } from "./time.tsx";
 
 /** One session in the inbox. */
 export interface InboxItem {
@@ -24,10 +24,15 @@ export interface InboxProps {
   readonly hidden: number;
   /** Whether there is anything to link here. */
   readonly hasAccounts: boolean;
+  /** Whether this person decides, and so may have somebody stand in. */
+  readonly decides: boolean;
+  /** Until when they are away now, epoch seconds. */
+  readonly awayUntil: number | undefined;
 }
 
 /** What waits for one person, and what they let work. Each is looked at on a page of its own; nothing is decided here. */
-export function Inbox({ personName, csrf, waiting, working, reviews, hidden, hasAccounts }: InboxProps) {
+export function Inbox(props: InboxProps) {
+  const { personName, csrf, waiting, working, reviews, hidden, hasAccounts, decides, awayUntil } = props;
   return (
     <Layout title="Inbox" person={personName}>
       <section class="card" aria-labelledby="waiting">
@@ -56,6 +61,17 @@ export function Inbox({ personName, csrf, waiting, working, reviews, hidden, has
             <Entry heading="h3" item={item} csrf={csrf} expires="To be reviewed" button="Review it" />
           ))}
         </section>
+      )}
+      {decides && awayUntil !== undefined && (
+        <p class="banner">
+          You are away until <Moment at={awayUntil} />; somebody else may decide in your place.{" "}
+          <a href="/inbox/away">Change it</a>
+        </p>
+      )}
+      {decides && awayUntil === undefined && (
+        <p>
+          <a href="/inbox/away">When you are away</a>
+        </p>
       )}
       {hasAccounts && (
         <p>

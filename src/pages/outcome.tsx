@@ -19,3 +19,15 @@ export function Outcome({ title, tone, body }: OutcomeProps) {
     </Layout>
   );
 }
+
+/** What is said of an outcome, and where to go from there. */
+export function OutcomeText({ children, href, link }: { children: Child; href: string; link: string }) {
+  return (
+    <>
+      <p>{children}</p>
+      <p>
+        <a href={href}>{link}</a>
+      </p>
+    </>
+  );
+}

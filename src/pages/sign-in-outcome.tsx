@@ -1,4 +1,4 @@
-import { Outcome, type OutcomeProps } from "./outcome.tsx";
+import { Outcome, OutcomeText, type OutcomeProps } from "./outcome.tsx";
 
 export type SignInOutcomeProps =
   | { readonly kind: "unknown_person"; readonly issuer: string; readonly subject: string }
@@ -72,13 +72,10 @@ function describe(props: SignInOutcomeProps): OutcomeProps {
   }
 }
 
-function Again({ children }: { children: string }) {
+function Again({ children }: { readonly children: string }) {
   return (
-    <>
-      <p>{children}</p>
-      <p>
-        <a href="/sign-in">Sign in</a>
-      </p>
-    </>
+    <OutcomeText href="/sign-in" link="Sign in">
+      {children}
+    </OutcomeText>
   );
 }

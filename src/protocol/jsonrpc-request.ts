@@ -1,7 +1,8 @@
 import { TOOLS_CALL, type BodyCall } from "../domain/body-calls.ts";
 import type { Json } from "../domain/canonical-json.ts";
-import { spelling, type Given } from "../domain/given-location.ts";
+import type { Given } from "../domain/given-location.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { spelling } from "../domain/spelling.ts";
 
 /** Calls in one batch: each is carried out. */
 const MAX_BATCH = 50;

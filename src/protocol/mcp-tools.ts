@@ -19,7 +19,7 @@ export const MCP_TOOL_INPUTS = {
     authorization_details: authorizationDetailsSchema.describe(
       "The access that the task needs, and no more (RFC 9396)",
     ),
-    expires_in: z.int().min(60).max(86_400).optional().describe("How long, in seconds"),
+    expires_in: z.int().min(60).max(86_400).describe("How long the task needs it, in seconds"),
   }),
   session_state: z.strictObject({ session }),
   call_upstream: z.strictObject({

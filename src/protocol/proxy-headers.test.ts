@@ -93,7 +93,6 @@ describe("proxiedLocation (O04, O05)", () => {
     "/v1/%2e%2e/v2",
     "/v1//things",
     "/v1/things?token=abc",
-    "/v1/things?a=1&a=2",
     "/v1/things#fragment",
     "//evil.test/v1/things",
     "http://api.acme.com/v1/things",

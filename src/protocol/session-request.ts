@@ -136,7 +136,11 @@ export function askError(fault: AskFault): WireError {
     case "too_long":
       return invalidRequest(`/expires_in: the trust policy allows at most ${fault.maxSeconds} seconds`);
     case "too_much":
-      return invalidDetails(`limits: the trust policy allows at most ${fault.limits} of each upstream`);
+      return invalidDetails(`limits: the trust policy allows at most ${fault.limits} of each upstream and server`);
+    case "not_counted":
+      return invalidDetails(
+        `limits: nobody counts what is done at server ${fault.server}, which is local, or asked for by its own resource; a remote server's calls are counted at {issuer}/mcp/{server}`,
+      );
     case "unknown_approver":
       return {
         status: 400,

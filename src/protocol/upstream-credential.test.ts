@@ -12,6 +12,9 @@ describe("a credential in a call", () => {
     ["/x?%6bey=mine", "/x?key=s3cret%2F%2B"],
     ["/x?key[]=mine&key.a=mine&+key=mine", "/x?key=s3cret%2F%2B"],
     ["/x?a=1;key=mine", "/x?key=s3cret%2F%2B"],
+    ["/x?key[]=1&key[]=2&key[0]=3&Key%5B%5D=4&%20key[a]=5&k_ey=6", "/x?key=s3cret%2F%2B"],
+    ["/x?%EF%BD%8Bey=mine&a[key]=1", "/x?a[key]=1&key=s3cret%2F%2B"],
+    ["/x?expand[]=a&expand[]=b", "/x?expand[]=a&expand[]=b&key=s3cret%2F%2B"],
     ["/x?monkey=1", "/x?monkey=1&key=s3cret%2F%2B"],
   ])("P21 stands alone in the query of %s", async (path, expected) => {
     const call = await injectCredential(`https://api.test${path}`, new Request("https://a.test"), KEY, 0);

@@ -1,6 +1,7 @@
 import { signAwsCall } from "../crypto/aws-signature.ts";
 import { ownProof } from "../crypto/own-proof.ts";
 import type { Credential } from "../domain/credential.ts";
+import { namesOf, standsFor } from "../domain/query-names.ts";
 import { ok, type Result } from "../domain/result.ts";
 import { readCapped } from "./body.ts";
 import type { WireError } from "./wire-error.ts";
@@ -85,17 +86,14 @@ export function dropEchoes(headers: Headers, credential: Credential): Headers {
   return headers;
 }
 
-/** The key is the only parameter of its name: the caller's own is dropped, however a server may come to read it. */
+/** The key is the only parameter of its name: the caller's own are dropped, however a server may come to read them. */
 function withParameter(url: string, parameter: string, value: string): string {
   const [path = "", query = ""] = url.split("?", 2);
   const kept = query.split("&").filter((pair) => pair !== "" && !names(pair, parameter));
   return `${path}?${[...kept, `${encodeURIComponent(parameter)}=${encodeURIComponent(value)}`].join("&")}`;
 }
 
-/** Some servers also part at `;`, ignore case, or read `name[]` and `name.x` as `name`. */
+/** Some servers also part at `;`. */
 function names(pair: string, parameter: string): boolean {
-  return pair.split(";").some((part) => {
-    const name = decodeURIComponent((part.split("=", 1)[0] ?? "").replaceAll("+", " "));
-    return name.split(/[[.]/, 1)[0]?.trim().toLowerCase() === parameter.toLowerCase();
-  });
+  return pair.split(";").some((part) => namesOf(part).some((name) => standsFor(name, parameter)));
 }

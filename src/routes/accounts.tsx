@@ -10,7 +10,7 @@ import { NO_STORE } from "../protocol/wire-error.ts";
 import { checkView, csrfToken, isSameOrigin, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { personObject } from "./objects.ts";
-import { page, type PageStatus } from "./page.ts";
+import { outcomePage, page } from "./page.ts";
 import { signInPage } from "./sign-in.tsx";
 import { signedInAs, type SignedIn } from "./signed-in.ts";
 
@@ -130,7 +130,7 @@ function beginnerOf(view: string, person: string): string {
   return `${view} links as ${person}`;
 }
 
-const STATUS: Readonly<Record<AccountOutcomeProps["kind"], PageStatus>> = {
+const outcome = outcomePage<AccountOutcomeProps>(AccountOutcome, {
   linked: 200,
   unlinked: 200,
   forbidden: 403,
@@ -138,8 +138,4 @@ const STATUS: Readonly<Record<AccountOutcomeProps["kind"], PageStatus>> = {
   refused: 403,
   not_lasting: 403,
   unavailable: 503,
-};
-
-function outcome(c: Handling, props: AccountOutcomeProps): Response {
-  return page(c, <AccountOutcome {...props} />, STATUS[props.kind]);
-}
+});

@@ -47,14 +47,14 @@ export const adminPeople = new Hono<App>()
     const fault = absenceFault(tenant.people, person.id, absence.value);
     if (fault !== undefined) return renderError(invalidRequest(fault));
     const words = awayWords(tenant.people, person.id, absence.value);
-    await tenantObject(c.env, issuer).setAway(person.id, absence.value, words);
+    await tenantObject(c.env, issuer).setAway(person.id, absence.value, words, "operator");
     forgetTenant(issuer);
     return c.json({ person: person.id, ...absence.value });
   })
   .delete("/admin/people/:id/away", async (c) => {
     const { issuer } = c.var.tenant;
     const person = c.req.param("id");
-    const wasAway = await tenantObject(c.env, issuer).endAway(person);
+    const wasAway = await tenantObject(c.env, issuer).endAway(person, "operator");
     forgetTenant(issuer);
     return wasAway ? c.json({ person, back: true }) : renderError(NOT_FOUND);
   })

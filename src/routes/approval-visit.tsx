@@ -13,7 +13,7 @@ import { renderError } from "../protocol/wire-error.ts";
 import { checkView, isSameOrigin } from "./browser-view.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
-import { page } from "./page.ts";
+import { outcomePage } from "./page.ts";
 import { signedInAs } from "./signed-in.ts";
 
 /** A visitor whose link holds, and the session it is about. */
@@ -118,7 +118,7 @@ export function decidedOutcome(state: SessionState, token?: string): ApproveOutc
   return { kind: "already_decided", verdict, decidedBy: person, decidedAt: decided_at, ...watched };
 }
 
-const OUTCOME_STATUS = {
+export const outcome = outcomePage<ApproveOutcomeProps>(ApproveOutcome, {
   approved: 200,
   denied: 200,
   ended: 200,
@@ -138,8 +138,4 @@ const OUTCOME_STATUS = {
   forbidden: 403,
   other_browser: 403,
   not_signed: 403,
-} as const;
-
-export function outcome(c: Handling, props: ApproveOutcomeProps): Response {
-  return page(c, <ApproveOutcome {...props} />, OUTCOME_STATUS[props.kind]);
-}
+});

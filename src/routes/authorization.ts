@@ -55,7 +55,7 @@ export function judgeAuthorization(
   const details =
     asked === undefined ? usualAt(c, client, target.value) : askedAt(c, client, target.value, asked, form);
   if (details.length === 0) return refuse(INVALID_SCOPE);
-  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in };
+  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in, resource };
   const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok) return refuse(askError(judged.error));
   if (request.value.silent) return refuse(INTERACTION_REQUIRED);

@@ -1,5 +1,6 @@
 import type { LimitReached, Limits } from "../domain/limits.ts";
 import type { Session } from "../durable/session.ts";
+import { orLater } from "./or-later.ts";
 import type { PassingBody } from "./passing-body.ts";
 
 /** The most that one stream reserves beyond its need, in bytes: what a proxy that dies leaves counted and unused. */
@@ -83,7 +84,7 @@ export class ByteMeter {
   async answer(body: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | undefined> {
     const reader = body.getReader();
     let first: Promise<Uint8Array | undefined> | undefined = this.#next(reader);
-    await orLater(first);
+    await orLater(first, FIRST_PIECE_PATIENCE_MS);
     if (this.#reached !== undefined) {
       this.end();
       await reader.cancel().catch(() => undefined);
@@ -168,12 +169,4 @@ async function readSome(
     const read = await reader.read();
     if (read.done || read.value.byteLength > 0) return read;
   }
-}
-
-/** Waits until something has happened, one way or the other, but not for long. */
-async function orLater(event: Promise<unknown>): Promise<void> {
-  const later = Promise.withResolvers<void>();
-  const timer = setTimeout(later.resolve, FIRST_PIECE_PATIENCE_MS);
-  await Promise.race([event.catch(() => undefined), later.promise]);
-  clearTimeout(timer);
 }

@@ -14,7 +14,7 @@ import { NO_STORE } from "../protocol/wire-error.ts";
 import { isSameOrigin } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { personObject } from "./objects.ts";
-import { page, type PageStatus } from "./page.ts";
+import { outcomePage, page } from "./page.ts";
 
 /**
  * Where an invited person makes a passkey. The invitation stays in the fragment until a post of our
@@ -96,13 +96,4 @@ function aboutOf({ person, jti }: Invitation): string {
   return `enrol ${person} ${jti}`;
 }
 
-const STATUS: Readonly<Record<EnrolOutcomeProps["kind"], PageStatus>> = {
-  made: 200,
-  used: 409,
-  not_made: 400,
-  invalid: 404,
-};
-
-function outcome(c: Handling, props: EnrolOutcomeProps): Response {
-  return page(c, <EnrolOutcome {...props} />, STATUS[props.kind]);
-}
+const outcome = outcomePage<EnrolOutcomeProps>(EnrolOutcome, { made: 200, used: 409, not_made: 400, invalid: 404 });

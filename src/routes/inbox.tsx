@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { isSessionId } from "../domain/ids.ts";
+import { absenceAt } from "../domain/absence.ts";
 import { unitsOf } from "../domain/access.ts";
 import { mayReview } from "../domain/break-glass.ts";
 import type { SessionState } from "../domain/session.ts";
@@ -12,7 +13,7 @@ import { Onward } from "../pages/onward.tsx";
 import { readForm, type Form } from "../protocol/body.ts";
 import { outcome } from "./approval-visit.tsx";
 import { checkView, csrfToken, isSameOrigin, startView } from "./browser-view.ts";
-import type { App, Handling } from "./http.ts";
+import { nowSeconds, type App, type Handling } from "./http.ts";
 import { personObject, sessionObject, tenantObject } from "./objects.ts";
 import { page } from "./page.ts";
 import { signInPage } from "./sign-in.tsx";
@@ -50,8 +51,8 @@ async function openSession(c: Handling, { person }: SignedIn, form: Form): Promi
   return page(c, <Onward heading="Opening it" action={action} fields={{ token: link.token }} />);
 }
 
-async function inboxPage(c: Handling, { person, digest }: SignedIn): Promise<Response> {
-  const { issuer } = c.var.tenant;
+async function inboxPage(c: Handling, { person, signIn, digest }: SignedIn): Promise<Response> {
+  const { issuer, tenant } = c.var.tenant;
   const [waiting, working, uses] = await Promise.all([
     personObject(c.env, issuer, person.id).waiting(),
     tenantObject(c.env, issuer).activeSessionsOf(person.id),
@@ -72,7 +73,9 @@ async function inboxPage(c: Handling, { person, digest }: SignedIn): Promise<Res
       working={sessions.filter((item) => item !== undefined)}
       reviews={reviews.filter((item) => item !== undefined)}
       hidden={Math.max(0, waiting.length - MAX_SHOWN)}
-      hasAccounts={linkables(c.var.tenant.tenant).length > 0}
+      hasAccounts={linkables(tenant).length > 0}
+      decides={signIn.roles.includes("approver")}
+      awayUntil={absenceAt(tenant.absences, person.id, nowSeconds())?.until}
     />,
   );
 }

@@ -6,6 +6,7 @@ import { judgeCalls, type CallsFault, type UnitCall } from "../domain/judged-cal
 import { tightest, type Limits } from "../domain/limits.ts";
 import type { ResolvedCall } from "../domain/operations.ts";
 import { allowsNow, limitsNow } from "../domain/policy.ts";
+import { namesOf } from "../domain/query-names.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readJson } from "../protocol/body.ts";
 import { readGraphqlRequest } from "../protocol/graphql-request.ts";
@@ -71,7 +72,7 @@ async function nameCalls(
   const found = endpoint(path);
   // HEAD is GET without the body, so it is granted as GET is.
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  if (found === undefined) return ok({ calls: [resolve(method, path)] });
+  if (found === undefined) return ok({ calls: [resolve(method, path, namesOf(query.slice(1)))] });
   if (found.path !== path || method !== "POST") return err(refusal({ reason: "unknown_operation" }));
   // Servers take a document from the query too, some of them rather than from the body.
   if (query !== "") return err(unreadable(invalidRequest("this path takes no query; send all of it in the body")));

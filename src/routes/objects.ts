@@ -1,5 +1,5 @@
 import { objectName } from "../domain/ids.ts";
-import { cutOffKey } from "../domain/cut-off.ts";
+import { cutOffUntil } from "../domain/cut-off.ts";
 import { policiesOf } from "../domain/policy.ts";
 import { registrationOf } from "../domain/registration.ts";
 import type { Standing } from "../durable/session-commands.ts";
@@ -30,7 +30,5 @@ export function ledgerObject(env: Env, issuer: string) {
 export function standingOf({ tenant, cutOffs }: TenantContext, clientId: string): Standing | undefined {
   if (registrationOf(tenant, clientId) === undefined) return undefined;
   const allow = policiesOf(tenant, clientId).flatMap(({ policy }) => policy.allow);
-  const until = [cutOffs[cutOffKey({ kind: "agent", id: clientId })], cutOffs[cutOffKey({ kind: "tenant" })]];
-  const [agent = 0, all = 0] = until;
-  return { allow, killedUntil: Math.max(agent, all) || undefined, cutOffs };
+  return { allow, killedUntil: cutOffUntil(cutOffs, clientId) || undefined, cutOffs };
 }

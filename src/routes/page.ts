@@ -25,6 +25,14 @@ export function page(c: Handling, content: Child, status: PageStatus = 200, form
   });
 }
 
+/** Renders the pages that say how something ended, each kind under its own status. */
+export function outcomePage<Props extends { readonly kind: string }>(
+  Outcome: (props: Props) => Child,
+  statuses: Readonly<Record<Props["kind"], PageStatus>>,
+): (c: Handling, props: Props) => Response {
+  return (c, props) => page(c, Outcome(props), statuses[props.kind as Props["kind"]]);
+}
+
 /** Nothing from elsewhere, no frame, no cache, no trace in a referrer. */
 const PAGE_HEADERS = {
   "content-type": "text/html; charset=utf-8",

@@ -42,7 +42,13 @@ export const PATH_NOT_CANONICAL: WireError = {
   status: 400,
   error: "invalid_request",
   description:
-    "the path or query is not in canonical form: no dot or empty segments, no ;, no needless or lower-case percent-encoding, no repeated parameter",
+    "the path or query is not in canonical form: no dot or empty segments, no ;, no needless or lower-case percent-encoding",
+};
+export const QUERY_AMBIGUOUS: WireError = {
+  status: 400,
+  error: "invalid_request",
+  description:
+    "servers read this query differently: a parameter may stand several times only as name[], or where the catalogue says so (repeatable), and in one spelling",
 };
 export const CREDENTIAL_IN_QUERY: WireError = {
   status: 400,

@@ -1,16 +1,18 @@
 import { Hono } from "hono";
 import { canonicalPath, canonicalQuery } from "../domain/proxy-path.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
+import { isUnambiguous, namesOf } from "../domain/query-names.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { ByteMeter } from "./byte-meter.ts";
 import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
 import { sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
-import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL } from "./proxy-errors.ts";
+import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL, QUERY_AMBIGUOUS } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
@@ -37,6 +39,9 @@ export async function callUpstream(
   bearing: Bearing,
   { upstream, path, query }: ProxyTarget,
 ): Promise<Response> {
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return renderError(behind);
+  if (!isUnambiguous(namesOf(query.slice(1)), upstream.catalogue.repeatable)) return renderError(QUERY_AMBIGUOUS);
   const audience = proxyAudience(c, upstream);
   const { token, proof, standing } = bearing;
   const session = sessionObject(c.env, c.var.tenant.issuer, token.session_id);

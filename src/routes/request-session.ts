@@ -3,6 +3,7 @@ import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
+import { cutOffUntil } from "../domain/cut-off.ts";
 import { withHandOuts } from "../domain/hand-out-labels.ts";
 import { linkables } from "../domain/linked-account.ts";
 import { labelsFor, standInLines } from "../domain/labels.ts";
@@ -23,7 +24,8 @@ import { UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { isTakenBackAt, narrowingAt } from "../tenancy.ts";
 import type { AuthenticatedClient } from "./client.ts";
 import { nowSeconds, type Handling } from "./http.ts";
-import { agentObject, personObject, sessionObject } from "./objects.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
+import { agentObject, personObject, sessionObject, tenantObject } from "./objects.ts";
 import { freshNonce } from "./proof.ts";
 
 /** What is asked for, whichever door it came through. */
@@ -58,7 +60,8 @@ export interface RequestedSession {
 export type SessionAskFault =
   | { readonly kind: "refused"; readonly fault: AskFault }
   | { readonly kind: "not_admitted"; readonly fault: AdmitFault }
-  | { readonly kind: "not_claimed"; readonly fault: StepUpFault };
+  | { readonly kind: "not_claimed"; readonly fault: StepUpFault }
+  | { readonly kind: "held_up"; readonly error: WireError };
 
 /**
  * The one way in: judges what is asked by the trust policy, lets it in at the client's object, and
@@ -68,6 +71,8 @@ export type SessionAskFault =
 export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
   const { issuer, tenant, root } = c.var.tenant;
   const { client, jkt, task, user, codeFlow, approver } = ask;
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return err({ kind: "held_up", error: behind });
   const identity = { issuer, client_id: client.id };
   const agent = agentObject(c.env, issuer, client.id);
   const oneTime = [...client.oneTime, ...ask.oneTime];
@@ -101,6 +106,8 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       browser: ask.browser,
     }),
     sessionId: newId(ID_PREFIXES.session),
+    // From storage: this isolate's snapshot may not know of a cut-off for seconds yet.
+    deadUntil: cutOffUntil(await tenantObject(c.env, issuer).cutOffs(), client.id),
   });
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
   const { session_id, requested_at, history } = admitted.value;
@@ -113,7 +120,15 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       return err({ kind: "not_claimed", fault: claimed.error });
     }
   }
-  const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
+  const registration = registrationOf(tenant, client.id);
+  const request: SessionRequest = {
+    issuer,
+    session_id,
+    client_id: client.id,
+    ...(registration === undefined ? {} : { agent_trust: registration.trust }),
+    ...content,
+    requested_at,
+  };
   const labels = {
     ...withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
     stand_ins: standInLines(tenant, judged.value.plan, requested_at),
@@ -127,7 +142,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       issuer,
       labels,
       match_code: code,
-      owner: registrationOf(tenant, client.id)?.owner,
+      owner: registration?.owner,
       browser: ask.browser,
     },
     channels: channelsOf(tenant.document.notify),
@@ -146,6 +161,7 @@ async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, As
     user,
     approver,
     inBrowser: codeFlow !== undefined,
+    resource: codeFlow?.resource,
   };
   const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok || user === undefined) return judged;
@@ -184,6 +200,8 @@ export function sessionAskError(fault: SessionAskFault, c: Handling): WireError 
       return admitError(fault.fault, c);
     case "not_claimed":
       return fault.fault === "ended" ? SESSION_OVER : STEP_UP_PENDING;
+    case "held_up":
+      return fault.error;
   }
 }
 
@@ -209,6 +227,13 @@ function admitError(fault: AdmitFault, c: Handling): WireError {
         status: 429,
         error: "slow_down",
         description: "too many requests of this agent; wait until some were decided",
+        headers: { "retry-after": String(fault.retryAfter) },
+      };
+    case "just_cut_off":
+      return {
+        status: 503,
+        error: "temporarily_unavailable",
+        description: "all that this agent asked for was revoked a moment ago; ask again after Retry-After",
         headers: { "retry-after": String(fault.retryAfter) },
       };
     case "suspended":

@@ -14,7 +14,7 @@ import { completeSignOn, signOnAddress, signOnOrigin } from "../single-sign-on.t
 import { isSameOrigin, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { personObject } from "./objects.ts";
-import { page, type PageStatus } from "./page.ts";
+import { outcomePage, page } from "./page.ts";
 import { usablePasskeys } from "./passkey-decision.ts";
 import { signIn, signOut } from "./signed-in.ts";
 
@@ -23,6 +23,7 @@ const DESTINATIONS: ReadonlyMap<string, string> = new Map([
   ["approve", "/approve"],
   ["inbox", "/inbox"],
   ["accounts", "/accounts"],
+  ["away", "/inbox/away"],
 ]);
 
 /**
@@ -162,15 +163,11 @@ async function ownForm(c: Handling): Promise<Form | Response> {
   return form.ok ? form.value : renderError(form.error);
 }
 
-const STATUS: Readonly<Record<SignInOutcomeProps["kind"], PageStatus>> = {
+const outcome = outcomePage<SignInOutcomeProps>(SignInOutcome, {
   signed_out: 200,
   refused: 403,
   forbidden: 403,
   unknown_person: 403,
   no_role: 403,
   unavailable: 503,
-};
-
-function outcome(c: Handling, props: SignInOutcomeProps): Response {
-  return page(c, <SignInOutcome {...props} />, STATUS[props.kind]);
-}
+});

@@ -8,6 +8,7 @@ import { exchangeToken } from "./grants/exchange.ts";
 import { admitAssertedIdentity } from "./grants/identity-assertion.ts";
 import { refuseRenewal, UNSUPPORTED_GRANT } from "./grants/renewal.ts";
 import type { App, Handling } from "./http.ts";
+import { ledgerBehind } from "./ledger-behind.ts";
 
 /** What each grant does with a form. */
 const GRANTS: Readonly<Record<GrantType, (c: Handling, form: Form) => Promise<Response>>> = {
@@ -19,6 +20,8 @@ const GRANTS: Readonly<Record<GrantType, (c: Handling, form: Form) => Promise<Re
 
 /** The token endpoint: each grant a module, every other one refused by name. */
 export const token = new Hono<App>().post("/oauth/token", async (c) => {
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return renderError(behind);
   const form = await readForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
   if (new URL(c.req.url).search !== "")

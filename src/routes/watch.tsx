@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import { limitsOf, unitsOf, upstreamsOf } from "../domain/access.ts";
+import { unitsOf } from "../domain/access.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
-import { formatUsage, NOTHING_USED } from "../domain/limits.ts";
+import { usageLines } from "../domain/usage-lines.ts";
 import type { Activity } from "../durable/session-commands.ts";
 import { Watch } from "../pages/watch.tsx";
 import { checkLinkView, linesOf, outcome, visitOf, type Entered } from "./approval-visit.tsx";
@@ -42,11 +42,7 @@ async function watchPage(c: Handling, visit: Entered): Promise<Response> {
       approverName={approverName}
       lines={linesOf(state.grant.authorization_details.flatMap(unitsOf), setting.labels)}
       expiresAt={state.grant.expires_at}
-      limits={upstreamsOf(state.grant.authorization_details).flatMap((upstream) => {
-        const used = usage.upstreams.find((one) => one.upstream === upstream) ?? NOTHING_USED;
-        const text = formatUsage(limitsOf(state.grant.authorization_details, upstream), used);
-        return text === "" ? [] : [`${upstream}: ${text}`];
-      })}
+      limits={usageLines(state.grant.authorization_details, usage.upstreams)}
       calls={usage.calls}
       refusals={usage.refusals}
       role={{ broken: state.broken }}
