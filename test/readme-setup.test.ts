@@ -96,11 +96,16 @@ async function setUp(): Promise<Stranger> {
     page,
     type,
     async approve(matchCode) {
-      await page.goto(`${issuer}/inbox`);
-      const signIn = page.getByRole("button", { name: "Sign in with a passkey" });
       const look = page.getByRole("button", { name: /^Look at it/ });
-      await signIn.or(look).waitFor();
-      if (await signIn.isVisible()) await signIn.click();
+      await until("the request in the inbox", async () => {
+        await page.goto(`${issuer}/inbox`);
+        const signIn = page.getByRole("button", { name: "Sign in with a passkey" });
+        const inbox = page.getByRole("heading", { level: 1, name: /waits? for you$/ });
+        await signIn.or(inbox).waitFor();
+        if (await signIn.isVisible()) await signIn.click();
+        await inbox.waitFor();
+        return (await look.isVisible()) ? true : undefined;
+      });
       await look.click();
       await page.getByRole("heading", { name: /asks for access$/ }).waitFor();
       if (matchCode !== undefined) expect(await page.locator(".match strong").textContent()).toBe(matchCode);
@@ -174,6 +179,28 @@ describe("the README takes a stranger from npm start to", () => {
       authorization_details: [{ actions: expect.arrayContaining(["issues:read"]), locations: ["acme/api"] }],
     });
     expect(JSON.parse(await call(client, "call_upstream", READ_ISSUES))).toMatchObject({ status: 200 });
+    const write = {
+      type: "upstream_access",
+      upstream: "github",
+      actions: ["issues:write"],
+      locations: ["acme/api"],
+    };
+    const more = JSON.parse(
+      await call(client, "request_session", {
+        title: "Open an issue",
+        authorization_details: [write],
+        expires_in: 600,
+      }),
+    ) as { session_id: string; match_code: string };
+    expect(more).toMatchObject({ status: "pending" });
+    await stranger.approve(more.match_code);
+    const opened = await call(client, "call_upstream", {
+      ...READ_ISSUES,
+      session: more.session_id,
+      method: "POST",
+      body: JSON.stringify({ title: "From a stranger's host" }),
+    });
+    expect(JSON.parse(opened)).toMatchObject({ status: 201 });
     await client.close();
     await tab.close();
     await callback.close();
