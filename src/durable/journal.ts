@@ -1,5 +1,6 @@
 import { canonicalJson } from "../domain/canonical-json.ts";
 import { sha256 } from "../crypto/hash.ts";
+import { addColumn } from "./add-column.ts";
 
 /** One row of an audit chain. */
 export interface JournalEvent {
@@ -17,8 +18,10 @@ export interface JournalEvent {
 export type EventData = { readonly [name: string]: string | number | boolean | readonly string[] | undefined };
 
 const GENESIS = "";
-/** Refusals beyond this many are only counted, so that a denied agent cannot fill the store. */
+/** Refusals beyond this many in {@link WINDOW_SECONDS} are only counted, so that a denied agent cannot fill the store. */
 const MAX_REFUSALS = 200;
+/** After this a source's refusals are recorded again: who was refused a lot long ago must not go unseen today. */
+const WINDOW_SECONDS = 3600;
 
 /**
  * An object's audit log: append-only, each row's hash covering the one before. Appending is
@@ -41,6 +44,13 @@ export class Journal {
       CREATE TABLE IF NOT EXISTS refusal_count (id INTEGER PRIMARY KEY CHECK (id = 1), recorded INTEGER NOT NULL, dropped INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS ledger_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL);
     `);
+    Journal.addColumns(sql);
+  }
+
+  /** Brings the tables of an earlier release up to this one. */
+  static addColumns(sql: SqlStorage): void {
+    addColumn(sql, "refusal_count", "since", "INTEGER NOT NULL DEFAULT 0");
+    addColumn(sql, "refusal_count", "earlier", "INTEGER NOT NULL DEFAULT 0");
   }
 
   append(type: string, data: EventData, at: number): void {
@@ -51,25 +61,39 @@ export class Journal {
     this.#sql.exec("INSERT INTO event (seq, at, type, data, hash) VALUES (?, ?, ?, ?, ?)", seq, at, type, text, hash);
   }
 
-  /** Records a refusal, up to a bound; past it the refusals are counted in the last one. */
+  /** Records a refusal, up to a bound; past it the refusals are counted, and told of in the first one after the window. */
   refuse(data: EventData & { readonly reason: string }, at: number): void {
-    const [count] = this.#sql
-      .exec<{ recorded: number }>(
-        `INSERT INTO refusal_count (id, recorded, dropped) VALUES (1, 1, 0)
-         ON CONFLICT (id) DO UPDATE SET dropped = dropped + (recorded >= ?1), recorded = min(recorded + 1, ?1 + 1)
-         RETURNING recorded`,
-        MAX_REFUSALS,
-      )
-      .toArray();
-    if (count !== undefined && count.recorded <= MAX_REFUSALS) this.append("refused", data, at);
+    const before = this.#refusalCount();
+    const isOver = at >= before.since + WINDOW_SECONDS;
+    const missed = isOver && before.recorded > MAX_REFUSALS ? before.dropped : undefined;
+    const count = isOver
+      ? { ...before, since: at, earlier: before.earlier + Math.min(before.recorded, MAX_REFUSALS), recorded: 0 }
+      : before;
+    const isDropped = count.recorded >= MAX_REFUSALS;
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO refusal_count (id, recorded, dropped, since, earlier) VALUES (1, ?, ?, ?, ?)",
+      Math.min(count.recorded + 1, MAX_REFUSALS + 1),
+      count.dropped + (isDropped ? 1 : 0),
+      count.since,
+      count.earlier,
+    );
+    if (!isDropped)
+      this.append("refused", { ...data, ...(missed === undefined ? {} : { not_recorded_so_far: missed }) }, at);
   }
 
   /** How many refusals there were, recorded or only counted. */
   refusals(): number {
+    const { recorded, dropped, earlier } = this.#refusalCount();
+    return earlier + Math.min(recorded, MAX_REFUSALS) + dropped;
+  }
+
+  #refusalCount(): { recorded: number; dropped: number; since: number; earlier: number } {
     const [row] = this.#sql
-      .exec<{ total: number }>("SELECT min(recorded, ?) + dropped AS total FROM refusal_count", MAX_REFUSALS)
+      .exec<{ recorded: number; dropped: number; since: number; earlier: number }>(
+        "SELECT recorded, dropped, since, earlier FROM refusal_count",
+      )
       .toArray();
-    return row?.total ?? 0;
+    return row ?? { recorded: 0, dropped: 0, since: 0, earlier: 0 };
   }
 
   head(): { seq: number; at: number; hash: string } {

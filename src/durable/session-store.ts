@@ -41,6 +41,7 @@ export class SessionStore {
     this.#opened = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
     if (this.#opened) {
       LeaseStore.addColumns(sql);
+      Journal.addColumns(sql);
       // A session that an earlier release opened has no such table.
       UsageStore.createTables(sql);
     }
