@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
 import { until } from "../demo/until.ts";
@@ -23,6 +24,18 @@ async function post(
     body: text,
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** Sends a whole request for a session, and does not wait for its answer. */
+function hangUp(headers: Record<string, string>, body: string): Promise<void> {
+  return new Promise((done) => {
+    const { port } = world.broker;
+    const host = new URL(world.issuer).host;
+    const sent = request({ host: "127.0.0.1", port, path: "/sessions", method: "POST", headers: { ...headers, host } });
+    sent.on("error", () => done());
+    sent.on("close", () => done());
+    sent.end(body, () => sent.destroy());
+  });
 }
 
 describe("asking for a session (group Q)", () => {
@@ -122,6 +135,32 @@ describe("asking for a session (group Q)", () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => agent.ask(ask())));
     const sessions = new Set(answers.filter(({ status }) => status === 202).map(({ body }) => body.session_id));
     expect(sessions.size).toBe(1);
+  });
+
+  it("FP opens one session, and asks its human once, when the agent hangs up at once and asks again", async () => {
+    const agent = await world.freshAgent();
+    const nonce = (await agent.poll("x")).headers.get("dpop-nonce") ?? "";
+    const wanted = ask({ task: { title: "Hung up" }, authorization_details: [READ_API] });
+    for (let times = 0; times < 3; times += 1) {
+      const body = JSON.stringify({ ...wanted, ...(await agent.assertion()) });
+      const dpop = await agent.proof("POST", `${world.issuer}/sessions`, nonce);
+      await hangUp({ "content-type": "application/json", "idempotency-key": "hung-up", dpop }, body);
+    }
+    const { status, body } = await agent.ask(wanted, "hung-up");
+    expect(status).toBe(202);
+    const slackId = await world.emulators.slackId("dana");
+    const messages = await until("the message", async () => {
+      const found = (await world.emulators.directMessages(slackId)).filter((message) => message.includes("Hung up"));
+      return found.length > 0 ? found : undefined;
+    });
+    expect(messages).toHaveLength(1);
+    const own = await until("the index", async () => {
+      const { body: listed } = await world.broker.admin("GET", "/admin/sessions");
+      const rows = listed["sessions"] as { session_id: string; client_id: string }[];
+      const found = rows.filter(({ client_id }) => client_id === agent.clientId);
+      return found.length > 0 ? found : undefined;
+    });
+    expect(own.map(({ session_id }) => session_id)).toEqual([body.session_id]);
   });
 
   it("opens a new session when the same is asked after the first has ended", async () => {

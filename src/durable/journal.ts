@@ -21,8 +21,10 @@ export type EventData = { readonly [name: string]: string | number | boolean | r
 export type JournalHead = Pick<JournalEvent, "seq" | "at" | "hash">;
 
 const GENESIS = "";
-/** Refusals beyond this many are only counted, so that a denied agent cannot fill the store. */
+/** Refusals beyond this many in {@link WINDOW_SECONDS} are only counted, so that a denied agent cannot fill the store. */
 const MAX_REFUSALS = 200;
+/** After this a source's refusals are recorded again: who was refused a lot long ago must not go unseen today. */
+const WINDOW_SECONDS = 3600;
 
 /**
  * An object's audit log: append-only, each row's hash covering the one before. Appending is
@@ -44,7 +46,8 @@ export class Journal {
         seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, hash TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS journal (
         id INTEGER PRIMARY KEY CHECK (id = 1), sent INTEGER NOT NULL DEFAULT 0,
-        refused INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0)`);
+        refused INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+        refused_since INTEGER NOT NULL DEFAULT 0, refused_earlier INTEGER NOT NULL DEFAULT 0)`);
     if (hasTable(sql, "ledger_cursor")) takeOver(sql);
   }
 
@@ -57,26 +60,40 @@ export class Journal {
     return { seq, at, hash };
   }
 
-  /** Records a refusal as {@link append} does, up to a bound; past it the refusals are counted in the last one. */
+  /**
+   * Records a refusal as {@link append} does, up to a bound; past it the refusals are counted, and told of
+   * in the first one after the window.
+   */
   refuse(data: EventData & { readonly reason: string }, at: number, head = this.head()): JournalHead {
-    const [count] = this.#sql
-      .exec<{ refused: number }>(
-        `INSERT INTO journal (id, refused) VALUES (1, 1)
-         ON CONFLICT (id) DO UPDATE SET dropped = dropped + (refused >= ?1), refused = min(refused + 1, ?1 + 1)
-         RETURNING refused`,
-        MAX_REFUSALS,
-      )
-      .toArray();
-    const isWritten = count !== undefined && count.refused <= MAX_REFUSALS;
-    return isWritten ? this.append("refused", data, at, head) : head;
+    const before = this.#refusalCount();
+    const isOver = at >= before.since + WINDOW_SECONDS;
+    const missed = isOver && before.recorded > MAX_REFUSALS ? before.dropped : undefined;
+    const count = isOver
+      ? { ...before, since: at, earlier: before.earlier + Math.min(before.recorded, MAX_REFUSALS), recorded: 0 }
+      : before;
+    const isDropped = count.recorded >= MAX_REFUSALS;
+    this.#sql.exec(
+      `INSERT INTO journal (id, refused, dropped, refused_since, refused_earlier) VALUES (1, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET refused = excluded.refused, dropped = excluded.dropped,
+         refused_since = excluded.refused_since, refused_earlier = excluded.refused_earlier`,
+      Math.min(count.recorded + 1, MAX_REFUSALS + 1),
+      count.dropped + (isDropped ? 1 : 0),
+      count.since,
+      count.earlier,
+    );
+    if (isDropped) return head;
+    return this.append(
+      "refused",
+      { ...data, ...(missed === undefined ? {} : { not_recorded_so_far: missed }) },
+      at,
+      head,
+    );
   }
 
   /** How many refusals there were, recorded or only counted. */
   refusals(): number {
-    const [row] = this.#sql
-      .exec<{ total: number }>("SELECT min(refused, ?) + dropped AS total FROM journal", MAX_REFUSALS)
-      .toArray();
-    return row?.total ?? 0;
+    const { recorded, dropped, earlier } = this.#refusalCount();
+    return earlier + Math.min(recorded, MAX_REFUSALS) + dropped;
   }
 
   head(): JournalHead {
@@ -117,6 +134,15 @@ export class Journal {
       "INSERT INTO journal (id, sent) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET sent = max(sent, excluded.sent)",
       seq,
     );
+  }
+
+  #refusalCount(): { recorded: number; dropped: number; since: number; earlier: number } {
+    const [row] = this.#sql
+      .exec<{ recorded: number; dropped: number; since: number; earlier: number }>(
+        "SELECT refused AS recorded, dropped, refused_since AS since, refused_earlier AS earlier FROM journal",
+      )
+      .toArray();
+    return row ?? { recorded: 0, dropped: 0, since: 0, earlier: 0 };
   }
 }
 

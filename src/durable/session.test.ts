@@ -331,6 +331,32 @@ describe("limits", () => {
     expect((await session().inspect())?.usage.refusals).toBe(250);
   });
 
+  it("B19 sees an agent that was refused a lot before, and says how much of it was only counted", async () => {
+    await open(7200);
+    await approve(7200);
+    await poll();
+    const refused = async (times: number) => {
+      for (let n = 0; n < times; n += 1) await exchange({ standing: { allow: [] } });
+    };
+    await refused(210);
+    at(3599);
+    await refused(1);
+    expect(await events("refused")).toBe(200);
+    at(3600);
+    await refused(2);
+    expect(await events("refused")).toBe(202);
+    const told = await runInDurableObject(session(), (_: Session, state) =>
+      state.storage.sql
+        .exec<{ data: string }>("SELECT data FROM event WHERE type = 'refused' ORDER BY seq DESC LIMIT 2")
+        .toArray(),
+    );
+    expect(told.map(({ data }) => (JSON.parse(data) as Record<string, unknown>)["not_recorded_so_far"])).toEqual([
+      undefined,
+      11,
+    ]);
+    expect((await session().inspect())?.usage.refusals).toBe(213);
+  });
+
   it("writes nothing for an id that nobody opened", async () => {
     expect(await exchange()).toEqual({ ok: false, error: "unknown_session" });
     expect(await session().inspect()).toBeUndefined();

@@ -1,4 +1,4 @@
-import { env } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { app } from "../../src/app.ts";
@@ -137,6 +137,32 @@ describe("two tenants that use the same names (N05, N07, N10)", () => {
     const { bot, proxyToken } = await atWork(1);
     await put(ISSUER, "API_KEY", ofB);
     expect(await bot.call(proxyToken, "GET", "/proxy/api/things")).toMatchObject({ status: 503 });
+  });
+
+  it("N01 are told apart by the host alone that is configured, and by no other spelling of it", async () => {
+    const { bot, proxyToken } = await atWork(1);
+    const dpop = await bot.proofAtResource("GET", `${ISSUER}/proxy/api/things`, proxyToken);
+    const asked = (host: string) =>
+      exports.default.fetch(`${ISSUER}/oauth/jwks`, { headers: { host, authorization: `DPoP ${proxyToken}`, dpop } });
+    for (const host of ["a.test", "A.TEST", "a.test:443"]) expect((await asked(host)).status, host).toBe(200);
+    const kids = async (host: string) => (await (await asked(host)).text()).match(/key_[\w-]+/g);
+    expect(await kids("a.test")).not.toEqual(await kids("b.test"));
+    for (const host of [
+      "a.test.",
+      "a.test:444",
+      "a.test:80",
+      "a.test, b.test",
+      "b.test@a.test",
+      "a.test#b.test",
+      "a.test/b.test",
+      "xa.test",
+      "x.a.test",
+      "\uff41.test",
+      "[a.test]",
+      "0",
+      " ",
+    ])
+      expect((await asked(encodeURI(host))).status, host).toBe(404);
   });
 
   it("N10 answers 404 to everything for a tenant that is no longer served, and its tokens are dead", async () => {

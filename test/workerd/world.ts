@@ -66,7 +66,8 @@ export async function beginWorld(answer: (request: Request) => Promise<Response>
   await applyDocument(await tenantDocument());
 }
 
-const lines: string[] = [];
+/** What was logged in this world. */
+export const lines: string[] = [];
 
 /** Ends a world, in which no token may have been logged. */
 export async function endWorld(): Promise<void> {
