@@ -1,8 +1,6 @@
 import {
   inputRequired,
   inputResponse,
-  ProtocolError,
-  ProtocolErrorCode,
   type CallToolResult,
   type InputRequiredResult,
   type McpRequestContext,
@@ -84,7 +82,7 @@ export class HostWaiting implements TaskKeeper {
 
   async get(taskId: string, ctx: ServerContext): Promise<Result<Task, TaskFault>> {
     if (this.#sessions.find(taskId) === undefined) return err("unknown_task");
-    return ok(await this.#task(taskId, declaredAbilities(ctx).urls));
+    return this.#task(taskId, declaredAbilities(ctx).urls).then(ok, unavailable);
   }
 
   async answer(taskId: string, answers: Readonly<Record<string, unknown>>): Promise<Result<void, TaskFault>> {
@@ -95,8 +93,7 @@ export class HostWaiting implements TaskKeeper {
 
   async cancel(taskId: string): Promise<Result<void, TaskFault>> {
     if (this.#sessions.find(taskId) === undefined) return err("unknown_task");
-    await this.#sessions.withdraw(taskId);
-    return ok(undefined);
+    return this.#sessions.withdraw(taskId).then(ok, unavailable);
   }
 
   async #task(taskId: string, urls: boolean): Promise<Task> {
@@ -118,14 +115,15 @@ export class HostWaiting implements TaskKeeper {
         ? { status: "input_required", inputRequests: lookRequest(this.#issuer, held.matchCode) }
         : { status: "working" };
     if (held?.status === "over" && held.isTakenBack === true) return { status: "cancelled" };
-    // What has completed stays so: a broker that is away for a moment is no result.
-    const result = await stateAnswer(held).catch(() => {
-      throw new ProtocolError(ProtocolErrorCode.InternalError, "Stint cannot be reached; ask again later");
-    });
-    return { status: "completed", result };
+    return { status: "completed", result: await stateAnswer(held) };
   }
 }
 
 function older({ server }: McpServer): Abilities {
   return { tasks: false, urls: server.getClientCapabilities()?.elicitation?.url !== undefined };
+}
+
+/** A broker that is away for a moment is no result: what has completed stays so. */
+function unavailable(): Result<never, TaskFault> {
+  return err("unavailable");
 }

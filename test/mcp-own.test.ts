@@ -286,6 +286,9 @@ describe("group G and its kind, at Stint's own tools", () => {
       const { status, text } = await list(who, presented);
       expect([status, JSON.parse(text)]).toMatchObject([404, { error: "not_found" }]);
     }
+    // A client of 2026-07-28 has no such handle, and what it shows in its place is nothing.
+    const modern = await rpc(own, "tools/list", {}, {}, { "mcp-session-id": "x" });
+    expect(modern.result.tools).toHaveLength(4);
     const headers = { ...JSON_TYPE, "mcp-session-id": handle };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
     expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
@@ -363,6 +366,50 @@ describe("group G and its kind, at Stint's own tools", () => {
       '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"end_session","name":"session_state","arguments":{}}}';
     expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body })).status).toBe(400);
     expect(told((await post(own, "session_state", {})).result)).toMatchObject({ status: "active" });
+  });
+
+  it.each([
+    "null",
+    "5",
+    '"initialize"',
+    "[]",
+    "[[]]",
+    "[null]",
+    "{}",
+    '{"method":"initialize"}',
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{"url":true}}}}',
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":[]}}',
+    '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"taskIds":null},"_meta":5}}',
+    '{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"x","_meta":{"io.modelcontextprotocol/clientCapabilities":{"extensions":5}}}}',
+    '{"jsonrpc":"2.0","id":{},"method":"tools/call","params":5}',
+    '{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}',
+  ])("answers %s without a fault of its own, and with no handle", async (text) => {
+    const own = await caller();
+    const answer = await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body: () => text });
+    expect(answer.status).toBeLessThan(500);
+    expect(answer.headers.get("mcp-session-id")).toBeNull();
+  });
+
+  it("O14 ends the call of an older client that waits, with the session whose token it showed", async () => {
+    const own = await caller();
+    const post = (body: object, headers: Record<string, string> = {}) =>
+      provenFetch(own.agent, own.token)(world.issuer + PATH, {
+        method: "POST",
+        headers: { ...JSON_TYPE, ...headers },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }),
+      });
+    const params = { protocolVersion: "2025-11-25", clientInfo: { name: "h", version: "1" }, capabilities: URLS };
+    const began = await post({ method: "initialize", params });
+    await began.text();
+    const handle = began.headers.get("mcp-session-id") ?? "";
+    const call = { method: "tools/call", params: { name: "request_session", arguments: ASK } };
+    const { body } = await post(call, { "mcp-session-id": handle });
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = (await reader.read()).value ?? "";
+    expect(seen).toContain("elicitation/create");
+    await world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {});
+    for (let read = await reader.read(); !read.done; read = await reader.read()) seen += read.value;
+    expect(seen).not.toContain("match_code");
   });
 
   it("O14 ends a stream with its session", async () => {

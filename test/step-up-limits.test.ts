@@ -69,7 +69,9 @@ describe("limits, when a session is granted more", () => {
     const { html } = await approver.view();
     expect(html).toContain("In the whole session at most");
     expect(html).toContain("3 calls");
-    await approver.review();
+    expect(html).toContain("echo: 2 of 3 calls");
+    const reviewed = await approver.review();
+    expect(reviewed.html).toContain("echo: 2 of 3 calls");
     expect((await approver.decide("approve")).status).toBe(200);
     await isGranted(session);
     expect(await usedOf(session, "echo")).toMatchObject({ calls: 2, left: { calls: 1 } });
@@ -119,7 +121,8 @@ describe("limits, when a session is granted more", () => {
     const old = await session.proxyToken("echo");
     const approver = await asked(session, WRITE_THINGS);
     await approver.view();
-    await approver.review(() => true, undefined, { "limit.echo.calls": "1" });
+    const reviewed = await approver.review(() => true, undefined, { "limit.echo.calls": "1" });
+    expect(reviewed.html).toContain("echo: 2 of 1 calls (used up)");
     expect((await approver.decide("approve")).status).toBe(200);
     await isGranted(session);
     expect((await call(session)).status).toBe(429);
@@ -187,10 +190,13 @@ describe("limits, when a session is granted more", () => {
 
   it("are another upstream's own where that comes on top, and the first one's stay", async () => {
     const session = await reading({ calls: 3 });
+    expect((await call(session)).status).toBe(200);
     const approver = await asked(session, { ...READ_API, limits: { calls: 5 } });
+    const { html } = await approver.view();
+    expect(html).toContain("echo: 1 of 3 calls\ngithub: 0 of 5 calls");
     await approver.approve();
     await isGranted(session);
-    expect(await usedOf(session, "echo")).toMatchObject({ left: { calls: 3 } });
+    expect(await usedOf(session, "echo")).toMatchObject({ left: { calls: 2 } });
     expect(await usedOf(session, "github")).toMatchObject({ left: { calls: 5 } });
   });
 

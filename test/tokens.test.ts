@@ -245,7 +245,7 @@ describe("token exchange (group X)", () => {
     expect(["unauthorized_client", "invalid_grant"]).toContain(polled.body["error"]);
   });
 
-  it("X20 ignores act, cnf and exp from outside", async () => {
+  it("X20 P8 ignores act, cnf and exp from outside", async () => {
     const { agent, sessionToken } = await approvedSession(world);
     const { body } = await agent.exchange(sessionToken, proxyOf("echo"), {
       act: '{"sub":"evil"}',
@@ -323,7 +323,7 @@ describe("token exchange (group X)", () => {
     expect(tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true))).toBeTruthy();
   });
 
-  it("X13 goes one hop and no further", async () => {
+  it("X13 P9 goes one hop and no further", async () => {
     const { agent, serverToken, proxyToken } = await approvedSession(world);
     const server = await world.server();
     const onward = tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true));

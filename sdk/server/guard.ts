@@ -37,6 +37,8 @@ export interface GuardOptions {
   readonly allowBearer?: boolean;
   /** 32 bytes: demands nonces in proofs, made from them. */
   readonly nonceSecret?: Uint8Array<ArrayBuffer>;
+  /** What {@link signMetadata} made, where the owner has the server accepted by its signature. */
+  readonly signedMetadata?: string;
   /** Browser origins that may call, beside the resource's own. */
   readonly origins?: readonly string[];
   /** Where used proofs are remembered; in this process, unless told otherwise. */
@@ -81,6 +83,7 @@ export class Guard {
     if (pathname !== METADATA_PATH && pathname !== METADATA_PATH + pathOf(this.#resource)) return undefined;
     if (request.method !== "GET" && request.method !== "HEAD")
       return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
+    const { signedMetadata } = this.#options;
     return Response.json(
       {
         resource: this.#options.resource,
@@ -90,6 +93,7 @@ export class Guard {
         dpop_signing_alg_values_supported: SIGNING_ALGORITHMS,
         dpop_bound_access_tokens_required: this.#options.allowBearer !== true,
         authorization_details_types_supported: ["mcp_tools"],
+        ...(signedMetadata === undefined ? {} : { signed_metadata: signedMetadata }),
       },
       // Anyone may read it, browsers too.
       { headers: { "access-control-allow-origin": "*" } },

@@ -43,7 +43,8 @@ export class ClientKey {
   }
 }
 
-async function hold(key: RegisteredKey): Promise<HeldKey> {
+/** The key as one that signs. */
+export async function hold(key: RegisteredKey): Promise<HeldKey> {
   if ("privateKey" in key) return key;
   const { alg = "ES256", kid } = key;
   const privateKey = (await importJWK(key, alg, { extractable: false })) as CryptoKey;

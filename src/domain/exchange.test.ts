@@ -136,7 +136,7 @@ describe("planExchange", () => {
     expect(plan({ ...ask, limitedNow: ["mcp:tickets:close_issue"] }).ok).toBe(true);
   });
 
-  it("never yields more than the grant, the subject or the policy, and never outlives the session", () => {
+  it("P1 never yields more than the grant, the subject or the policy, and never outlives the session", () => {
     const unit = fc.constantFrom(...grant.authorization_details.flatMap(unitsOf));
     fc.assert(
       fc.property(fc.uniqueArray(unit), fc.integer({ min: 1, max: 2000 }), fc.boolean(), (allowed, life, server) => {

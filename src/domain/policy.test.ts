@@ -54,6 +54,7 @@ const document: TenantDocument = {
       owner: "owner",
       trust: "remote",
       dpop_bound_access_tokens_required: true,
+      definitions: "pinned",
       jwks: { keys: [] },
       hand_out: [],
       tools: { open: { access: "write", operations: ["api:read"] } },

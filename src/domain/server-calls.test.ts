@@ -8,6 +8,7 @@ const SERVER: Server = {
   owner: "sam",
   trust: "remote",
   dpop_bound_access_tokens_required: true,
+  definitions: "pinned",
   hand_out: [],
   tools: {
     open: { access: "write", operations: ["github:write"] },

@@ -225,6 +225,8 @@ export interface Server extends KeySource {
   readonly hand_out: readonly string[];
   /** What is handed to it is encrypted to this key. */
   readonly encryption_key?: EncryptionKey | undefined;
+  /** Who accepts what it says of its tools: its owner each time, or its own key, where the owner chose that. */
+  readonly definitions: "pinned" | "signed";
   readonly tools: { readonly [name: string]: Tool };
 }
 

@@ -80,6 +80,7 @@ describe("allowedTools", () => {
     resource: "https://notes.test/mcp",
     owner: "sam",
     trust: "remote",
+    definitions: "pinned",
     jwks: { keys: [] },
     dpop_bound_access_tokens_required: true,
     hand_out: [],

@@ -1,19 +1,20 @@
 import { connectorFor } from "../connectors/index.ts";
-import type { ConnectorFault, Description, IssuedToken, Minted } from "../connectors/connector.ts";
+import type { ConnectorFault, Description, Minted } from "../connectors/connector.ts";
 import { newId } from "../crypto/random.ts";
-import { seal } from "../crypto/seal.ts";
-import { signToken } from "../crypto/signing-key.ts";
-import type { AccessUnit, UpstreamAccess } from "../domain/access.ts";
+import type { AccessUnit } from "../domain/access.ts";
 import type { CompiledUpstream } from "../domain/compiled-tenant.ts";
 import type { Credential } from "../domain/credential.ts";
 import type { Grant } from "../domain/grant.ts";
-import { ID_PREFIXES, objectName } from "../domain/ids.ts";
-import type { LinkedUpstream } from "../domain/upstream.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
 import type { LeaseFate } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { loadTenant, openSealed, outboundOf, readSecret, signingKey, type TenantContext } from "../tenancy.ts";
+import { loadTenant, type TenantContext } from "../tenancy.ts";
+import { askUpstream } from "./lease-mint.ts";
+import { returnLease } from "./lease-return.ts";
+import { openPart, sealPart } from "./lease-seal.ts";
 import { MINT_LOST_AFTER_SECONDS, type HeldLease, type Reservation } from "./lease-store.ts";
 import type { SessionBooks } from "./session-books.ts";
+import { UpstreamRests } from "./upstream-rests.ts";
 
 export type LeaseFault =
   | "ended"
@@ -25,21 +26,6 @@ export type LeaseFault =
   /** The upstream gave less than was granted, and the call needs what it held back. */
   | "upstream_withheld";
 
-/** How often taking a credential back is tried before the receipt says that it failed. */
-const MAX_REVOKE_ATTEMPTS = 8;
-/** How long an upstream that could not mint is left alone, in seconds; doubled with each failure. */
-const FIRST_REST_SECONDS = 2;
-const LONGEST_REST_SECONDS = 60;
-/** What a human mends is tried again at once after the first failure: it may be mended by now. */
-const MENDED_BY_HUMANS: readonly LeaseFault[] = ["upstream_misconfigured", "upstream_broken", "not_linked"];
-
-/** An upstream that is left alone, and what is said of it meanwhile. */
-interface Rest {
-  /** Epoch seconds. */
-  readonly until: number;
-  readonly seconds: number;
-  readonly fault: LeaseFault;
-}
 /** How often a session's credential is made anew because the upstream refused it: an upstream may say so to anything. */
 const MAX_RENEWALS = 5;
 
@@ -54,8 +40,7 @@ export class Leases {
   readonly #books: SessionBooks;
   /** Calls that arrive together share one mint. */
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
-  /** Upstreams that could not mint, so that an agent that goes on calling makes Stint neither ask nor write any more. */
-  readonly #resting = new Map<string, Rest>();
+  readonly #rests = new UpstreamRests();
   readonly #renewals = new Map<string, number>();
 
   constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
@@ -76,7 +61,7 @@ export class Leases {
     const lease = held === undefined ? await this.#mintOnce(upstream, grant, grant_digest) : ok(held);
     if (!lease.ok) return lease;
     for (const unit of units) if (!(await this.#suffices(lease.value, unit))) return err("upstream_withheld");
-    const opened = await this.#open(lease.value, "credential");
+    const opened = await openPart(this.#env, grant.issuer, lease.value, "credential");
     // Opening awaited: the session may have ended meanwhile.
     if (this.#books.current().status !== "active") return err("ended");
     if (opened === undefined) return err("upstream_misconfigured");
@@ -102,23 +87,12 @@ export class Leases {
   async takeBack(leaseId: string, attempts: number): Promise<LeaseFate | undefined> {
     const lease = this.#books.leases.get(leaseId);
     if (lease === undefined) return undefined;
-    if (lease.ends === "irrevocable") return { fate: "irrevocable" };
-    if (lease.ends === "expires") return { fate: "expires_at", at: lease.expires_at ?? 0 };
-    const context = await this.#context();
-    const upstream = context.tenant.upstreams.get(lease.upstream);
-    const handle = await this.#open(lease, "handle");
-    if (upstream === undefined || handle === undefined)
-      return fateWithout(lease, "its upstream is no longer configured", this.#books.now());
-    const revoked = await connectorFor(upstream.upstream).revoke({
-      upstream: upstream.upstream,
-      handle,
-      outbound: outboundOf(context),
-      readSecret: (name) => readSecret(this.#env, context.issuer, name),
-      now: this.#books.now(),
+    return returnLease(lease, {
+      env: this.#env,
+      context: () => this.#context(),
+      attempts,
+      now: () => this.#books.now(),
     });
-    if (revoked.ok) return { fate: "revoked", at: this.#books.now() };
-    const isFinal = revoked.error.kind === "upstream_refused" || attempts + 1 >= MAX_REVOKE_ATTEMPTS;
-    return isFinal ? fateWithout(lease, revoked.error.kind, this.#books.now()) : undefined;
   }
 
   #mintOnce(upstream: string, grant: Grant, grantDigest: string): Promise<Result<HeldLease, LeaseFault>> {
@@ -143,8 +117,7 @@ export class Leases {
 
   /** What is said of an upstream that is left alone for a while. */
   restingAt(upstream: string): LeaseFault | undefined {
-    const rest = this.#resting.get(upstream);
-    return rest !== undefined && rest.until > this.#books.now() ? rest.fault : undefined;
+    return this.#rests.at(upstream, this.#books.now());
   }
 
   /** Writes down, in the caller's transaction, that a credential is about to be asked for. */
@@ -168,45 +141,19 @@ export class Leases {
   ): Promise<Result<{ lease: HeldLease; credential: Credential }, LeaseFault>> {
     const configured = context.tenant.upstreams.get(upstreamId);
     if (configured === undefined) return this.#giveUp(leaseId, upstreamId, "upstream_misconfigured");
-    const minted = await this.#ask(configured, grant, context);
+    const minted = await askUpstream(configured, {
+      env: this.#env,
+      context,
+      grant,
+      user: this.#books.current().request.user,
+      now: this.#books.now(),
+    });
     if (!minted.ok) return this.#failed({ leaseId, upstream: upstreamId, endsBy }, minted.error);
-    this.#resting.delete(upstreamId);
+    this.#rests.end(upstreamId);
     const lease = await this.#hold(leaseId, upstreamId, minted.value, forServer === undefined ? "calls" : "hand_out");
     if (this.#books.current().status === "active") return ok({ lease, credential: minted.value.credential });
     await this.takeBackNow(leaseId);
     return err("ended");
-  }
-
-  #ask({ upstream, catalogue }: CompiledUpstream, grant: Grant, context: TenantContext) {
-    const { issuer, session_id, client_id, sub, expires_at } = grant;
-    const tenant = this.#env.TENANT.getByName(objectName(context.issuer));
-    return connectorFor(upstream).mint({
-      upstream,
-      catalogue,
-      access: accessTo(upstream.id, grant),
-      session: { issuer, session_id, client_id, sub, expires_at },
-      outbound: outboundOf(context),
-      readSecret: (name) => readSecret(this.#env, context.issuer, name),
-      signAsStint: (claims) => signToken(signingKey(context, "upstream_token"), claims),
-      draw: (source, scope) => this.#draw(source, scope, grant),
-      refresh: (source, scope) => tenant.refreshAccess(source, scope).catch(() => err({ kind: "answer_lost" })),
-      now: this.#books.now(),
-    });
-  }
-
-  /** By the account of the person whom the request named, and nobody else's: an agent's own id is no person. */
-  async #draw(
-    upstream: LinkedUpstream,
-    scope: string,
-    { issuer, expires_at }: Grant,
-  ): Promise<Result<IssuedToken, ConnectorFault>> {
-    const { user, session_id } = this.#books.current().request;
-    if (user === undefined) return err({ kind: "not_linked" });
-    const person = this.#env.PERSON.getByName(objectName(issuer, user));
-    const session = { session_id, expires_at };
-    return person
-      .drawFromAccount({ identity: { issuer, person: user }, upstream, scope, session })
-      .catch(() => err({ kind: "answer_lost" }));
   }
 
   /** Stops using what an upstream gave, and takes it back. What it gives from now on is another matter. */
@@ -223,12 +170,13 @@ export class Leases {
     { credential, handle, ends, expiresAt, scopes }: Minted,
     use: "calls" | "hand_out" | "none" = "calls",
   ): Promise<HeldLease> {
+    const named = { lease_id: leaseId, upstream };
+    const context = await this.#context();
     const lease: HeldLease = {
-      lease_id: leaseId,
-      upstream,
+      ...named,
       sealed_credential:
-        use === "calls" ? await this.#seal(upstream, leaseId, "credential", JSON.stringify(credential)) : undefined,
-      sealed_handle: await this.#seal(upstream, leaseId, "handle", handle),
+        use === "calls" ? await sealPart(context, named, "credential", JSON.stringify(credential)) : undefined,
+      sealed_handle: await sealPart(context, named, "handle", handle),
       ends,
       expires_at: expiresAt,
       minted_at: this.#books.now(),
@@ -272,10 +220,7 @@ export class Leases {
   }
 
   #rest(upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
-    const before = this.#resting.get(upstream);
-    const first = MENDED_BY_HUMANS.includes(fault) ? 0 : FIRST_REST_SECONDS;
-    const seconds = before === undefined ? first : Math.min(Math.max(1, before.seconds * 2), LONGEST_REST_SECONDS);
-    this.#resting.set(upstream, { until: this.#books.now() + seconds, seconds, fault });
+    this.#rests.begin(upstream, fault, this.#books.now());
     return err(fault);
   }
 
@@ -319,36 +264,10 @@ export class Leases {
   #context(): Promise<TenantContext> {
     return loadTenant(this.#env, this.#books.store.setting().issuer);
   }
-
-  async #seal(upstream: string, leaseId: string, part: string, plaintext: string): Promise<string> {
-    const { vault, issuer } = await this.#context();
-    return seal(vault, { issuer, kind: "lease", name: `${upstream} ${leaseId} ${part}` }, plaintext);
-  }
-
-  async #open(lease: HeldLease, part: "credential" | "handle"): Promise<string | undefined> {
-    const { issuer } = this.#books.store.setting();
-    const sealed = part === "credential" ? lease.sealed_credential : lease.sealed_handle;
-    const name = `${lease.upstream} ${lease.lease_id} ${part}`;
-    return sealed === undefined ? undefined : openSealed(this.#env, { issuer, kind: "lease", name }, sealed);
-  }
 }
 
 const NOTHING = { orphans: "none", longestSeconds: undefined } as const;
 
 function describe({ upstream }: CompiledUpstream): Description {
   return connectorFor(upstream).describe(upstream);
-}
-
-/** All that the session was granted at this upstream: one credential serves the whole session. */
-function accessTo(upstream: string, grant: Grant): UpstreamAccess[] {
-  return grant.authorization_details.filter(
-    (detail) => detail.type === "upstream_access" && detail.upstream === upstream,
-  ) as UpstreamAccess[];
-}
-
-/** What the receipt says of a credential that could not be taken back. */
-function fateWithout(lease: HeldLease, reason: string, now: number): LeaseFate {
-  return lease.expires_at === undefined
-    ? { fate: "failed", reason, retried_until: now }
-    : { fate: "expires_at", at: lease.expires_at };
 }

@@ -9,6 +9,7 @@ import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import type { SignIn } from "../domain/sign-in.ts";
 import type { LinkedUpstream } from "../domain/upstream.ts";
 import { Journal } from "./journal.ts";
+import { arm } from "./arm.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { LinkedAccounts, type DrawingSession } from "./linked-accounts.ts";
 import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
@@ -423,10 +424,7 @@ export class Person extends DurableObject<Env> {
 
   async #arm(): Promise<void> {
     const delay = this.#feed().delayMs();
-    const candidates = [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay].filter(
-      (at) => at !== undefined,
-    );
-    if (candidates.length > 0) await this.ctx.storage.setAlarm(Math.min(...candidates));
+    await arm(this.ctx.storage, [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay]);
   }
 
   /** Time that never runs backwards. */

@@ -133,7 +133,7 @@ describe("time (group Z, fault FE and FF)", () => {
     expect(await events("session.ended")).toBe(0);
   });
 
-  it("FF stays ended when the clock is set back an hour", async () => {
+  it("FF P19 stays ended when the clock is set back an hour", async () => {
     await active(300);
     at(400);
     expect((await exchange()).ok).toBe(false);
@@ -143,7 +143,7 @@ describe("time (group Z, fault FE and FF)", () => {
     expect((await session().inspect())?.state.status).toBe("ended");
   });
 
-  it("FF does not take a forgotten proof again after the clock was set back", async () => {
+  it("FF P7 does not take a forgotten proof again after the clock was set back", async () => {
     await active(600);
     const used = proof();
     expect((await exchange({ proof: used })).ok).toBe(true);
@@ -257,7 +257,7 @@ describe("a mint that was lost with its process (fault FD)", () => {
 });
 
 describe("limits", () => {
-  it("refuses a session of an agent that was cut off, before the object was told", async () => {
+  it("FV refuses a session of an agent that was cut off, before the object was told", async () => {
     await active();
     expect(await exchange({ standing: { allow, killedUntil: START } })).toEqual({ ok: false, error: "ended" });
     expect((await exchange({ standing: { allow, killedUntil: START - 1 } })).ok).toBe(true);

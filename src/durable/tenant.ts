@@ -1,11 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
 import type { WrappedKey } from "../crypto/vault.ts";
-import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
+import type { CutOff, CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
-import { addColumn } from "./add-column.ts";
+import { AbsenceStore } from "./absence-store.ts";
 import { BacklogStore } from "./backlog-store.ts";
+import { ConfigStore } from "./config-store.ts";
+import { CutOffStore } from "./cut-off-store.ts";
+import { SecretStore } from "./secret-store.ts";
+import { SessionIndex, type IndexedSession } from "./session-index.ts";
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
@@ -15,15 +19,17 @@ import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
 import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type ReviewFault } from "./glass-store.ts";
+import { arm } from "./arm.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
-import { cutOffLeavers } from "./leavers.ts";
+import { leaversOf } from "../domain/leavers.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
 import { runTenantJob } from "./tenant-jobs.ts";
+import { digestOf, sha256 } from "../crypto/hash.ts";
 import { ServerPins, type Proposal } from "./server-pins.ts";
-import type { ServerDefinitions, ShownTool } from "../domain/tool-definitions.ts";
+import type { KnownDefinitions, ShownTool, SignedDefinitions } from "../domain/tool-definitions.ts";
 import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
@@ -42,21 +48,12 @@ export interface TenantSnapshot {
   /** Who is away by the operator's word, beside what the document says. */
   readonly absences: { readonly [person: string]: Absence };
   /** What is known of the tool definitions of each server. */
-  readonly servers: { readonly [server: string]: ServerDefinitions };
+  readonly servers: { readonly [server: string]: KnownDefinitions };
 }
 
-/** One line of the tenant's index of sessions. */
-export interface IndexedSession {
-  readonly session_id: string;
-  readonly client_id: string;
-  readonly status: string;
-  readonly created_at: number;
-  readonly ended_at: number | null;
-  /** Who approved it. */
-  readonly approved_by: readonly string[];
-}
-
-const MAX_LISTED_SESSIONS = 500;
+/** What an isolate that has not heard of a new document may still let in: what it knows is at most this old. */
+const HEARSAY_SECONDS = 5;
+const LEFT = "taken out of the tenant's document";
 /** Jobs tried in one alarm. */
 const MAX_JOBS = 6;
 
@@ -67,6 +64,11 @@ export class Tenant extends DurableObject<Env> {
   readonly #feed: LedgerFeed;
   readonly #documents: RemoteDocuments;
   readonly #connections: Connections;
+  readonly #config = new ConfigStore(this.#sql);
+  readonly #secrets = new SecretStore(this.#sql);
+  readonly #cutOffs = new CutOffStore(this.#sql);
+  readonly #sessions = new SessionIndex(this.#sql);
+  readonly #absences = new AbsenceStore(this.#sql);
   readonly #keys = new KeyStore(this.#sql);
   readonly #tenantKeys = new TenantKeyStore(this.#sql);
   readonly #flags = new UpstreamFlags(this.#sql);
@@ -79,17 +81,13 @@ export class Tenant extends DurableObject<Env> {
     super(ctx, env);
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS about (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS config (version INTEGER PRIMARY KEY, document TEXT NOT NULL, applied_at INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, sealed TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS killed (client_id TEXT PRIMARY KEY, until INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS session (
-        session_id TEXT PRIMARY KEY, client_id TEXT NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER);
-      CREATE INDEX IF NOT EXISTS session_by_client ON session (client_id, status);
-      CREATE TABLE IF NOT EXISTS away (person TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, delegate TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
     `);
-    addColumn(this.#sql, "session", "approved_by", "TEXT NOT NULL DEFAULT ''");
-    addColumn(this.#sql, "config", "longest_session_seconds", "INTEGER NOT NULL DEFAULT 0");
+    ConfigStore.createTables(this.#sql);
+    SecretStore.createTables(this.#sql);
+    CutOffStore.createTables(this.#sql);
+    SessionIndex.createTables(this.#sql);
+    AbsenceStore.createTables(this.#sql);
     KeyStore.createTables(this.#sql);
     TenantKeyStore.createTables(this.#sql);
     UpstreamFlags.createTables(this.#sql);
@@ -109,8 +107,8 @@ export class Tenant extends DurableObject<Env> {
       outbound,
       seal: (name, token) => sealSecret(env, this.#issuer(), name, token),
       readSecret: (name) => readSecret(env, this.#issuer(), name),
-      sealedSecret: (name) => this.sealedSecret(name),
-      writeSecret: (name, sealed) => this.#writeSecret(name, sealed),
+      sealedSecret: (name) => this.#secrets.get(name),
+      writeSecret: (name, sealed) => this.#secrets.put(name, sealed),
       record: (type, data) => this.#journal.append(type, data, this.#now()),
       now: () => this.#now(),
     });
@@ -122,9 +120,7 @@ export class Tenant extends DurableObject<Env> {
     // Time alone ends a report, which is no write: what it says is a part of the number.
     const revision = this.#revision() * 2 + Number(isLedgerBehind);
     if (revision === knownRevision) return undefined;
-    const [config] = this.#sql
-      .exec<{ version: number; document: string }>("SELECT version, document FROM config ORDER BY version DESC LIMIT 1")
-      .toArray();
+    const config = this.#config.latest();
     const keys = this.#keys.all();
     return {
       revision,
@@ -132,16 +128,9 @@ export class Tenant extends DurableObject<Env> {
       document: config?.document,
       keys,
       tenantKeys: this.#tenantKeys.all(),
-      cutOffs: this.cutOffs(),
+      cutOffs: this.#cutOffs.all(),
       isLedgerBehind,
-      absences: Object.fromEntries(
-        this.#sql
-          .exec<{ person: string; from: number; until: number; delegate: string }>(
-            `SELECT person, since AS "from", until, delegate FROM away`,
-          )
-          .toArray()
-          .map(({ person, ...absence }) => [person, absence]),
-      ),
+      absences: this.#absences.all(),
       servers: this.#pins.all(),
     };
   }
@@ -170,7 +159,7 @@ export class Tenant extends DurableObject<Env> {
    * @param kek the public name of the key that wraps them
    */
   async renewTenantKeys(next: WrappedKey, rewrapped: readonly WrappedKey[], kek: string): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
+    await this.#change(() => {
       const now = this.#now();
       for (const key of rewrapped) this.#tenantKeys.rewrap(key);
       if (this.#tenantKeys.add(next)) {
@@ -178,7 +167,6 @@ export class Tenant extends DurableObject<Env> {
       }
       this.#bump();
     });
-    await this.#arm();
   }
 
   /** What is still sealed under another key than this version. */
@@ -196,15 +184,14 @@ export class Tenant extends DurableObject<Env> {
 
   /** Lets new keys take over when they begin to sign; the old ones verify on for as long as they must. */
   async rotateKeys(keys: readonly SealedSigningKey[]): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
+    await this.#change(() => {
       this.#keys.removeOutlived(this.#now());
       for (const key of keys) {
         this.#addKey(key);
-        this.#keys.succeed(key, this.#longestSessionSeconds());
+        this.#keys.succeed(key, this.#config.longestSessionSeconds());
       }
       this.#bump();
     });
-    await this.#arm();
   }
 
   /**
@@ -213,7 +200,7 @@ export class Tenant extends DurableObject<Env> {
    * @param successor signs in its place from now on
    */
   async retireKey(kid: string, successor: SealedSigningKey): Promise<boolean> {
-    const removed = this.ctx.storage.transactionSync(() => {
+    return this.#change(() => {
       const use = this.#keys.remove(kid);
       if (use === undefined) return false;
       this.#journal.append("key.retired", { kid, use }, this.#now());
@@ -221,8 +208,6 @@ export class Tenant extends DurableObject<Env> {
       this.#bump();
       return true;
     });
-    await this.#arm();
-    return removed;
   }
 
   /**
@@ -236,29 +221,16 @@ export class Tenant extends DurableObject<Env> {
     digest: string,
     longestSessionSeconds: number,
   ): Promise<{ version: number; sessions: string[] }> {
-    const applied = this.ctx.storage.transactionSync(() => {
-      const [latest] = this.#sql
-        .exec<{ version: number; document: string }>(
-          "SELECT version, document FROM config ORDER BY version DESC LIMIT 1",
-        )
-        .toArray();
+    return this.#change(() => {
+      const latest = this.#config.latest();
       if (latest?.document === document) return { version: latest.version, sessions: [] };
       const version = (latest?.version ?? 0) + 1;
-      this.#sql.exec(
-        "INSERT INTO config (version, document, applied_at, longest_session_seconds) VALUES (?, ?, ?, ?)",
-        version,
-        document,
-        this.#now(),
-        longestSessionSeconds,
-      );
+      this.#config.add({ version, document }, longestSessionSeconds, this.#now());
       this.#journal.append("config.applied", { version, digest }, this.#now());
-      const [before, after] = [latest?.document ?? "{}", document].map((text) => JSON.parse(text) as TenantDocument);
-      const sessions = cutOffLeavers(this.#sql, this.#journal, before!, after!, this.#now());
+      const sessions = this.#cutOffLeavers(latest?.document ?? "{}", document);
       this.#bump();
       return { version, sessions };
     });
-    await this.#arm();
-    return applied;
   }
 
   /**
@@ -266,52 +238,38 @@ export class Tenant extends DurableObject<Env> {
    *
    * @param by that person, or the operator
    */
-  async setAway(person: string, { from, until, delegate }: Absence, words: Words, by: string): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
-      this.#sql.exec("DELETE FROM away WHERE until <= ?", this.#now());
-      this.#sql.exec(
-        `INSERT INTO away (person, since, until, delegate) VALUES (?, ?, ?, ?)
-         ON CONFLICT (person) DO UPDATE SET since = excluded.since, until = excluded.until, delegate = excluded.delegate`,
-        person,
-        from,
-        until,
-        delegate,
-      );
-      this.#journal.append("person.away", { person, delegate, from, until, by }, this.#now());
+  async setAway(person: string, absence: Absence, words: Words, by: string): Promise<void> {
+    await this.#change(() => {
+      this.#absences.put(person, absence, this.#now());
+      this.#journal.append("person.away", { person, ...absence, by }, this.#now());
       this.#bump();
-      this.#tell([person, delegate], words, `away:${this.#revision()}`);
+      this.#tell([person, absence.delegate], words, `away:${this.#revision()}`);
     });
-    await this.#arm();
   }
 
   /** Ends an absence that {@link setAway} began; answers whether there was one. */
   async endAway(person: string, by: string): Promise<boolean> {
-    const wasAway = this.ctx.storage.transactionSync(() => {
-      const [gone] = this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray();
-      if (gone === undefined) return false;
+    return this.#change(() => {
+      if (!this.#absences.remove(person)) return false;
       this.#journal.append("person.back", { person, by }, this.#now());
       this.#bump();
       return true;
     });
-    await this.#arm();
-    return wasAway;
   }
 
   /** Writes down that an admin breaks the glass, or says why this one cannot. */
   async claimGlass(claim: GlassClaim): Promise<Result<{ isNew: boolean }, ClaimFault>> {
-    const claimed = this.ctx.storage.transactionSync(() => {
+    return this.#change(() => {
       const result = this.#glass.claim(claim);
       const { session_id, client_id, person, reason, review_by } = claim;
       if (result.ok && result.value.isNew)
         this.#journal.append("glass.claimed", { session_id, client_id, person, reason, review_by }, this.#now());
       return result;
     });
-    await this.#arm();
-    return claimed;
   }
 
   async reviewGlass(sessionId: string, person: string, comment: string): Promise<Result<GlassUse, ReviewFault>> {
-    const reviewed = this.ctx.storage.transactionSync(() => {
+    return this.#change(() => {
       const result = this.#glass.review(sessionId, person, comment, this.#now());
       if (result.ok)
         this.#journal.append(
@@ -321,8 +279,6 @@ export class Tenant extends DurableObject<Env> {
         );
       return result;
     });
-    await this.#arm();
-    return reviewed;
   }
 
   glassUse(sessionId: string): GlassUse | undefined {
@@ -335,23 +291,20 @@ export class Tenant extends DurableObject<Env> {
 
   /** Keeps a sealed secret under its name; what was there before is gone. */
   async putSecret(name: string, sealed: string): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
-      this.#writeSecret(name, sealed);
+    await this.#change(() => {
+      this.#secrets.put(name, sealed);
       this.#connections.forget(name);
       this.#journal.append("secret.set", { name }, this.#now());
     });
-    await this.#arm();
   }
 
   sealedSecret(name: string): string | undefined {
-    const [row] = this.#sql.exec<{ sealed: string }>("SELECT sealed FROM secret WHERE name = ?", name).toArray();
-    return row?.sealed;
+    return this.#secrets.get(name);
   }
 
   /** Who was ever cut off, as it is at this moment. */
   cutOffs(): CutOffs {
-    const killed = this.#sql.exec<{ client_id: string; until: number }>("SELECT client_id, until FROM killed");
-    return Object.fromEntries(killed.toArray().map((row) => [row.client_id, row.until]));
+    return this.#cutOffs.all();
   }
 
   /**
@@ -360,28 +313,13 @@ export class Tenant extends DurableObject<Env> {
    * isolates' snapshots are renewed.
    */
   async cutOff(cutOff: CutOff, reason: string | undefined): Promise<string[]> {
-    const sessions = this.ctx.storage.transactionSync(() => {
-      this.#sql.exec(
-        "INSERT INTO killed (client_id, until) VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET until = excluded.until",
-        cutOffKey(cutOff),
-        this.#now(),
-      );
+    return this.#change(() => {
+      this.#cutOffs.put(cutOff, this.#now());
       const id = cutOff.kind === "tenant" ? undefined : cutOff.id;
       this.#journal.append(`${cutOff.kind}.revoked`, { id, reason }, this.#now());
       this.#bump();
-      return this.#sql
-        .exec<{ session_id: string }>(
-          `SELECT session_id FROM session WHERE status <> 'ended'
-           AND (?1 = 'tenant' OR (?1 = 'agent' AND client_id = ?2) OR (?1 = 'approver' AND instr(approved_by, ?3) > 0))`,
-          cutOff.kind,
-          id ?? "",
-          ` ${id ?? ""} `,
-        )
-        .toArray()
-        .map((row) => row.session_id);
+      return this.#sessions.hitBy(cutOff);
     });
-    await this.#arm();
-    return sessions;
   }
 
   /** An access token by the refresh token of an upstream, which nobody else uses at the same time. */
@@ -405,11 +343,10 @@ export class Tenant extends DurableObject<Env> {
 
   /** Marks an upstream that showed the credential it was given. */
   async flagUpstream(upstream: string): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
+    await this.#change(() => {
       if (this.#flags.raise(upstream, this.#now()))
         this.#journal.append("upstream.flagged", { upstream, reason: "credential_echoed" }, this.#now());
     });
-    await this.#arm();
   }
 
   flaggedUpstreams(): UpstreamFlag[] {
@@ -417,23 +354,25 @@ export class Tenant extends DurableObject<Env> {
   }
 
   async clearUpstream(upstream: string): Promise<boolean> {
-    const cleared = this.ctx.storage.transactionSync(() => {
+    return this.#change(() => {
       if (!this.#flags.clear(upstream)) return false;
       this.#journal.append("upstream.cleared", { upstream }, this.#now());
       return true;
     });
-    await this.#arm();
-    return cleared;
   }
 
-  /** Keeps a server from its tokens until its owner has looked at what it shows. */
-  async proposeDefinitions(server: string, shown: readonly ShownTool[]): Promise<void> {
+  /**
+   * Keeps a server from its tokens until its owner has looked at what it shows.
+   *
+   * @param unproved why its own signature did not do, where that was asked for
+   */
+  async proposeDefinitions(server: string, shown: readonly ShownTool[], unproved?: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       const digest = this.#pins.propose(server, shown, this.#now());
       if (digest === undefined) return;
       this.#journal.append(
         "server.definitions_differ",
-        { server, digest, tools: shown.map(({ name }) => name) },
+        { server, digest, tools: shown.map(({ name }) => name), unproved },
         this.#now(),
       );
       this.#bump();
@@ -441,16 +380,45 @@ export class Tenant extends DurableObject<Env> {
     await this.#arm();
   }
 
+  /** Accepts what a server signed, and shows; false for a statement that is older than one it made before. */
+  async acceptSigned(server: string, signed: SignedDefinitions, shown: readonly ShownTool[]): Promise<boolean> {
+    const accepted = this.ctx.storage.transactionSync(() => {
+      const how = this.#pins.acceptSigned(server, signed, shown);
+      if (how !== "new") return how;
+      const { tools, issued_at, expires_at, key } = signed;
+      this.#journal.append(
+        "server.definitions_signed",
+        { server, digest: digestOf(tools), tools: Object.keys(tools), issued_at, expires_at, key: sha256(key) },
+        this.#now(),
+      );
+      this.#bump();
+      return how;
+    });
+    await this.#arm();
+    return accepted !== "older";
+  }
+
   /** What waits for the owners of servers. */
   proposedDefinitions(): Proposal[] {
     return this.#pins.waiting();
   }
 
-  /** Decides a difference, which its digest names exactly; answers whether it was the one that waits. */
-  async decideDefinitions(server: string, digest: string, decision: "accepted" | "dismissed"): Promise<boolean> {
+  /**
+   * Decides a difference, which its digest names exactly; answers whether it was the one that waits.
+   *
+   * @param lapsed whether what the server signed counts no more
+   */
+  async decideDefinitions(
+    server: string,
+    digest: string,
+    decision: "accepted" | "dismissed",
+    lapsed: boolean,
+  ): Promise<boolean> {
     const isDecided = this.ctx.storage.transactionSync(() => {
       const found =
-        decision === "accepted" ? this.#pins.accept(server, digest) !== undefined : this.#pins.dismiss(server, digest);
+        decision === "accepted"
+          ? this.#pins.accept(server, digest, lapsed, this.#now()) !== undefined
+          : this.#pins.dismiss(server, digest);
       if (!found) return false;
       this.#journal.append(`server.definitions_${decision}`, { server, digest }, this.#now());
       this.#bump();
@@ -476,52 +444,20 @@ export class Tenant extends DurableObject<Env> {
 
   /** Records where a session stands. Told late or twice, it never moves a session back. */
   indexSession(row: IndexedSession): void {
-    this.#sql.exec(
-      `INSERT INTO session (session_id, client_id, status, created_at, ended_at, approved_by) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (session_id) DO UPDATE
-       SET status = excluded.status, ended_at = excluded.ended_at, approved_by = excluded.approved_by
-       WHERE session.status <> 'ended' AND NOT (session.status = 'active' AND excluded.status = 'pending')`,
-      row.session_id,
-      row.client_id,
-      row.status,
-      row.created_at,
-      row.ended_at,
-      row.approved_by.map((person) => ` ${person} `).join(""),
-    );
+    this.#sessions.put(row);
   }
 
   listSessions(): IndexedSession[] {
-    return this.#sql
-      .exec<{
-        session_id: string;
-        client_id: string;
-        status: string;
-        created_at: number;
-        ended_at: number | null;
-        approved_by: string;
-      }>(
-        "SELECT session_id, client_id, status, created_at, ended_at, approved_by FROM session ORDER BY created_at DESC LIMIT ?",
-        MAX_LISTED_SESSIONS,
-      )
-      .toArray()
-      .map((row) => ({ ...row, approved_by: row.approved_by.split(" ").filter((person) => person !== "") }));
+    return this.#sessions.list();
   }
 
   /** The sessions at work that somebody approved, the newest first. */
   activeSessionsOf(person: string): string[] {
-    return this.#sql
-      .exec<{ session_id: string }>(
-        `SELECT session_id FROM session WHERE status = 'active' AND instr(approved_by, ?) > 0
-         ORDER BY created_at DESC LIMIT ?`,
-        ` ${person} `,
-        MAX_LISTED_SESSIONS,
-      )
-      .toArray()
-      .map((row) => row.session_id);
+    return this.#sessions.activeOf(person);
   }
 
   forgetSession(sessionId: string): void {
-    this.#sql.exec("DELETE FROM session WHERE session_id = ?", sessionId);
+    this.#sessions.remove(sessionId);
   }
 
   override async alarm(): Promise<void> {
@@ -534,13 +470,17 @@ export class Tenant extends DurableObject<Env> {
     await this.#arm();
   }
 
+  /** One transaction, and whatever it made due. */
+  async #change<T>(work: () => T): Promise<T> {
+    const result = this.ctx.storage.transactionSync(work);
+    await this.#arm();
+    return result;
+  }
+
   /** Sets the alarm for whatever comes next. */
   async #arm(): Promise<void> {
     const delay = this.#feed.delayMs();
-    const candidates = [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay].filter(
-      (at) => at !== undefined,
-    );
-    if (candidates.length > 0) await this.ctx.storage.setAlarm(Math.min(...candidates));
+    await arm(this.ctx.storage, [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay]);
   }
 
   #tell(people: readonly string[], words: Words, about: string): void {
@@ -553,22 +493,6 @@ export class Tenant extends DurableObject<Env> {
     return this.#sql.exec<{ issuer: string }>("SELECT issuer FROM about").one().issuer;
   }
 
-  /** What any document that was ever applied allowed at most. */
-  #longestSessionSeconds(): number {
-    const { longest } = this.#sql
-      .exec<{ longest: number | null }>("SELECT max(longest_session_seconds) AS longest FROM config")
-      .one();
-    return longest ?? 0;
-  }
-
-  #writeSecret(name: string, sealed: string): void {
-    this.#sql.exec(
-      "INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
-      name,
-      sealed,
-    );
-  }
-
   #addKey(key: SealedSigningKey): void {
     this.#keys.add(key);
     this.#journal.append("key.created", { kid: key.kid, use: key.use }, this.#now());
@@ -576,6 +500,16 @@ export class Tenant extends DurableObject<Env> {
 
   #revision(): number {
     return this.#sql.exec<{ n: number }>("SELECT n FROM revision").toArray()[0]?.n ?? 0;
+  }
+
+  /** Cuts off the agents that a new document no longer knows; answers the sessions to be told. */
+  #cutOffLeavers(before: string, after: string): string[] {
+    const [known, knownNow] = [before, after].map((text) => JSON.parse(text) as Partial<TenantDocument>);
+    return leaversOf(known!, knownNow!, (host) => this.#sessions.clientsOn(host)).flatMap((id) => {
+      this.#cutOffs.put({ kind: "agent", id }, this.#now() + HEARSAY_SECONDS);
+      this.#journal.append("agent.revoked", { id, reason: LEFT }, this.#now());
+      return this.#sessions.hitBy({ kind: "agent", id });
+    });
   }
 
   #bump(): void {

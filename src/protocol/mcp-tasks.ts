@@ -39,7 +39,8 @@ export interface Task {
   readonly pollIntervalSeconds: number;
 }
 
-export type TaskFault = "unknown_task" | "too_soon";
+/** Why there is no answer; `unavailable` where whoever keeps the tasks cannot be asked. */
+export type TaskFault = "unknown_task" | "too_soon" | "unavailable";
 
 /**
  * Who knows the tasks. Each question is judged by itself: an id authenticates nobody, and what is
@@ -131,6 +132,8 @@ function orThrow<T>(found: Result<T, TaskFault>): T {
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, "there is no such task of this client and key");
     case "too_soon":
       throw new ProtocolError(TOO_SOON_CODE, "another question for this task waits; keep to pollIntervalMs");
+    case "unavailable":
+      throw new ProtocolError(ProtocolErrorCode.InternalError, "Stint cannot tell now; ask again later");
   }
 }
 

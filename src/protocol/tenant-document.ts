@@ -294,6 +294,12 @@ const server = z.strictObject({
   encryption_key: encryptionKeySchema
     .optional()
     .describe("A public key (P-256, or RSA of 2048 to 4096 bits) to which what is handed out is encrypted"),
+  definitions: z
+    .enum(["pinned", "signed"])
+    .default("pinned")
+    .describe(
+      "Who accepts what it says of its tools: its owner, each time (pinned), or a key of jwks by signed_metadata (signed)",
+    ),
   tools: z.record(
     z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/),
     z.strictObject({
@@ -502,6 +508,7 @@ export function readTenantDocument(
     warnings: [
       ...document.policies.flatMap(warnAssurance),
       ...warnBearer(document),
+      ...warnSigned(document),
       ...warnHandOuts(document),
       ...warnBreakGlass(document),
     ],
@@ -626,6 +633,20 @@ function warnBearer({ servers }: TenantDocument): DocumentProblem[] {
           {
             path: `/servers/${at}/dpop_bound_access_tokens_required`,
             message: `server ${id} takes tokens that are bound to no key: whoever holds one can use it`,
+          },
+        ],
+  );
+}
+
+/** Whoever holds the server's key then says what agents read of its tools. */
+function warnSigned({ servers }: TenantDocument): DocumentProblem[] {
+  return servers.flatMap(({ id, definitions }, at) =>
+    definitions === "pinned"
+      ? []
+      : [
+          {
+            path: `/servers/${at}/definitions`,
+            message: `server ${id} accepts its own tool definitions by signature: nobody looks at them first`,
           },
         ],
   );

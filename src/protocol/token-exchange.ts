@@ -3,7 +3,7 @@ import type { ExchangeFault, Target } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { INVALID_SCOPE, readAskedAccess } from "./authorization-details.ts";
 import type { PublicJwk, Server } from "../domain/tenant.ts";
-import { hasChanged, NEVER_SEEN } from "../domain/tool-definitions.ts";
+import { isHeld, NEVER_SEEN } from "../domain/tool-definitions.ts";
 import type { TenantContext } from "../tenancy.ts";
 import type { Form } from "./body.ts";
 import type { OneTimeClaim } from "./client-assertion.ts";
@@ -100,7 +100,7 @@ export function findTarget(named: string, { tenant, servers }: TargetContext): R
         "that audience is none of: a registered server's resource, {issuer}/mcp/{server}, {issuer}/proxy/{upstream}",
       ),
     );
-  if (hasChanged(servers[server.id] ?? NEVER_SEEN)) return err(invalidTarget(HELD));
+  if (isHeld(servers[server.id] ?? NEVER_SEEN, server)) return err(invalidTarget(HELD));
   return ok(serverTarget(server, named, { isCounted: named !== server.resource }));
 }
 
@@ -126,7 +126,7 @@ export function serverTarget(
 
 /** Told of a server that no longer shows the tools that its owner accepted. */
 export const HELD =
-  "the server shows other tools than its owner accepted, and gets no token until they accept the difference";
+  "the server shows other tools than were accepted, or can prove them no more, and gets no token until its owner accepts what it shows";
 
 function readExpiresIn(text: string | undefined): Result<number | undefined, WireError> {
   if (text === undefined) return ok(undefined);

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
-import { limit, limitsOf, narrow, placesOf, unitsOf } from "../domain/access.ts";
+import { limit, limitsOf, narrow, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
 import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { isCounted } from "../domain/counted.ts";
@@ -11,6 +11,8 @@ import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant
 import { meets } from "../domain/demand.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { hasSigned, type Decider, type SessionState } from "../domain/session.ts";
+import type { SessionRequest } from "../domain/request.ts";
+import { usageLines, withUsage } from "../domain/usage-lines.ts";
 import { involvesPasskey, involvesSso, type Assurance } from "../domain/tenant.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
@@ -24,7 +26,7 @@ import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } fr
 import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { readLimits } from "./limit-form.ts";
-import { personObject } from "./objects.ts";
+import { personObject, sessionObject } from "./objects.ts";
 import { page } from "./page.ts";
 import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
 
@@ -47,7 +49,7 @@ export const approvePages = new Hono<App>()
     if (state.status === "pending" && state.proposal !== undefined && entered.value.decider.break_glass !== true) {
       return hasSigned(state.proposal, entered.value.decider)
         ? outcome(c, { kind: "counted", missing: undefined })
-        : reviewPage(c, entered.value, state.proposal.grant, csrf);
+        : await reviewPage(c, entered.value, state.proposal.grant, csrf);
     }
     return viewPage(c, entered.value, csrf);
   })
@@ -116,18 +118,20 @@ export const approvePages = new Hono<App>()
   });
 
 /** The grant as it would be, or as somebody has signed it already, to be signed or denied. */
-function reviewPage(
+async function reviewPage(
   c: Handling,
   { form, link, description, decider, approverName }: Entered,
   grant: Grant,
   csrf: string,
-): Response {
+): Promise<Response> {
   const { labels, match_code } = description.setting;
   const { state } = description;
+  const { authorization_details } = grant;
+  const facts = factsOf(state.request, labels, asksForCode(state) ? undefined : match_code, authorization_details);
   return page(
     c,
     <ApproveReview
-      facts={factsOf(state.request, labels, asksForCode(state) ? undefined : match_code, grant.authorization_details)}
+      facts={withUsage(facts, await usedSoFar(c, state.request, authorization_details))}
       lines={linesOf(unitsAdded(state.request, grant.authorization_details), labels)}
       expiresAt={grant.expires_at}
       grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
@@ -144,6 +148,17 @@ function reviewPage(
       quorum={decider.quorum ?? 1}
     />,
   );
+}
+
+/** What the session that this comes on top of has used of its limits. */
+async function usedSoFar(
+  c: Handling,
+  { issuer, extends: base }: SessionRequest,
+  details: readonly AccessDetail[],
+): Promise<string[]> {
+  if (base === undefined) return [];
+  const session = await sessionObject(c.env, issuer, base.session_id).inspect();
+  return usageLines(details, session?.usage.upstreams ?? []);
 }
 
 /** Who has signed this grant already; whoever decides alone makes one of their own. */
@@ -218,7 +233,9 @@ async function viewPage(c: Handling, entered: Entered, csrf: string): Promise<Re
   const { sso } = c.var.tenant.tenant.document;
   const leadsTo =
     obstacle?.kind === "sign_in" && sso !== undefined ? await signOnOrigin(c.env, c.var.tenant, sso) : undefined;
-  return page(c, view(c.var.tenant.tenant, entered, csrf, obstacle), 200, leadsTo);
+  const { request } = entered.description.state;
+  const used = await usedSoFar(c, request, request.authorization_details);
+  return page(c, view(c.var.tenant.tenant, entered, csrf, obstacle, used), 200, leadsTo);
 }
 
 function view(
@@ -226,6 +243,7 @@ function view(
   { form, link, approverName, description, decider }: Entered,
   csrf: string,
   obstacle: Obstacle | undefined,
+  used: readonly string[],
 ): Child {
   const { state, setting } = description;
   const { request } = state;
@@ -235,7 +253,7 @@ function view(
   const durations = [...shorter, longest];
   return (
     <ApproveView
-      facts={factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code)}
+      facts={withUsage(factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code), used)}
       units={linesOf(unitsAdded(request, request.authorization_details), setting.labels)}
       limits={placesOf(request.authorization_details)
         .filter((place) => isCounted(tenant, place, request.code_flow?.resource))

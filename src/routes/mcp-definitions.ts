@@ -1,5 +1,5 @@
-import { differences, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
 import { falseReaders } from "../domain/tool-claims.ts";
+import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { proposalDigest } from "../crypto/proposal-digest.ts";
 import type { Server } from "../domain/tenant.ts";
@@ -12,6 +12,7 @@ import { deny, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant } from "../tenancy.ts";
 import type { Handling } from "./http.ts";
 import { listTools, MAX_LIST_BYTES } from "./mcp-list-tools.ts";
+import { acceptBySignature } from "./mcp-signature.ts";
 import type { ServerCaller } from "./mcp-server-credential.ts";
 import { personObject, tenantObject } from "./objects.ts";
 
@@ -72,12 +73,17 @@ export async function showDifferences(
 async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
   const { issuer, servers } = c.var.tenant;
   if (falseReaders(shown, server).length > 0) return FALSE_READER;
-  const different = differences(shown, (servers[server.id] ?? NEVER_SEEN).accepted);
-  if (different.length === 0) return undefined;
+  const known = servers[server.id] ?? NEVER_SEEN;
+  const different = differences(shown, known.accepted);
+  // Who shows no tool would have nothing to prove, and is called by their names all the same.
+  if (different.length === 0 && !hasToProve(known, server)) return undefined;
   lookedAt.delete(keyOf(c, server));
+  const unproved = server.definitions === "signed" ? await acceptBySignature(c, server, shown) : undefined;
+  if (unproved === "accepted") return undefined;
+  if (different.length === 0) return NOT_ACCEPTED;
   const owner = { issuer, person: server.owner };
   await personObject(c.env, issuer, server.owner).tellOfDefinitions(owner, server.id, proposalDigest(different));
-  await tenantObject(c.env, issuer).proposeDefinitions(server.id, different);
+  await tenantObject(c.env, issuer).proposeDefinitions(server.id, different, unproved);
   forgetTenant(issuer);
   return NOT_ACCEPTED;
 }

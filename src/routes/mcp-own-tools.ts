@@ -1,8 +1,9 @@
-import { McpServer, type McpRequestContext } from "@modelcontextprotocol/server";
-import { MCP_TOOL_INPUTS } from "../protocol/mcp-tools.ts";
+import { McpServer, type CallToolResult, type McpRequestContext } from "@modelcontextprotocol/server";
+import { MCP_TOOL_INPUTS, type CallUpstreamInput } from "../protocol/mcp-tools.ts";
 import { offerTasks } from "../protocol/mcp-tasks.ts";
 import type { Handling } from "./http.ts";
 import { callTool } from "./mcp-call.ts";
+import { orFault } from "./mcp-fault.ts";
 import type { OlderClient } from "./mcp-older-client.ts";
 import { toolError } from "./mcp-result.ts";
 import { endOwn, ownSession, stateOf } from "./mcp-sessions.ts";
@@ -31,7 +32,7 @@ export function ownTools(c: Handling, bearing: Bearing, era: McpRequestContext["
       inputSchema: MCP_TOOL_INPUTS.request_session,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
     },
-    (input, ctx) => asker.ask(input, ctx),
+    (input, ctx) => orFault(asker.ask(input, ctx), FAILED),
   );
   server.registerTool(
     "session_state",
@@ -41,7 +42,7 @@ export function ownTools(c: Handling, bearing: Bearing, era: McpRequestContext["
       inputSchema: MCP_TOOL_INPUTS.session_state,
       annotations: { readOnlyHint: true },
     },
-    ({ session }) => stateOf(c, bearing, session),
+    ({ session }) => orFault(stateOf(c, bearing, session), FAILED),
   );
   server.registerTool(
     "call_upstream",
@@ -52,12 +53,7 @@ export function ownTools(c: Handling, bearing: Bearing, era: McpRequestContext["
       inputSchema: MCP_TOOL_INPUTS.call_upstream,
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
     },
-    async (input) => {
-      const own = await ownSession(c, bearing, input.session);
-      if (!own.ok) return own.error;
-      const held = own.value.bearing;
-      return held === undefined ? toolError("the session is not active; see session_state") : callTool(c, held, input);
-    },
+    (input) => orFault(callOwn(c, bearing, input), FAILED),
   );
   server.registerTool(
     "end_session",
@@ -67,7 +63,16 @@ export function ownTools(c: Handling, bearing: Bearing, era: McpRequestContext["
       inputSchema: MCP_TOOL_INPUTS.end_session,
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     },
-    ({ session }) => endOwn(c, bearing, session),
+    ({ session }) => orFault(endOwn(c, bearing, session), FAILED),
   );
   return server;
 }
+
+async function callOwn(c: Handling, bearing: Bearing, input: CallUpstreamInput): Promise<CallToolResult> {
+  const own = await ownSession(c, bearing, input.session);
+  if (!own.ok) return own.error;
+  const held = own.value.bearing;
+  return held === undefined ? toolError("the session is not active; see session_state") : callTool(c, held, input);
+}
+
+const FAILED = toolError("Stint cannot answer now; what was asked for may have been done");

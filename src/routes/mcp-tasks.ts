@@ -6,6 +6,7 @@ import type { SessionDescription } from "../durable/session-commands.ts";
 import { APPROVAL, declaredAbilities, lookRequest, type Abilities } from "../protocol/mcp-abilities.ts";
 import { taskCreated, type Task, type TaskFault, type TaskKeeper } from "../protocol/mcp-tasks.ts";
 import type { Handling } from "./http.ts";
+import { orFault } from "./mcp-fault.ts";
 import { ownSession, tell } from "./mcp-sessions.ts";
 import { sessionObject } from "./objects.ts";
 import type { Bearing } from "./proof.ts";
@@ -25,33 +26,39 @@ export function sessionTasks(c: Handling, bearing: Bearing): TaskKeeper {
     return own.ok ? ok(own.value.description) : err("unknown_task");
   }
 
+  async function get(taskId: string, { urls }: Abilities): Promise<Result<Task, TaskFault>> {
+    const found = await described(taskId);
+    if (!found.ok) return found;
+    if (found.value.state.status !== "pending") return ok(taskOf(found.value, issuer));
+    const session = sessionObject(c.env, issuer, taskId);
+    if (!(await session.askTurn())) return err("too_soon");
+    const asks = urls && !(await session.isInputAnswered(APPROVAL));
+    const now = await described(taskId);
+    return now.ok ? ok(taskOf(now.value, issuer, asks ? "asks" : "asks nobody")) : now;
+  }
+
+  async function answer(taskId: string, answers: Readonly<Record<string, unknown>>): Promise<Result<void, TaskFault>> {
+    const found = await described(taskId);
+    if (!found.ok) return found;
+    // Whether they looked or did not want to: what decides is the approver's word alone.
+    if (inputResponse(answers, APPROVAL).kind === "elicit")
+      await sessionObject(c.env, issuer, taskId).answerInput(APPROVAL);
+    return ok(undefined);
+  }
+
+  async function cancel(taskId: string): Promise<Result<void, TaskFault>> {
+    const found = await described(taskId);
+    if (!found.ok) return found;
+    // Where a human was faster there is nothing to take back: what was approved is ended by end_session.
+    if (found.value.state.status === "pending")
+      await sessionObject(c.env, issuer, taskId).withdraw(bearing.token.client_id);
+    return ok(undefined);
+  }
+
   return {
-    async get(taskId, ctx) {
-      const found = await described(taskId);
-      if (!found.ok) return found;
-      if (found.value.state.status !== "pending") return ok(taskOf(found.value, issuer));
-      const session = sessionObject(c.env, issuer, taskId);
-      if (!(await session.askTurn())) return err("too_soon");
-      const asks = declaredAbilities(ctx).urls && !(await session.isInputAnswered(APPROVAL));
-      const now = await described(taskId);
-      return now.ok ? ok(taskOf(now.value, issuer, asks ? "asks" : "asks nobody")) : now;
-    },
-    async answer(taskId, answers) {
-      const found = await described(taskId);
-      if (!found.ok) return found;
-      // Whether they looked or did not want to: what decides is the approver's word alone.
-      if (inputResponse(answers, APPROVAL).kind === "elicit")
-        await sessionObject(c.env, issuer, taskId).answerInput(APPROVAL);
-      return ok(undefined);
-    },
-    async cancel(taskId) {
-      const found = await described(taskId);
-      if (!found.ok) return found;
-      // Where a human was faster there is nothing to take back: what was approved is ended by end_session.
-      if (found.value.state.status === "pending")
-        await sessionObject(c.env, issuer, taskId).withdraw(bearing.token.client_id);
-      return ok(undefined);
-    },
+    get: (taskId, ctx) => orFault(get(taskId, declaredAbilities(ctx)), UNAVAILABLE),
+    answer: (taskId, answers) => orFault(answer(taskId, answers), UNAVAILABLE),
+    cancel: (taskId) => orFault(cancel(taskId), UNAVAILABLE),
   };
 }
 
@@ -103,3 +110,5 @@ function lastChange(state: SessionState): number {
       return state.ended_at;
   }
 }
+
+const UNAVAILABLE = err<TaskFault>("unavailable");

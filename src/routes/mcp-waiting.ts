@@ -103,7 +103,7 @@ export class SessionAsker {
     const shown = mcpReq.send({ method: "elicitation/create", params }, { signal: over.signal });
     shown.catch(() => undefined);
     const state = await decided(this.#c, this.#bearing, session_id, mcpReq.signal);
-    over.abort("the request waits no longer");
+    over.abort("the call waits no longer");
     return state;
   }
 

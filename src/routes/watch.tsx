@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import { limitsOf, placesOf, unitsOf } from "../domain/access.ts";
-import { placeName, unitLine, type Labels } from "../domain/facts.ts";
-import { formatUsage, NOTHING_USED } from "../domain/limits.ts";
+import { unitsOf } from "../domain/access.ts";
+import { unitLine, type Labels } from "../domain/facts.ts";
+import { usageLines } from "../domain/usage-lines.ts";
 import type { Activity } from "../durable/session-commands.ts";
 import { Watch } from "../pages/watch.tsx";
 import { checkLinkView, linesOf, outcome, visitOf, type Entered } from "./approval-visit.tsx";
@@ -42,11 +42,7 @@ async function watchPage(c: Handling, visit: Entered): Promise<Response> {
       approverName={approverName}
       lines={linesOf(state.grant.authorization_details.flatMap(unitsOf), setting.labels)}
       expiresAt={state.grant.expires_at}
-      limits={placesOf(state.grant.authorization_details).flatMap((place) => {
-        const used = usage.upstreams.find(({ upstream }) => upstream === place) ?? NOTHING_USED;
-        const text = formatUsage(limitsOf(state.grant.authorization_details, place), used);
-        return text === "" ? [] : [`${placeName(place)}: ${text}`];
-      })}
+      limits={usageLines(state.grant.authorization_details, usage.upstreams)}
       calls={usage.calls}
       refusals={usage.refusals}
       role={{ broken: state.broken }}

@@ -92,7 +92,7 @@ describe("an object that does not answer (fault FG)", () => {
     },
   );
 
-  it("FG denies while the client's object or the tenant's is away, and serves again afterwards", async () => {
+  it("FG FU denies while the client's object or the tenant's is away, and serves again afterwards", async () => {
     const work = await atWork(1);
     answerWithout("AGENT", FAULTS["is overloaded"]!);
     for (const deed of ["asking", "polling", "introspecting", "revoking"])
@@ -135,6 +135,20 @@ describe("an object that does not answer (fault FG)", () => {
     expect(await DEEDS["exchanging"]!(work)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
     expect((await DEEDS["revoking"]!(work)).status).toBe(200);
     expect((await eventsOf(session_id)).filter((type) => type === "session.ended")).toHaveLength(1);
+  });
+});
+
+describe("more than one session can be asked at once (fault FW)", () => {
+  it("FW serves each of three hundred calls of one session once or not at all, and another session meanwhile", async () => {
+    const [busy, other] = [await atWork(1), await atWork(2)];
+    const before = (await eventsOf(busy.opened.session_id)).length;
+    const [calls, beside] = await Promise.all([
+      Promise.all(Array.from({ length: 300 }, () => DEEDS["exchanging"]!(busy))),
+      Promise.all(Array.from({ length: 10 }, () => DEEDS["exchanging"]!(other))),
+    ]);
+    expect(beside.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(new Set(calls.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await eventsOf(busy.opened.session_id)).length).toBe(before + 300);
   });
 });
 

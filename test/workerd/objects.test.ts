@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/crypto/hash.ts";
 import { objectName } from "../../src/domain/ids.ts";
 import type { JournalEvent } from "../../src/durable/journal.ts";
-import type { IndexedSession } from "../../src/durable/tenant.ts";
+import type { IndexedSession } from "../../src/durable/session-index.ts";
 import {
   admin,
   agent,
@@ -145,7 +145,7 @@ describe("news that comes ten times and out of order (fault FO)", () => {
     expect(rows.map(({ seq, hash }) => [seq, hash])).toEqual(events.map(({ seq, hash }) => [seq, hash]));
   });
 
-  it("FO opens, decides and ends a session once, with one event each", async () => {
+  it("FO P16 opens, decides and ends a session once, with one event each", async () => {
     const { bot, opened, sessionToken } = await atWork(1);
     const session = sessionObject(opened.session_id);
     const { state, setting } = (await session.inspect())!;

@@ -88,7 +88,7 @@ describe("a tenant that asks for nothing more (Q27)", () => {
 describe("two tenants that use the same names (N05, N07, N10)", () => {
   beforeEach(async () => applyDocument(await tenantDocument(OTHER), OTHER));
 
-  it("N05 keeps sessions, caps, suspensions and cut-offs of one name apart", async () => {
+  it("N05 P10 keeps sessions, caps, suspensions and cut-offs of one name apart", async () => {
     const [here, there] = [await atWork(1), await atWork(1, OTHER)];
     // Pointed at the other tenant, the same client is a stranger to what it holds here.
     Object.assign(here.bot, { issuer: OTHER });

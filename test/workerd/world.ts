@@ -145,12 +145,16 @@ export async function atWork(number: number, issuer: string = ISSUER): Promise<A
   return { bot, opened, sessionToken, proxyToken };
 }
 
+export async function adminAuthorization(issuer: string = ISSUER): Promise<string> {
+  const { config } = await loadTenant(env, issuer);
+  return `Bearer ${adminToken(config.adminKey, issuer)}`;
+}
+
 /** Asks the admin API of a tenant. */
 export async function admin(method: string, path: string, body?: object, issuer: string = ISSUER): Promise<Response> {
-  const { config } = await loadTenant(env, issuer);
   return fetch(issuer + path, {
     method,
-    headers: { authorization: `Bearer ${adminToken(config.adminKey, issuer)}`, "content-type": "application/json" },
+    headers: { authorization: await adminAuthorization(issuer), "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
 }

@@ -13,6 +13,7 @@ import { takesBearer } from "../authorization.ts";
 import { identifyAnyClient, useAssertion } from "../client.ts";
 import type { Handling } from "../http.ts";
 import { sessionObject, standingOf } from "../objects.ts";
+import { refuseUnproved } from "../mcp-signature.ts";
 import { freshNonce, proofAtServer } from "../proof.ts";
 import { answerToken, TOKEN_PATH } from "../token-answer.ts";
 
@@ -42,6 +43,8 @@ export async function redeemCode(c: Handling, form: Form): Promise<Response> {
   const session = sessionObject(c.env, issuer, sessionId);
   const target = targetOf(form, (await session.request())?.code_flow?.resource, c);
   if (!target.ok) return renderError(target.error);
+  const unproved = await refuseUnproved(c, target.value);
+  if (unproved !== undefined) return renderError(unproved);
   // Asked again today: a server that takes no such tokens any more gets none that was approved before.
   if (bearer && !takesBearer(c, target.value)) return renderError(codeError("wrong_key", freshNonce(c, "as")));
   const redeemed = await session.redeemCode({

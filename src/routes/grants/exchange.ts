@@ -20,6 +20,7 @@ import { assertionOf, identifyClient, useAssertion, type AuthenticatedClient } f
 import { nowSeconds, type Handling } from "../http.ts";
 import { sessionObject, standingOf } from "../objects.ts";
 import { freshNonce, proofAtServer } from "../proof.ts";
+import { refuseUnproved } from "../mcp-signature.ts";
 import { answerToken, refuseHolder, TOKEN_PATH } from "../token-answer.ts";
 import { mintError } from "./exchange-errors.ts";
 import { handOut, ONLY_SERVERS } from "./hand-out.ts";
@@ -37,6 +38,8 @@ export async function exchangeToken(c: Handling, form: Form): Promise<Response> 
   if (!exchanger.ok) return refuseHolder(c, subjectToken, "exchange_by_wrong_party", exchanger.error);
   const standing = standingOf(c.var.tenant, subject.value.agent);
   if (standing === undefined) return renderError(INVALID_CLIENT);
+  const unproved = await refuseUnproved(c, target);
+  if (unproved !== undefined) return refuseHolder(c, subjectToken, "definitions_not_proved", unproved);
   const { server } = exchanger.value;
   if (asksUpstreamToken && server === undefined)
     return refuseHolder(c, subjectToken, "hand_out_to_agent", ONLY_SERVERS);

@@ -1,0 +1,25 @@
+/** The SQL of a tenant's sealed secrets. */
+export class SecretStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  static createTables(sql: SqlStorage): void {
+    sql.exec("CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, sealed TEXT NOT NULL)");
+  }
+
+  get(name: string): string | undefined {
+    return this.#sql.exec<{ sealed: string }>("SELECT sealed FROM secret WHERE name = ?", name).toArray()[0]?.sealed;
+  }
+
+  /** Keeps it under its name; what was there before is gone. */
+  put(name: string, sealed: string): void {
+    this.#sql.exec(
+      "INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+      name,
+      sealed,
+    );
+  }
+}
