@@ -442,7 +442,8 @@ describe("group G and its kind, at tasks", () => {
     const answered = flood.filter(({ result }) => result !== undefined);
     const refused = flood.filter(({ error }) => error !== undefined);
     expect(answered.length).toBeGreaterThan(0);
-    expect(refused.length).toBeGreaterThanOrEqual(6);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(answered.length + refused.length).toBe(flood.length);
     for (const { status, error } of refused)
       expect([status, error]).toEqual([200, { code: 429, message: expect.stringContaining("pollIntervalMs") }]);
     await (await dana(taskId)).approve();
@@ -455,7 +456,7 @@ describe("group G and its kind, at tasks", () => {
 
   it("Z07 cancelled and approved at once is one or the other, with one story in the audit log", async () => {
     const who = await caller(world);
-    const outcomes: string[] = [];
+    const stories = new Map<string, string[]>();
     for (let round = 0; round < 6; round++) {
       const taskId = await begun(who);
       const approver = await dana(taskId);
@@ -466,18 +467,18 @@ describe("group G and its kind, at tasks", () => {
       const { result } = await get(who, taskId);
       const isApproved = decided.status === 200 && (await statusOf(taskId)) === "active";
       expect(result.status).toBe(isApproved ? "completed" : "cancelled");
-      outcomes.push(result.status);
       await callTool(who, "end_session", { session: taskId });
-      const types = await until("the session's rows in the log", async () => {
-        const rows = (await auditRows(world)).filter(({ source }) => source.includes(taskId));
-        const told = rows
-          .map(({ type }) => type)
-          .filter((type) => ["decision.approved", "session.ended"].includes(type));
-        return told.includes("session.ended") ? told : undefined;
-      });
-      expect(types).toEqual(isApproved ? ["decision.approved", "session.ended"] : ["session.ended"]);
+      stories.set(taskId, isApproved ? ["decision.approved", "session.ended"] : ["session.ended"]);
     }
-    expect(outcomes).toHaveLength(6);
+    const told = await until("every session's end in the log", async () => {
+      const rows = (await auditRows(world)).filter(({ source }) => stories.has(source));
+      const ended = rows.filter(({ type }) => type === "session.ended");
+      return ended.length < stories.size ? undefined : rows;
+    });
+    for (const [taskId, story] of stories) {
+      const types = told.filter(({ source }) => source === taskId).map(({ type }) => type);
+      expect(types.filter((type) => ["decision.approved", "session.ended"].includes(type))).toEqual(story);
+    }
   });
 
   it("mints one token, however many questions find it approved", async () => {

@@ -89,10 +89,12 @@ describe("where agents and tools run", () => {
       return status === 200 ? claimsOf(String(body["receipt"])) : undefined;
     });
     expect(receipt).toMatchObject({ agent_trust: "local", grant: { agent_trust: "local" } });
-    const row = await until("the audit row", async () =>
-      (await auditRows(world)).find(({ source, type }) => source === own.sessionId && type === "session.requested"),
-    );
-    expect(JSON.parse(row.data)).toMatchObject({ agent_trust: "local" });
+    for (const event of ["session.requested", "decision.approved"]) {
+      const row = await until("the audit row", async () =>
+        (await auditRows(world)).find(({ source, type }) => source === own.sessionId && type === event),
+      );
+      expect(JSON.parse(row.data)).toMatchObject({ agent_trust: "local" });
+    }
   });
 });
 

@@ -131,6 +131,16 @@ export interface ReserveCommand {
   readonly spareBytes: number;
 }
 
+/** The head of an answer says how many bytes its call needs. */
+export interface AnswerCommand {
+  readonly upstream: string;
+  /** As in the {@link CallCommand}. */
+  readonly limits: Limits;
+  readonly reservedBytes: number;
+  /** As many as are reserved where the head does not say. */
+  readonly neededBytes: number;
+}
+
 /** A token that is recorded and may be signed. */
 export interface Minting extends ExchangePlan {
   readonly session_id: string;

@@ -7,6 +7,7 @@ import { objectName } from "../domain/ids.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { REQUEST_LIFETIME_SECONDS, type Decider } from "../domain/session.ts";
 import { forgetTenant } from "../tenancy.ts";
+import { EARLIER_TABLES } from "../../test/support/earlier-session.ts";
 import type { Session } from "./session.ts";
 import type { ExchangeCommand } from "./session-commands.ts";
 
@@ -223,6 +224,60 @@ describe("one writer (properties P5, P6, P7)", () => {
     ]);
     expect((await events("decision.approved")) + (await events("decision.denied"))).toBeLessThanOrEqual(1);
     expect(await events("session.ended")).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("a session that an earlier release opened (fault FS)", () => {
+  const asEarlier = async () => {
+    await runInDurableObject(session(), (_: Session, state) => void state.storage.sql.exec(EARLIER_TABLES));
+    await evictDurableObject(session());
+  };
+
+  it("goes on where it was: what was refused is counted on, what the ledger has is not sent again", async () => {
+    await active();
+    await exchange({ standing: { allow: [] } });
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const sent = (await env.LEDGER.getByName(objectName(ISSUER)).read(0)).length;
+    await asEarlier();
+    expect((await exchange()).ok).toBe(true);
+    await exchange({ standing: { allow: [] } });
+    expect((await session().inspect())?.usage.refusals).toBe(2);
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const rows = await env.LEDGER.getByName(objectName(ISSUER)).read(0);
+    expect(rows).toHaveLength(sent + 2);
+    expect(rows.filter(({ source }) => source === SESSION_ID).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: rows.filter(({ source }) => source === SESSION_ID).length }, (_, at) => at + 1),
+    );
+  });
+
+  it("refuses a token that was revoked then, and one that is revoked now", async () => {
+    await active();
+    await session().revokeToken("tok_before", { kind: "operator" });
+    await asEarlier();
+    expect(await exchange({ token: { jti: "tok_before" } })).toEqual({ ok: false, error: "token_revoked" });
+    expect((await exchange()).ok).toBe(true);
+    await session().revokeToken("tok_now", { kind: "operator" });
+    await evictDurableObject(session());
+    expect(await exchange({ token: { jti: "tok_now" } })).toEqual({ ok: false, error: "token_revoked" });
+  });
+
+  it("slows a client down that polled it then", async () => {
+    await open();
+    await poll();
+    await asEarlier();
+    expect(await poll()).toEqual({ ok: false, error: "slow_down" });
+  });
+
+  it("keeps the receipt that it had", async () => {
+    await active();
+    await session().revoke({ kind: "operator" });
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const before = (await session().inspect())?.receipt;
+    expect(before).toMatch(/^ey/);
+    await asEarlier();
+    expect((await session().inspect())?.receipt).toBe(before);
+    await evictDurableObject(session());
+    expect((await session().inspect())?.receipt).toBe(before);
   });
 });
 

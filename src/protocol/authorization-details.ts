@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { limitsOf, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
 import { areWithin } from "../domain/limits.ts";
 import type { Json } from "../domain/canonical-json.ts";

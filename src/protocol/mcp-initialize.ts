@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { Json } from "../domain/canonical-json.ts";
 
 /** Whether this is a client's first request (2025-11-25, lifecycle), and says that it can show its human an address. */

@@ -8,7 +8,7 @@ import {
   type Result as WireResult,
   type ServerContext,
 } from "@modelcontextprotocol/server";
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { Json } from "../domain/canonical-json.ts";
 import { rfc3339 } from "../domain/moment.ts";
 import type { Result } from "../domain/result.ts";

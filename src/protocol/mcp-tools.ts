@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { authorizationDetailsSchema } from "./authorization-details.ts";
 
 /** The longest path, query or body that a tool's argument may hold, in UTF-16 units. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../domain/compiled-tenant.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { warnHandOuts } from "../domain/hand-out.ts";

@@ -16,7 +16,7 @@ import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
-import { sessionObject } from "./objects.ts";
+import { presented, sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
 import { leftAlone } from "./proxy-errors.ts";
@@ -57,14 +57,14 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
   if (waitSeconds > 0) {
-    const isLive = await session.introspect(token, standing);
+    const isLive = await session.introspect(presented(token), standing);
     return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
   }
   const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
   const mustLook = calls.length > 0 && !isLookedAt(c, server);
   const body = passingBody(c, text);
   const permit = await session.callServer({
-    token,
+    token: presented(token),
     proof: proof.oneTime,
     standing,
     upstream,
@@ -103,7 +103,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
       return renderError(refusal.error);
     }
     // Looking took its time: what was ended meanwhile does not begin.
-    const live = await session.introspect(token, standing);
+    const live = await session.introspect(presented(token), standing);
     if (!live.ok) {
       health.withdrew();
       meter.end();

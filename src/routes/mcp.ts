@@ -1,15 +1,10 @@
-import { createMcpHandler } from "@modelcontextprotocol/server";
 import { Hono } from "hono";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readJson } from "../protocol/body.ts";
-import { refuseTaskNews } from "../protocol/mcp-tasks.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { MCP_PATH } from "../protocol/token-exchange.ts";
 import { invalidRequest, NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
 import type { App, Handling } from "./http.ts";
-import { SESSION_HEADER } from "./mcp-judge.ts";
-import { olderClient } from "./mcp-older-client.ts";
-import { ownTools } from "./mcp-own-tools.ts";
 import { untilSessionEnds } from "./mcp-stream.ts";
 import { sessionObject } from "./objects.ts";
 import { bearingAt, challengeOf, freshNonce, type Bearing } from "./proof.ts";
@@ -29,25 +24,13 @@ export const mcp = new Hono<App>().all(MCP_PATH, async (c) => {
   if (!live.ok) return renderError(live.error);
   const body = await readJson(c.req.raw, MAX_REQUEST_BYTES);
   if (!body.ok) return renderError(body.error);
-  const { token } = bearing.value;
-  const refused = refuseTaskNews(body.value.value);
-  if (refused !== undefined) return Response.json(refused, { status: 400, headers: NO_STORE });
-  const older = await olderClient(c, token, body.value.value);
-  if (!older.ok) return renderError(older.error);
-  const handler = createMcpHandler(({ era }) => ownTools(c, bearing.value, era, older.value), {
-    responseMode: "json",
-    maxSubscriptions: 1,
-    keepAliveMs: 0,
-  });
-  const response = await handler.fetch(c.req.raw, {
-    parsedBody: body.value.value,
-    authInfo: { token: "", clientId: token.client_id, scopes: [], expiresAt: token.expires_at },
-  });
+  // The schemas of its protocol would be a quarter of a start, and few isolates ever speak it.
+  const { answerMessage } = await import("./mcp-own-server.ts");
+  const response = await answerMessage(c, bearing.value, body.value.value);
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(NO_STORE)) headers.set(name, value);
   headers.set("dpop-nonce", freshNonce(c, "resource"));
-  if (older.value.handle !== undefined && response.ok) headers.set(SESSION_HEADER, older.value.handle);
-  return new Response(untilSessionEnds(c, token, response), { status: response.status, headers });
+  return new Response(untilSessionEnds(c, bearing.value.token, response), { status: response.status, headers });
 });
 
 /** What is turned away before any token is looked at. */

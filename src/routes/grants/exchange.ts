@@ -18,7 +18,7 @@ import {
 import { invalidRequest, renderError, type WireError } from "../../protocol/wire-error.ts";
 import { assertionOf, identifyClient, useAssertion, type AuthenticatedClient } from "../client.ts";
 import { nowSeconds, type Handling } from "../http.ts";
-import { sessionObject, standingOf } from "../objects.ts";
+import { presented, sessionObject, standingOf } from "../objects.ts";
 import { freshNonce, proofAtServer } from "../proof.ts";
 import { refuseUnproved } from "../mcp-signature.ts";
 import { answerToken, refuseHolder, TOKEN_PATH } from "../token-answer.ts";
@@ -43,7 +43,7 @@ export async function exchangeToken(c: Handling, form: Form): Promise<Response> 
   const { server } = exchanger.value;
   if (asksUpstreamToken && server === undefined)
     return refuseHolder(c, subjectToken, "hand_out_to_agent", ONLY_SERVERS);
-  const use = { token: subject.value, proof: proof.value.oneTime, standing };
+  const use = { token: presented(subject.value), proof: proof.value.oneTime, standing };
   const ask: ExchangeAsk = {
     subject: subjectOf(subject.value, c.var.tenant.issuer),
     exchanger: server === undefined ? { kind: "agent" } : { kind: "server", resource: server.resource },
