@@ -189,7 +189,12 @@ describe("stint mcp", () => {
     const send = (id: number, method: string, params: object) =>
       child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
     const answer = (id: number) =>
-      until("an answer", async () => said.out.split("\n").find((line) => line.includes(`"id":${id}`)));
+      until("an answer", async () =>
+        said.out
+          .split("\n")
+          .slice(0, -1)
+          .find((line) => (JSON.parse(line) as { id?: unknown }).id === id),
+      );
     return { child, said, ended, send, answer };
   };
   const greeting = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
@@ -201,7 +206,7 @@ describe("stint mcp", () => {
     const access = ["echo:things:read"];
     send(2, "tools/call", { name: "request_session", arguments: { task: "A long line", access } });
     const sessionId = /ses_[\w-]+/.exec(await answer(2))?.[0] ?? "";
-    expect(await stateOf(sessionId)).toBe("pending");
+    await until("the request", async () => ((await stateOf(sessionId)) === "pending" ? true : undefined));
     child.stdin.write("x".repeat(12 * 1024 * 1024));
     expect(await ended).toBe(0);
     expect(said.err).toMatch(/maximum size/);

@@ -48,6 +48,12 @@ function post(body: unknown, headers: Record<string, string> = {}, method = "POS
   return proxied(agent, sessionToken, PATH, { method, headers: { ...HEADERS, ...headers }, body: () => text });
 }
 
+/** How often this session was refused something, as its log says. */
+async function refusals(): Promise<number> {
+  const { body } = await session.agent.call(session.sessionToken, "GET", `/sessions/${session.sessionId}`);
+  return (body["usage"] as { refusals: number }).refusals;
+}
+
 interface Difference {
   readonly digest: string;
   readonly tools: { name: string }[];
@@ -132,9 +138,11 @@ describe("a server that answers what was not asked", () => {
     ["without end", JSON_TYPE, result(1, { content: ["x".repeat(9_000_000)] })],
   ])("is stopped when it answers %s", async (_, type, body) => {
     answering("tools/call", send(type, body));
+    const before = await refusals();
     const answer = await post(CALL);
     expect([answer.status, errorOf(answer)]).toEqual([502, "foreign_answer"]);
     expect(answer.text).not.toContain("id_rsa");
+    await until("one refusal", async () => ((await refusals()) === before + 1 ? true : undefined));
   });
 
   it.each<[string, string]>([
@@ -146,8 +154,10 @@ describe("a server that answers what was not asked", () => {
     ["no JSON", "data: x\n\n"],
   ])("is stopped when its stream holds %s", async (_, events) => {
     answering("tools/call", send(EVENTS, events));
+    const before = await refusals();
     const answer = await post(CALL);
     expect([answer.status, errorOf(answer)]).toEqual([502, "foreign_answer"]);
+    await until("one refusal", async () => ((await refusals()) === before + 1 ? true : undefined));
     let later = (): unknown => undefined;
     const tells = `data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/progress" })}\n\n`;
     answering("tools/call", (outgoing) => {

@@ -1,5 +1,6 @@
 import { ClientKey, type RegisteredKey } from "./client-key.ts";
 import { DpopSender, type Fetch } from "./dpop-sender.ts";
+import { isIssuer } from "./issuer.ts";
 import type { ProofKey } from "./proof-key.ts";
 import { readJson, refusalIn, StintError } from "./stint-error.ts";
 
@@ -41,7 +42,10 @@ export class AuthorizationServer {
   readonly sender: DpopSender;
   readonly #key: ClientKey;
 
+  /** @throws {TypeError} for what cannot be an issuer, before anything is sent there */
   constructor({ issuer, clientId, key, proofKey, fetch }: ClientOptions) {
+    if (!isIssuer(issuer))
+      throw new TypeError(`"${issuer}" is no issuer; it looks like https://stint.acme.example, http only on loopback`);
     this.issuer = issuer;
     this.#key = new ClientKey(clientId, issuer, key);
     this.sender = new DpopSender(proofKey, fetch);

@@ -16,7 +16,7 @@ const JSON_TYPE = "application/json";
  * Lets through of a server's answer what answers this request. What is judged is what is passed on:
  * events are written anew, each as soon as it is complete, and any other body is passed on whole.
  *
- * @param onForeign told when a stream is broken off because of what came in it
+ * @param onForeign told once, when something came that may not pass
  */
 export async function onlyItsAnswers(
   response: Response,
@@ -34,12 +34,18 @@ export async function onlyItsAnswers(
     return (await events.haveBegun()) ? ok(new Response(events.stream, { status, headers })) : err(FOREIGN);
   }
   const text = await readWhole(response.body);
-  if (text === undefined) return err(FOREIGN);
-  const isExpected = text === "" || (type === JSON_TYPE && expected.take(text));
-  if (!(response.ok ? isExpected : isFailure(text, isExpected))) return err(FOREIGN);
+  if (text === undefined || !mayPass(text, response.ok, type, expected)) {
+    onForeign();
+    return err(FOREIGN);
+  }
   // Without a charset or a second type behind it, by which a reader might go.
   if (type === JSON_TYPE) headers.set("content-type", JSON_TYPE);
   return ok(new Response(text, { status, headers }));
+}
+
+function mayPass(text: string, isSuccess: boolean, type: string, expected: ExpectedAnswers): boolean {
+  const isExpected = text === "" || (type === JSON_TYPE && expected.take(text));
+  return isSuccess ? isExpected : isFailure(text, isExpected);
 }
 
 /** The events of a stream, each written anew once it was judged; the stream breaks off at the first that may not pass. */

@@ -72,7 +72,10 @@ export async function showDifferences(
 /** Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather than never. */
 async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
   const { issuer, servers } = c.var.tenant;
-  if (falseReaders(shown, server).length > 0) return FALSE_READER;
+  if (falseReaders(shown, server).length > 0) {
+    lookedAt.delete(keyOf(c, server));
+    return FALSE_READER;
+  }
   const known = servers[server.id] ?? NEVER_SEEN;
   const different = differences(shown, known.accepted);
   // Who shows no tool would have nothing to prove, and is called by their names all the same.

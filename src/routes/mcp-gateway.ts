@@ -124,10 +124,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   const refuse = (reason: string) => session.refuse(reason, { jti: token.jti, server: server.id });
   const onForeign = () => c.executionCtx.waitUntil(refuse("foreign_answer"));
   const answered = await onlyItsAnswers(response, answers, onForeign);
-  if (!answered.ok) {
-    await refuse("foreign_answer");
-    return renderError(answered.error);
-  }
+  if (!answered.ok) return renderError(answered.error);
   const shown = showsTools && response.ok ? await showDifferences(caller, answered.value, answers) : answered;
   if (!shown.ok) {
     await refuse(shown.error.reason);
