@@ -28,6 +28,7 @@ const APPROVALS: { readonly [kind in ApproveOutcomeProps["kind"]]: ApproveOutcom
   nothing_left: { kind: "nothing_left", token: "x" },
   not_signed: { kind: "not_signed", token: "x" },
   wrong_code: { kind: "wrong_code", token: "x" },
+  just_cut_off: { kind: "just_cut_off", token: "x" },
   expired: { kind: "expired" },
   invalid_link: { kind: "invalid_link" },
   not_permitted: { kind: "not_permitted" },

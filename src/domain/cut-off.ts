@@ -15,6 +15,11 @@ export function cutOffUntil(cutOffs: CutOffs, clientId: string): number {
   );
 }
 
+/** Until when (epoch seconds) all that a person approved is dead; 0 where they were never cut off. */
+export function approverCutOffUntil(cutOffs: CutOffs, person: string): number {
+  return cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0;
+}
+
 /** Names what is cut off. No `client_id` begins with a star or a space. */
 export function cutOffKey(cutOff: CutOff): string {
   switch (cutOff.kind) {

@@ -26,7 +26,7 @@ export type ApproveOutcomeProps =
       readonly isOver?: boolean;
     }
   | {
-      readonly kind: "nothing_left" | "not_signed" | "not_signed_in" | "wrong_code" | "no_comment";
+      readonly kind: "nothing_left" | "not_signed" | "not_signed_in" | "wrong_code" | "no_comment" | "just_cut_off";
       readonly token: string;
     }
   /** Somebody else than the link was written to. */
@@ -179,6 +179,21 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
             </p>
             <input type="hidden" name="token" value={props.token} />
             <button type="submit">Back</button>
+          </form>
+        ),
+      };
+    case "just_cut_off":
+      return {
+        title: "Approve it once more",
+        tone: "warn",
+        body: (
+          <form method="post" action="/approve/view">
+            <p>
+              All that you had approved was revoked a moment ago, and this would have been revoked with it. Nothing was
+              approved. If it was not you or an admin who revoked it, ask one.
+            </p>
+            <input type="hidden" name="token" value={props.token} />
+            <button type="submit">Back to the request</button>
           </form>
         ),
       };

@@ -138,4 +138,5 @@ export const outcome = outcomePage<ApproveOutcomeProps>(ApproveOutcome, {
   forbidden: 403,
   other_browser: 403,
   not_signed: 403,
+  just_cut_off: 503,
 });

@@ -5,6 +5,7 @@ import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { isCounted } from "../domain/counted.ts";
 import type { CompiledTenant } from "../domain/compiled-tenant.ts";
+import { approverCutOffUntil } from "../domain/cut-off.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf, unitsAdded } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
@@ -26,7 +27,7 @@ import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } fr
 import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { readLimits } from "./limit-form.ts";
-import { personObject, sessionObject } from "./objects.ts";
+import { personObject, sessionObject, tenantObject } from "./objects.ts";
 import { page } from "./page.ts";
 import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
 
@@ -91,6 +92,7 @@ export const approvePages = new Hono<App>()
       return outcome(c, { kind: "other_browser" });
     }
     if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
+    if (await isJustCutOff(c, decider)) return outcome(c, { kind: "just_cut_off", token: form.get("token") ?? "" });
     const seen = readGrant(form.get("grant") ?? "");
     if (seen === undefined) return outcome(c, { kind: "changed" });
     const proven = await prove(c, entered.value);
@@ -188,6 +190,12 @@ function isCodeRight({ form, description }: Entered): boolean {
 /** How well whoever decides has to be known. */
 function demandedOf({ demanded }: Decider): Assurance {
   return demanded ?? "passkey";
+}
+
+/** Whether all that they approved was cut off in this very second: what they approve in it would be born dead. */
+async function isJustCutOff(c: Handling, { person }: Decider): Promise<boolean> {
+  const cutOffs = await tenantObject(c.env, c.var.tenant.issuer).cutOffs();
+  return nowSeconds() <= approverCutOffUntil(cutOffs, person);
 }
 
 /** Whether a passkey has to sign, besides whatever else says who is there. */
