@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { drive } from "./load.ts";
 import { exchanges } from "./requests.ts";
 import { figuresOf, type Figures, type Summary } from "./summary.ts";
@@ -13,6 +14,14 @@ export interface GrowthFigures extends Figures {
   readonly open_ms: number;
 }
 
+export interface GrowthPlan {
+  /** Exchanges at each level, and the rounds into which they are divided. */
+  readonly growthExchanges: number;
+  readonly rounds: number;
+  /** How long it waits after the last session was opened, in milliseconds. */
+  readonly settleMs: number;
+}
+
 /**
  * What an exchange costs as sessions pile up.
  *
@@ -23,8 +32,7 @@ export async function measureGrowth(
   world: World,
   sessions: LiveSession[],
   levels: readonly number[],
-  requests: number,
-  rounds: number,
+  { growthExchanges, rounds, settleMs }: GrowthPlan,
 ): Promise<GrowthFigures[]> {
   const figures: GrowthFigures[] = [];
   for (const level of levels) {
@@ -32,8 +40,9 @@ export async function measureGrowth(
     const begin = performance.now();
     sessions.push(...(await world.open(missing)));
     const open_ms = Math.round(((performance.now() - begin) / missing) * 10) / 10;
+    await sleep(settleMs);
     const batch = (): ReturnType<typeof exchanges> =>
-      exchanges(world, sessions.slice(0, BUSY), Math.ceil(requests / rounds));
+      exchanges(world, sessions.slice(0, BUSY), Math.ceil(growthExchanges / rounds));
     await drive(await batch(), AT_ONCE);
     const batches: Summary[] = [];
     for (let round = 0; round < rounds; round += 1) batches.push(await drive(await batch(), AT_ONCE));
