@@ -546,6 +546,37 @@ describe("definitions that nobody has accepted", () => {
     expect((await post(rpc("tools/list"))).status).toBe(502);
   });
 
+  it("keep a call from a tool that the server never shows, though it is registered and granted", async () => {
+    type Document = { servers: { id: string; tools: Record<string, object> }[]; policies: { allow: string[] }[] };
+    const { document } = (await world.broker.admin("GET", "/admin/tenant")).body as { document: Document };
+    const { servers, policies } = document;
+    await world.broker.admin("POST", "/admin/tenant", {
+      ...document,
+      servers: servers.map((one) =>
+        one.id === "tickets" ? { ...one, tools: { ...one.tools, erase_all: one.tools["open_issue"] } } : one,
+      ),
+      policies: policies.map((policy) => ({ ...policy, allow: [...policy.allow, "mcp:tickets:erase_all"] })),
+    });
+    const actions = ["open_issue", "erase_all"];
+    const own = await approvedSession(world, {
+      authorization_details: [WRITE_API, { type: "mcp_tools", server: "tickets", actions }],
+    });
+    expect((await post(tool("open_issue"), {}, own)).status).toBe(200);
+    for (const _ of [1, 2]) {
+      const called = await post(tool("erase_all"), {}, own);
+      expect([called.status, errorOf(called).reason]).toEqual([403, "definitions_not_accepted"]);
+    }
+    server.byHand = (_, body, answer) => {
+      if (!body.includes("tools/list")) return false;
+      answer.writeHead(200, { "content-type": "application/json" });
+      answer.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [] } }));
+      return true;
+    };
+    expect((await post(tool("erase_all"), {}, own)).status).toBe(403);
+    expect(server.carriedOut).toEqual(["open_issue"]);
+    await world.broker.admin("POST", "/admin/tenant", document);
+  });
+
   it("keep a call from a server whose session ended while it was looked at", async () => {
     await world.broker.kill9();
     await world.broker.restart();

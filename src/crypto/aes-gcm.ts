@@ -29,6 +29,8 @@ export async function openGcm(
   }
 }
 
-function decode(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(text, "base64url"));
+/** Undefined for what is not exactly what was written: the platform's decoder passes over much. */
+function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.toString("base64url") === text ? new Uint8Array(bytes) : undefined;
 }

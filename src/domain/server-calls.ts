@@ -4,6 +4,7 @@ import { planExchange, type ExchangeFault, type ExchangePlan, type Target } from
 import { judgeCalls, type CallsFault, type UnitCall } from "./judged-calls.ts";
 import { err, ok, type Result } from "./result.ts";
 import type { Server } from "./tenant.ts";
+import type { AcceptedTools } from "./tool-definitions.ts";
 
 /** By which a client learns what a server offers and says of itself; answers are compared with what the owner accepted. */
 const SHOWING: ReadonlySet<string> = new Set(["tools/list", "initialize", "server/discover"]);
@@ -89,4 +90,17 @@ export function planServerToken(
   const lent = { authorization_details: part, expires_at: Math.min(grant.expires_at, heldUntil) };
   const ask = { subject: { kind: "session" }, exchanger: { kind: "agent" }, target } as const;
   return planExchange(lent, ask, allowedNow, now);
+}
+
+/**
+ * The tools among these calls of which nobody has accepted any definition: a server that shows none is
+ * called by their names all the same, and does what nobody has read.
+ */
+export function neverAccepted(
+  server: Server,
+  calls: readonly Pick<UnitCall, "unit">[],
+  accepted: AcceptedTools,
+): AccessUnit[] {
+  const known = new Set(Object.keys(accepted).map((tool) => toolUnit(server.id, tool)));
+  return calls.map(({ unit }) => unit).filter((unit) => !known.has(unit));
 }

@@ -1,6 +1,8 @@
 import { falseReaders } from "../domain/tool-claims.ts";
 import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
+import type { UnitCall } from "../domain/judged-calls.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { neverAccepted } from "../domain/server-calls.ts";
 import { proposalDigest } from "../crypto/proposal-digest.ts";
 import type { Server } from "../domain/tenant.ts";
 import type { Minting } from "../durable/session-commands.ts";
@@ -33,20 +35,25 @@ export function refuseUnaccepted(c: Handling, { id }: Server): RefusedServer | u
   return proposal === undefined ? undefined : NOT_ACCEPTED;
 }
 
-/** Whether the server showed what its owner accepted a moment ago. */
-export function isLookedAt(c: Handling, server: Server): boolean {
+/** Whether the server showed what its owner accepted a moment ago, and somebody has accepted each tool that is called. */
+export function isLookedAt(c: Handling, server: Server, calls: readonly UnitCall[]): boolean {
   const age = Date.now() - (lookedAt.get(keyOf(c, server)) ?? -Infinity);
-  return age >= 0 && age < LOOKED_AT_MS;
+  const { accepted } = c.var.tenant.servers[server.id] ?? NEVER_SEEN;
+  return age >= 0 && age < LOOKED_AT_MS && neverAccepted(server, calls, accepted).length === 0;
 }
 
 /**
  * Has the server show its tools before any of them is called, with a token that lends nothing at any
  * upstream. What cannot be read proves nothing, so it is refused like a difference.
  */
-export async function checkShownTools(caller: ServerCaller, looking: Minting): Promise<RefusedServer | undefined> {
+export async function checkShownTools(
+  caller: ServerCaller,
+  looking: Minting,
+  calls: readonly UnitCall[],
+): Promise<RefusedServer | undefined> {
   const shown = await listTools(caller, looking);
   if (!shown.ok) return UNREADABLE;
-  const refusal = await compare(caller, shown.value);
+  const refusal = await compare(caller, shown.value, calls);
   if (refusal === undefined) lookedAt.set(keyOf(caller.c, caller.server), Date.now());
   return refusal;
 }
@@ -65,12 +72,19 @@ export async function showDifferences(
   const isAnswered = messages.ok && messages.value.some((message) => "result" in message || "error" in message);
   const page = isAnswered && expected.areComplete ? readToolsPage(messages.value) : undefined;
   if (page?.ok !== true) return err(UNREADABLE);
-  const refusal = await compare(caller, page.value.tools);
+  const refusal = await compare(caller, page.value.tools, []);
   return refusal === undefined ? ok(new Response(body.value, response)) : err(refusal);
 }
 
-/** Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather than never. */
-async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
+/**
+ * Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather
+ * than never. What is called without ever having been shown is not there to be accepted.
+ */
+async function compare(
+  { c, server }: ServerCaller,
+  shown: readonly ShownTool[],
+  calls: readonly UnitCall[],
+): Promise<RefusedServer | undefined> {
   const { issuer, servers } = c.var.tenant;
   if (falseReaders(shown, server).length > 0) {
     lookedAt.delete(keyOf(c, server));
@@ -78,10 +92,11 @@ async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[])
   }
   const known = servers[server.id] ?? NEVER_SEEN;
   const different = differences(shown, known.accepted);
-  // Who shows no tool would have nothing to prove, and is called by their names all the same.
-  if (different.length === 0 && !hasToProve(known, server)) return undefined;
+  const isKnown = different.length === 0 && neverAccepted(server, calls, known.accepted).length === 0;
+  // Who shows no tool would have nothing to prove.
+  if (isKnown && !hasToProve(known, server)) return undefined;
   lookedAt.delete(keyOf(c, server));
-  const unproved = server.definitions === "signed" ? await acceptBySignature(c, server, shown) : undefined;
+  const unproved = server.definitions === "signed" ? await acceptBySignature(c, server, shown, calls) : undefined;
   if (unproved === "accepted") return undefined;
   if (different.length === 0) return NOT_ACCEPTED;
   const owner = { issuer, person: server.owner };

@@ -61,7 +61,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
   }
   const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
-  const mustLook = calls.length > 0 && !isLookedAt(c, server);
+  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
   const body = passingBody(c, text);
   const permit = await session.callServer({
     token: presented(token),
@@ -95,7 +95,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   });
   const caller: ServerCaller = { c, server, key };
   if (permit.value.looking !== undefined) {
-    const refusal = await checkShownTools(caller, permit.value.looking);
+    const refusal = await checkShownTools(caller, permit.value.looking, calls);
     if (refusal !== undefined) {
       health.withdrew();
       meter.end();

@@ -1,4 +1,6 @@
 import type { Target } from "../domain/exchange.ts";
+import type { UnitCall } from "../domain/judged-calls.ts";
+import { neverAccepted } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
 import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
 import { metadataAddress, readSignedDefinitions, type MetadataFault } from "../protocol/signed-metadata.ts";
@@ -22,13 +24,14 @@ const unprovedAt = new Map<string, number>();
 type Unproved = MetadataFault | "unavailable" | "other_tools" | "older";
 
 /**
- * Accepts what a server shows where its owner has it accepted by signature, and all of it is what the
- * server's newest statement says. It is asked for only when there is a difference.
+ * Accepts what a server shows where its owner has it accepted by signature, and all of it, and every tool
+ * that is called, is in the server's newest statement. It is asked for only when there is a difference.
  */
 export async function acceptBySignature(
   c: Handling,
   server: Server,
   shown: readonly ShownTool[],
+  calls: readonly UnitCall[],
 ): Promise<"accepted" | Unproved> {
   const { issuer } = c.var.tenant;
   const answered = await outboundOf(c.var.tenant).text({
@@ -42,7 +45,8 @@ export async function acceptBySignature(
   const keys = server.jwks?.keys ?? [];
   const signed = await readSignedDefinitions(answered.value.text, { ...server, issuer, keys }, nowSeconds());
   if (!signed.ok) return signed.error;
-  if (differences(shown, signed.value.tools).length > 0) return "other_tools";
+  const { tools } = signed.value;
+  if (differences(shown, tools).length > 0 || neverAccepted(server, calls, tools).length > 0) return "other_tools";
   const isNewest = await tenantObject(c.env, issuer).acceptSigned(server.id, signed.value, shown);
   if (!isNewest) return "older";
   forgetTenant(issuer);
@@ -61,7 +65,7 @@ export async function refuseUnproved(c: Handling, target: Target | undefined): P
   const key = `${issuer} ${server.id}`;
   const age = Date.now() - (unprovedAt.get(key) ?? -Infinity);
   if (age >= 0 && age < UNPROVED_MS) return invalidTarget(HELD);
-  if ((await acceptBySignature(c, server, [])) === "accepted") return undefined;
+  if ((await acceptBySignature(c, server, [], [])) === "accepted") return undefined;
   unprovedAt.set(key, Date.now());
   return invalidTarget(HELD);
 }
