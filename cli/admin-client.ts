@@ -8,7 +8,7 @@ export const DEFAULT_DATA = ".stint";
 /** Options that every command for operators takes. */
 export const ADMIN_OPTIONS = { url: { type: "string" }, data: { type: "string" } } as const;
 
-export const ADMIN_HELP = `  --url ISSUER   the tenant's issuer (default ${DEFAULT_URL})
+export const ADMIN_HELP = `  --url ISSUER   the tenant's issuer (or STINT_URL; default ${DEFAULT_URL})
   --data DIR     the broker's data directory, for its admin key (default ${DEFAULT_DATA});
                  elsewhere set STINT_ADMIN_TOKEN (stint admin-token prints it)
 `;
@@ -22,7 +22,7 @@ export interface AdminAccess {
 
 /** Calls the admin API of one tenant. Throws a {@link CliError} that says what to do. */
 export async function callAdmin<T>(access: AdminAccess, method: string, path: string, body?: unknown): Promise<T> {
-  const issuer = access.url ?? DEFAULT_URL;
+  const issuer = access.url ?? process.env["STINT_URL"] ?? DEFAULT_URL;
   const token = process.env["STINT_ADMIN_TOKEN"] ?? adminTokenOf(access.data ?? DEFAULT_DATA, issuer);
   const headers = {
     authorization: `Bearer ${token}`,

@@ -1,14 +1,15 @@
 import { createHash, randomUUID } from "node:crypto";
-import { importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
+import { SignJWT, type JWK } from "jose";
+import { ASSERTION_TYPE, ClientKey } from "../sdk/shared/client-key.ts";
 import { newProofKey, thumbprintOf, type ProofKey } from "../sdk/shared/proof-key.ts";
 
-const ASSERTION_LIFETIME_SECONDS = 60;
-export const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/** How long Stint may take for one answer, in milliseconds: who waits at a terminal is not left with nothing. */
+const DEADLINE_MS = 30_000;
 export const CIBA_GRANT = "urn:openid:params:grant-type:ciba";
 export const TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
 export const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
 
-export { newProofKey, type ProofKey, thumbprintOf as thumbprint };
+export { ASSERTION_TYPE, newProofKey, type ProofKey, thumbprintOf as thumbprint };
 
 /** An answer of the broker, read. */
 export interface Answer<T = Record<string, unknown>> {
@@ -37,8 +38,7 @@ export class StintClient {
   readonly issuer: string;
   readonly clientId: string;
   readonly proofKey: ProofKey;
-  readonly #assertionKey: Promise<CryptoKey>;
-  readonly #assertionKid: string | undefined;
+  readonly #key: ClientKey;
   /** The newest nonce of each kind of endpoint. */
   readonly #nonces = new Map<"as" | "resource", string>();
 
@@ -47,22 +47,12 @@ export class StintClient {
     this.issuer = issuer;
     this.clientId = clientId;
     this.proofKey = proofKey;
-    this.#assertionKid = assertionJwk.kid;
-    this.#assertionKey = importJWK(assertionJwk, "ES256") as Promise<CryptoKey>;
+    this.#key = new ClientKey(clientId, issuer, assertionJwk);
   }
 
   /** RFC 7523: who this client is, for one request. */
-  async assertion(): Promise<{ client_assertion_type: string; client_assertion: string }> {
-    const now = Math.floor(Date.now() / 1000);
-    const client_assertion = await new SignJWT({ jti: randomUUID() })
-      .setProtectedHeader({ alg: "ES256", ...(this.#assertionKid === undefined ? {} : { kid: this.#assertionKid }) })
-      .setIssuer(this.clientId)
-      .setSubject(this.clientId)
-      .setAudience(this.issuer)
-      .setIssuedAt(now)
-      .setExpirationTime(now + ASSERTION_LIFETIME_SECONDS)
-      .sign(await this.#assertionKey);
-    return { client_assertion_type: ASSERTION_TYPE, client_assertion };
+  assertion(): ReturnType<ClientKey["assertion"]> {
+    return this.#key.assertion();
   }
 
   /** RFC 9449: that this client holds its key, for one request. */
@@ -175,6 +165,7 @@ export class StintClient {
         method,
         headers: { ...headers, dpop },
         redirect: "manual",
+        signal: AbortSignal.timeout(DEADLINE_MS),
         ...(body === undefined ? {} : { body }),
       });
       const nonce = response.headers.get("dpop-nonce");

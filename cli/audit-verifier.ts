@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
+import { readJws } from "../src/crypto/jws.ts";
 import { canonicalJson } from "../src/domain/canonical-json.ts";
+
+const CHECKPOINT_TYPE = "stint-checkpoint+jwt";
 
 /** A row of the audit log as the admin API gives it. */
 export interface AuditRow {
@@ -13,13 +16,33 @@ export interface AuditRow {
   readonly chain: string;
 }
 
+/** The head of the log as it stood when somebody kept it elsewhere. */
+export interface Checkpoint {
+  readonly n: number;
+  readonly chain: string;
+}
+
+/** What a signed checkpoint says; undefined when it is none. Its keeper trusts the copy, not the signature. */
+export function readCheckpoint(jws: string): Checkpoint | undefined {
+  const parsed = readJws(jws.trim(), false);
+  if (!parsed.ok || parsed.value.typ !== CHECKPOINT_TYPE) return undefined;
+  const { n, chain } = parsed.value.claims;
+  return typeof n === "number" && typeof chain === "string" ? { n, chain } : undefined;
+}
+
 /**
  * Recomputes both chains of the audit log: each object's own, over its events, and the ledger's, over
  * the rows as they arrived. An edited, lost, doubled or moved row breaks at least one of them.
  */
 export class AuditVerifier {
   readonly #lastOfSource = new Map<string, { seq: number; hash: string }>();
+  readonly #checkpoint: Checkpoint | undefined;
   #last = { n: 0, chain: "" };
+
+  /** @param checkpoint what the log must still hold: one that was cut short, or written anew, does not */
+  constructor(checkpoint?: Checkpoint) {
+    this.#checkpoint = checkpoint;
+  }
 
   get count(): number {
     return this.#last.n;
@@ -35,9 +58,19 @@ export class AuditVerifier {
       return "its content is not what was hashed";
     if (row.chain !== sha256({ n: row.n, source, hash: row.hash, previous: this.#last.chain }))
       return "its place in the log is not what was hashed";
+    if (row.n === this.#checkpoint?.n && row.chain !== this.#checkpoint.chain)
+      return "the log up to here is not the one of which the checkpoint was kept";
     this.#lastOfSource.set(source, { seq, hash: row.hash });
     this.#last = { n: row.n, chain: row.chain };
     return undefined;
+  }
+
+  /** After the last row: says what is missing, if anything is. */
+  end(): string | undefined {
+    const kept = this.#checkpoint?.n ?? 0;
+    return this.count < kept
+      ? `the log ends at row ${this.count}, but had ${kept} when the checkpoint was kept`
+      : undefined;
   }
 }
 

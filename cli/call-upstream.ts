@@ -23,7 +23,7 @@ export interface UpstreamAnswer {
   readonly isCut: boolean;
 }
 
-export type CallFault = NoToken | { readonly kind: "bad_path" } | { readonly kind: "no_answer" };
+export type CallFault = NoToken | { readonly kind: "bad_path" | "bad_body" | "no_answer" };
 
 /** One call through the proxy, its answer read as text. */
 export async function callUpstream(
@@ -34,6 +34,7 @@ export async function callUpstream(
   const [beforeQuery = "", ...queries] = call.path.split("?");
   // Read as it stands, or not at all: a URL parser would mend `..` into another endpoint of Stint's.
   if (!canonicalPath(beforeQuery).ok || !canonicalQuery(queries.join("?")).ok) return err({ kind: "bad_path" });
+  if (call.body !== undefined && ["GET", "HEAD"].includes(call.method)) return err({ kind: "bad_body" });
   const { issuer } = session.client;
   const path = `/proxy/${call.upstream}${call.path}`;
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);

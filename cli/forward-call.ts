@@ -52,6 +52,8 @@ export async function forwardCall(call: LocalCall): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const token = await session.proxyToken(upstream);
     if (!token.ok) return sayNoToken(outgoing, token.error);
+    // Who has hung up meanwhile does not have it done behind their back.
+    if (outgoing.destroyed) return;
     const response = await send(call, token.value, body).catch(() => undefined);
     if (outgoing.destroyed) return void response?.destroy();
     if (response === undefined)
@@ -120,7 +122,10 @@ function hasBody({ headers }: IncomingMessage): boolean {
 
 function without(headers: IncomingHttpHeaders, names: readonly string[]): IncomingHttpHeaders {
   // RFC 9110 §7.6.1: Connection may name more.
-  const named = (headers.connection ?? "").toLowerCase().split(/\s*,\s*/);
+  const named = (headers.connection ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim());
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name) && !named.includes(name)));
 }
 

@@ -8,14 +8,22 @@ const WAIT_MS = 20_000;
 
 /** A session of this process. What was never asked for here is not there, whoever names it. */
 export type HeldSession =
-  | { readonly status: "pending"; readonly matchCode: string }
+  | { readonly status: "pending"; readonly sessionId: string; readonly matchCode: string }
   | { readonly status: "active"; readonly session: GrantedSession }
   /** `why` in words, with the approver's own where they left one. */
-  | { readonly status: "over"; readonly why: string };
+  | { readonly status: "over"; readonly why: string; readonly isTakenBack?: true };
+
+/** When a session was asked for, and when what is known of it changed last, in epoch seconds. */
+export interface HeldTimes {
+  readonly askedAt: number;
+  readonly changedAt: number;
+}
 
 interface Entry {
   held: HeldSession;
-  readonly settled: Promise<void>;
+  readonly askedAt: number;
+  changedAt: number;
+  readonly settled: Promise<unknown>;
 }
 
 /** The sessions that one process asked for, and the requests that still wait. */
@@ -35,14 +43,19 @@ export class HeldSessions {
       await this.#client.withdraw(opened.session_id);
       throw new CliError("the host has gone");
     }
+    const { session_id: sessionId, match_code: matchCode } = opened;
+    const askedAt = nowSeconds();
     const entry: Entry = {
-      held: { status: "pending", matchCode: opened.match_code },
+      held: { status: "pending", sessionId, matchCode },
+      askedAt,
+      changedAt: askedAt,
       settled: waitForDecision(this.#client, opened, this.#closing.signal)
-        .then((decision) => void (entry.held = heldAs(decision)))
+        // That it was taken back is not overwritten by the broker's word for it.
+        .then((decision) => entry.held.status === "pending" && become(entry, heldAs(decision)))
         .catch(() => undefined),
     };
-    this.#entries.set(opened.session_id, entry);
-    return { sessionId: opened.session_id, matchCode: opened.match_code };
+    this.#entries.set(sessionId, entry);
+    return { sessionId, matchCode };
   }
 
   /**
@@ -67,17 +80,26 @@ export class HeldSessions {
     return { status: "over", why: `the session has ended: ${held.session.outcome}` };
   }
 
+  /** When a session that was asked for here changed. */
+  times(sessionId: string): HeldTimes {
+    const { askedAt, changedAt } = this.#entries.get(sessionId) ?? { askedAt: 0, changedAt: 0 };
+    return { askedAt, changedAt };
+  }
+
+  /** Takes a request back. Where a human was faster, it is as they decided. */
+  async withdraw(sessionId: string): Promise<void> {
+    const entry = this.#entries.get(sessionId);
+    if (entry?.held.status !== "pending") return;
+    const { status } = await this.#client.withdraw(sessionId);
+    if (status === 200) become(entry, { status: "over", why: "the request was taken back", isTakenBack: true });
+    else await entry.settled;
+  }
+
   /** Ends a session, or takes its request back. */
   async end(sessionId: string): Promise<string | undefined> {
-    const entry = this.#entries.get(sessionId);
-    if (entry === undefined) return undefined;
-    const { held } = entry;
-    if (held.status === "active") return held.session.end();
-    if (held.status === "pending") {
-      entry.held = { status: "over", why: "the request was taken back" };
-      await this.#client.withdraw(sessionId);
-    }
-    return undefined;
+    await this.withdraw(sessionId);
+    const held = this.#entries.get(sessionId)?.held;
+    return held?.status === "active" ? held.session.end() : undefined;
   }
 
   /** Ends everything, as far as the broker can be reached: nobody is left who could use it. */
@@ -91,6 +113,15 @@ export class HeldSessions {
     if (held.status === "active") await held.session.finish();
     if (held.status === "pending") await this.#client.withdraw(sessionId);
   }
+}
+
+function become(entry: Entry, held: HeldSession): void {
+  entry.held = held;
+  entry.changedAt = nowSeconds();
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
 }
 
 function heldAs(decision: Decision): HeldSession {

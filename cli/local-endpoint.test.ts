@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   createServer,
   request,
@@ -308,7 +308,30 @@ describe("the local endpoint", () => {
       expect(await outputOf(script, `${base}/things`, 0)).toMatch(/^200 well/);
     },
   );
+
+  it.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+    "lets nobody in who hangs up before it is seen who they are: the kernel then says root",
+    async () => {
+      const { base, scripted } = await start();
+      // Nothing is accepted here until the other process is gone.
+      const { status } = spawnSync(process.execPath, ["-e", HIT_AND_RUN, `${base}/things`], {
+        uid: 65_534,
+        cwd: "/",
+        env: {},
+      });
+      expect(status).toBe(0);
+      expect((await fetch(`${base}/other`)).status).toBe(200);
+      expect(scripted.seen.map(({ url }) => url)).toEqual(["/proxy/github/other"]);
+    },
+  );
 });
+
+/** A script of another user's that sends one request, and is gone before anybody has looked who it is. */
+const HIT_AND_RUN = `
+  const { hostname, port, pathname, host } = new URL(process.argv[1]);
+  const socket = require("node:net").connect(port, hostname, () => {
+    socket.end("POST " + pathname + " HTTP/1.1\\r\\nHost: " + host + "\\r\\nContent-Length: 0\\r\\n\\r\\n", () => process.exit(0));
+  });`;
 
 function callRaw(origin: string, path: string): Promise<number> {
   const { hostname, port } = new URL(origin);

@@ -58,7 +58,8 @@ async function serve(
   outgoing: ServerResponse,
 ): Promise<void> {
   // DNS rebinding: a page's own name may lead here, but it stands in Host.
-  if (![`${HOST}:${port}`, `localhost:${port}`].includes(incoming.headers.host ?? ""))
+  const [host = "", ...more] = incoming.headersDistinct["host"] ?? [];
+  if (more.length > 0 || ![`${HOST}:${port}`, `localhost:${port}`].includes(host))
     return say(outgoing, 421, "this endpoint answers to its loopback address alone");
   if (incoming.headers.origin !== undefined) return say(outgoing, 403, "this endpoint is not for pages in a browser");
   const match = /^\/([A-Za-z0-9_-]{1,64})\/([a-z0-9][a-z0-9._-]{0,63})(\/.*|\?.*|)$/.exec(incoming.url ?? "");

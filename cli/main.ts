@@ -1,79 +1,61 @@
 import { CliError } from "./cli-error.ts";
-import { adminTokenCommand } from "./commands/admin-token.ts";
-import { applyCommand } from "./commands/apply.ts";
-import { auditCommand } from "./commands/audit.ts";
-import { connectionsCommand } from "./commands/connections.ts";
-import { awayCommand } from "./commands/away.ts";
-import { breakGlassCommand } from "./commands/break-glass.ts";
-import { inviteCommand } from "./commands/invite.ts";
-import { keygenCommand } from "./commands/keygen.ts";
-import { keysCommand } from "./commands/keys.ts";
-import { accountsCommand } from "./commands/accounts.ts";
-import { mcpCommand } from "./commands/mcp.ts";
-import { passkeysCommand } from "./commands/passkeys.ts";
-import { receiptCommand } from "./commands/receipt.ts";
-import { reinstateCommand } from "./commands/reinstate.ts";
-import { requestCommand } from "./commands/request.ts";
-import { revokeCommand } from "./commands/revoke.ts";
-import { runCommand } from "./commands/run.ts";
-import { secretsCommand } from "./commands/secrets.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { sessionsCommand } from "./commands/sessions.ts";
-import { serversCommand } from "./commands/servers.ts";
-import { upstreamsCommand } from "./commands/upstreams.ts";
-import { verifyCommand } from "./commands/verify.ts";
 import type { Command } from "./command.ts";
+import { plainText } from "./plain-text.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  serve: serveCommand,
-  apply: applyCommand,
-  secrets: secretsCommand,
-  upstreams: upstreamsCommand,
-  servers: serversCommand,
-  sessions: sessionsCommand,
-  revoke: revokeCommand,
-  reinstate: reinstateCommand,
-  receipt: receiptCommand,
-  verify: verifyCommand,
-  audit: auditCommand,
-  "admin-token": adminTokenCommand,
-  invite: inviteCommand,
-  passkeys: passkeysCommand,
-  accounts: accountsCommand,
-  connections: connectionsCommand,
-  away: awayCommand,
-  "break-glass": breakGlassCommand,
-  keys: keysCommand,
-  keygen: keygenCommand,
-  request: requestCommand,
-  run: runCommand,
-  mcp: mcpCommand,
+/** Each is loaded when it is called for: a command needs little of what the others do. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import("./commands/serve.ts")).serveCommand,
+  apply: async () => (await import("./commands/apply.ts")).applyCommand,
+  secrets: async () => (await import("./commands/secrets.ts")).secretsCommand,
+  upstreams: async () => (await import("./commands/upstreams.ts")).upstreamsCommand,
+  servers: async () => (await import("./commands/servers.ts")).serversCommand,
+  sessions: async () => (await import("./commands/sessions.ts")).sessionsCommand,
+  revoke: async () => (await import("./commands/revoke.ts")).revokeCommand,
+  reinstate: async () => (await import("./commands/reinstate.ts")).reinstateCommand,
+  receipt: async () => (await import("./commands/receipt.ts")).receiptCommand,
+  verify: async () => (await import("./commands/verify.ts")).verifyCommand,
+  audit: async () => (await import("./commands/audit.ts")).auditCommand,
+  "admin-token": async () => (await import("./commands/admin-token.ts")).adminTokenCommand,
+  invite: async () => (await import("./commands/invite.ts")).inviteCommand,
+  passkeys: async () => (await import("./commands/passkeys.ts")).passkeysCommand,
+  accounts: async () => (await import("./commands/accounts.ts")).accountsCommand,
+  connections: async () => (await import("./commands/connections.ts")).connectionsCommand,
+  away: async () => (await import("./commands/away.ts")).awayCommand,
+  "break-glass": async () => (await import("./commands/break-glass.ts")).breakGlassCommand,
+  keys: async () => (await import("./commands/keys.ts")).keysCommand,
+  keygen: async () => (await import("./commands/keygen.ts")).keygenCommand,
+  request: async () => (await import("./commands/request.ts")).requestCommand,
+  run: async () => (await import("./commands/run.ts")).runCommand,
+  mcp: async () => (await import("./commands/mcp.ts")).mcpCommand,
 };
-
-const USAGE = `stint: lends an AI agent the access one task needs, for as long as a human agreed to
-
-Usage: stint COMMAND [options]
-
-${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`)
-  .join("\n")}
-
-stint COMMAND --help tells more of each.
-`;
 
 const [name = "--help", ...args] = process.argv.slice(2);
 
 try {
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const command = Object.hasOwn(COMMANDS, name) ? await COMMANDS[name]?.() : undefined;
   // What stands behind "--" is another program's.
   const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   if (command !== undefined && (own.includes("--help") || own.includes("-h"))) process.stdout.write(command.help);
   else if (command !== undefined) process.exitCode = await command.run(args);
-  else if (["--help", "-h", "help"].includes(name)) process.stdout.write(USAGE);
+  else if (["--help", "-h", "help"].includes(name)) process.stdout.write(await usage());
   else throw new CliError(`there is no command "${name}"; stint --help lists them`, 2);
 } catch (fault) {
   const isUsage = fault instanceof TypeError && "code" in fault && String(fault.code).startsWith("ERR_PARSE_ARGS");
   if (!(fault instanceof CliError) && !isUsage) throw fault;
-  process.stderr.write(`stint ${name}: ${fault.message}\n`);
+  process.stderr.write(plainText(`stint ${name}: ${fault.message}\n`));
   process.exitCode = fault instanceof CliError ? fault.exitCode : 2;
+}
+
+async function usage(): Promise<string> {
+  const lines = Object.entries(COMMANDS).map(
+    async ([command, load]) => `  ${command.padEnd(13)}${(await load()).summary}`,
+  );
+  return `stint: lends an AI agent the access one task needs, for as long as a human agreed to
+
+Usage: stint COMMAND [options]
+
+${(await Promise.all(lines)).join("\n")}
+
+stint COMMAND --help tells more of each.
+`;
 }

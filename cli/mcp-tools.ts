@@ -1,17 +1,19 @@
-import { McpServer, type CallToolResult } from "@modelcontextprotocol/server";
+import { McpServer, type CallToolResult, type McpRequestContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { formatDuration, parseDuration } from "../src/domain/duration.ts";
+import { parseDuration } from "../src/domain/duration.ts";
+import { offerTasks } from "../src/protocol/mcp-tasks.ts";
 import { parseAccess } from "./access-short-form.ts";
 import { callUpstream, type CallFault } from "./call-upstream.ts";
-import { CliError } from "./cli-error.ts";
-import type { HeldSession, HeldSessions } from "./held-sessions.ts";
+import type { HeldSessions } from "./held-sessions.ts";
+import { failure, notActive, refusing, stateAnswer, success } from "./mcp-answers.ts";
+import type { HostWaiting } from "./mcp-waiting.ts";
 import { summariseReceipt } from "./receipt-summary.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
 const SESSION = z.string().describe("The session_id that request_session answered");
 
 /** Stint's tools for a host on this machine. No answer holds a token, a key or an approval link. */
-export function mcpTools(sessions: HeldSessions): McpServer {
+export function mcpTools(sessions: HeldSessions, waiting: HostWaiting, era: McpRequestContext["era"]): McpServer {
   const server = new McpServer(
     { name: "stint", version: "0.1.0" },
     {
@@ -19,13 +21,14 @@ export function mcpTools(sessions: HeldSessions): McpServer {
         "Stint lends access to services for one task, after a human has approved it. Ask with request_session for no more than the task needs, show the user the match code, ask session_state until a human has decided, then use call_upstream, and end_session when done. A refusal is final: do not ask for the same again.",
     },
   );
+  if (era === "modern") offerTasks(server, waiting);
 
   server.registerTool(
     "request_session",
     {
       title: "Ask for access",
       description:
-        "Asks a human for access to services for one task. Answers at once with a session_id and a match code; the human is reached by Stint itself.",
+        "Asks a human for access to services for one task; the human is reached by Stint itself. While nobody has decided, the answer is a session_id and a match code to show the user.",
       inputSchema: z.object({
         task: z.string().describe("What the access is for, in one line"),
         description: z.string().optional().describe("More of it"),
@@ -38,8 +41,10 @@ export function mcpTools(sessions: HeldSessions): McpServer {
       }),
       annotations: { readOnlyHint: false, openWorldHint: true },
     },
-    async ({ task, description, access, for: time = "15m", user }) =>
+    async ({ task, description, access, for: time = "15m", user }, context) =>
       refusing(async () => {
+        const asked = context.mcpReq.requestState<string>();
+        if (asked !== undefined) return waiting.goOn(asked, context);
         const seconds = parseDuration(time);
         if (seconds === undefined) return failure("for must be a time such as 90s, 30m or 2h");
         const { sessionId, matchCode } = await sessions.ask({
@@ -48,9 +53,7 @@ export function mcpTools(sessions: HeldSessions): McpServer {
           expires_in: seconds,
           ...(user === undefined ? {} : { user }),
         });
-        return success(
-          `Asked: session_id ${sessionId}, match code ${matchCode}. Nobody has decided yet. Tell the user the match code, which the approver sees too, then ask session_state.`,
-        );
+        return waiting.begin(sessionId, matchCode, server, era, context);
       }),
   );
 
@@ -64,20 +67,7 @@ export function mcpTools(sessions: HeldSessions): McpServer {
       annotations: { readOnlyHint: true },
     },
     async ({ session_id }, context) =>
-      refusing(async () => {
-        const held = await sessions.state(session_id, context.mcpReq.signal);
-        if (held?.status !== "active") return notActive(held, true);
-        const { session } = held;
-        const { body } = await session.look();
-        if (session.outcome !== undefined) return failure(`The session has ended: ${session.outcome}.`);
-        return success(
-          `Active for another ${formatDuration(session.secondsLeft)}.\n${JSON.stringify({
-            authorization_details: body["authorization_details"],
-            usage: body["usage"],
-            comment: body["comment"],
-          })}`,
-        );
-      }),
+      refusing(async () => stateAnswer(await sessions.state(session_id, context.mcpReq.signal))),
   );
 
   server.registerTool(
@@ -99,7 +89,7 @@ export function mcpTools(sessions: HeldSessions): McpServer {
       annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: true },
     },
     async ({ session_id, ...call }, context) =>
-      refusing(async () => {
+      refusing(async (): Promise<CallToolResult> => {
         const held = sessions.find(session_id);
         if (held?.status !== "active") return notActive(held, false);
         const answer = await callUpstream(held.session, call, context.mcpReq.signal);
@@ -131,20 +121,6 @@ export function mcpTools(sessions: HeldSessions): McpServer {
   return server;
 }
 
-/** What stands in the way of a session's use. A request that merely waits is no error to whoever asks for its state. */
-function notActive(held: Exclude<HeldSession, { status: "active" }> | undefined, isQuestion: boolean): CallToolResult {
-  switch (held?.status) {
-    case undefined:
-      return failure("There is no such session here. Ask for one with request_session.");
-    case "over":
-      return failure(`No access: ${held.why}.`);
-    case "pending": {
-      const text = `Nobody has decided yet (match code ${held.matchCode}). Ask session_state again.`;
-      return isQuestion ? success(text) : failure(text);
-    }
-  }
-}
-
 function wordsOf(fault: CallFault): string {
   switch (fault.kind) {
     case "ended":
@@ -155,26 +131,9 @@ function wordsOf(fault: CallFault): string {
       return "Stint cannot be reached; nothing was sent.";
     case "bad_path":
       return "The path or query is not in canonical form: no dot or empty segments, no needless percent-encoding, no repeated parameter.";
+    case "bad_body":
+      return "GET and HEAD take no body; nothing was sent.";
     case "no_answer":
       return "There was no whole answer in time; whether the call had its effect is not known.";
   }
-}
-
-/** Turns what a user can mend, and a broker that is away, into a tool's error. */
-async function refusing(work: () => Promise<CallToolResult>): Promise<CallToolResult> {
-  try {
-    return await work();
-  } catch (fault) {
-    return failure(
-      fault instanceof CliError ? `Refused: ${fault.message}` : "Stint cannot be reached; try again later.",
-    );
-  }
-}
-
-function success(text: string): CallToolResult {
-  return { content: [{ type: "text", text }] };
-}
-
-function failure(text: string): CallToolResult {
-  return { isError: true, content: [{ type: "text", text }] };
 }

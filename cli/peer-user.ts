@@ -18,20 +18,18 @@ export function isOwnUser(socket: Socket): boolean {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
   // Gone already: whatever is answered, nobody hears it.
   if (remoteAddress === undefined || localAddress === undefined) return false;
-  const rows = readRows();
-  if (rows === undefined) return true;
-  const theirs = [inTable(remoteAddress, remotePort), inTable(localAddress, localPort)].join(" ");
-  const uid = rows.find((row) => row.ends === theirs)?.uid;
+  const tables = readTables();
+  if (tables === undefined) return true;
+  const uid = ownerIn(tables, { address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort });
   return uid === own || uid === ROOT_UID;
 }
 
-interface Row {
-  /** Its own end, then the other, in IPv4's notation also where the socket is an IPv6 one. */
-  readonly ends: string;
-  readonly uid: number;
+interface End {
+  readonly address: string;
+  readonly port: number | undefined;
 }
 
-function readRows(): Row[] | undefined {
+function readTables(): string | undefined {
   const texts = TABLES.flatMap((file) => {
     try {
       return [readFileSync(file, "utf8")];
@@ -39,13 +37,21 @@ function readRows(): Row[] | undefined {
       return [];
     }
   });
-  if (texts.length === 0) return undefined;
-  return texts
-    .flatMap((text) => text.split("\n").slice(1))
-    .map((line) => {
-      const [, local = "", remote = "", , , , , uid = ""] = line.trim().split(/\s+/);
-      return { ends: `${asIPv4(local)} ${asIPv4(remote)}`, uid: Number.parseInt(uid, 10) };
-    });
+  return texts.length === 0 ? undefined : texts.join("");
+}
+
+/**
+ * Whose the socket is that stands at one end of a connection, by the kernel's tables.
+ *
+ * @returns undefined for none, and for one that its process has let go of already: many kernels call that root's
+ */
+export function ownerIn(tables: string, theirs: End, ours: End): number | undefined {
+  const ends = `${inTable(theirs)} ${inTable(ours)}`;
+  for (const line of tables.split("\n")) {
+    const [, local = "", remote = "", , , , , uid = "", , inode = "0"] = line.trim().split(/\s+/);
+    if (`${asIPv4(local)} ${asIPv4(remote)}` === ends) return inode === "0" ? undefined : Number.parseInt(uid, 10);
+  }
+  return undefined;
 }
 
 /** `::ffff:127.0.0.1` as the kernel writes it. */
@@ -54,7 +60,7 @@ function asIPv4(end: string): string {
 }
 
 /** `127.0.0.1` and a port as the kernel of a little-endian machine writes them: `0100007F:1F90`. */
-function inTable(address: string, port: number | undefined): string {
+function inTable({ address, port }: End): string {
   const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
   const ordered = isLittleEndian ? bytes.toReversed() : bytes;
   return `${ordered.join("")}:${(port ?? 0).toString(16).padStart(4, "0")}`.toUpperCase();

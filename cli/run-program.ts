@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { CliError } from "./cli-error.ts";
 import { CANNOT_RUN, NOT_FOUND } from "./exit-codes.ts";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /** Told of each signal that comes while it listens, in place of ending the process. */
 export class Signals {
@@ -27,8 +27,8 @@ export async function runProgram(
 ): Promise<number> {
   const child = spawn(command, args, { env, stdio: "inherit" });
   signals.onSignal = (signal) => {
-    // The terminal has sent Ctrl-C to the program already; twice is an order to many to drop everything.
-    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    // The terminal has sent Ctrl-C and Ctrl-\ to the program already; twice is an order to many to drop everything.
+    if (!["SIGINT", "SIGQUIT"].includes(signal) || !process.stdin.isTTY) child.kill(signal);
   };
   try {
     return await exitOf(child, command);

@@ -1,23 +1,23 @@
 import { createServer } from "node:http";
+import { until } from "./until.ts";
 
-/** Takes Slack's messages, and approves what the newest link in them asks. */
+/** Takes Slack's messages, and approves what the links in them ask, in the order in which they came. */
 export interface LinkSink {
   readonly url: string;
-  /** Goes through the approval pages as an approver's browser would. */
+  /** Goes through the approval pages as an approver's browser would, with the next link. */
   approve(issuer: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A stand-in for Slack that only keeps the newest link: for where an approval is needed and a workspace is not. */
+/** A stand-in for Slack that only keeps links: for where an approval is needed and a workspace is not. */
 export async function startLinkSink(): Promise<LinkSink> {
-  let arrived: (token: string) => void = () => undefined;
-  const link = new Promise<string>((done) => (arrived = done));
+  const links: string[] = [];
   const server = createServer((incoming, outgoing) => {
     let body = "";
     incoming.on("data", (chunk: Buffer) => (body += chunk.toString()));
     incoming.on("end", () => {
       const token = /\/approve#([A-Za-z0-9._-]+)/.exec(body)?.[1];
-      if (token !== undefined) arrived(token);
+      if (token !== undefined) links.push(token);
       outgoing.writeHead(200, { "content-type": "application/json" }).end('{"ok":true}');
     });
   });
@@ -26,7 +26,7 @@ export async function startLinkSink(): Promise<LinkSink> {
   return {
     url: `http://localhost:${typeof address === "object" && address !== null ? address.port : 0}`,
     async approve(issuer) {
-      const token = await link;
+      const token = await until("a link", async () => links.shift());
       let cookie = "";
       const post = async (path: string, fields: Record<string, string>): Promise<string> => {
         const response = await fetch(issuer + path, {

@@ -5,8 +5,10 @@ import type { Page } from "playwright-core";
 import { verifyReceipt } from "../cli/receipt-verifier.ts";
 import { startBrowser, type Browser } from "./browser.ts";
 import { freePort } from "./free-port.ts";
-import { callTool } from "./mcp-call.ts";
+import { NOTES_ACCESS, prepareGateway, useGateway } from "./gateway.ts";
+import { callTool, connectMcp } from "./mcp-client.ts";
 import { Narrator } from "./narrator.ts";
+import type { NotesServer } from "./notes-server.ts";
 import { OTHER_ACCESS, startOtherUpstreams, useTracker, useUpLimit } from "./other-upstreams.ts";
 import { startTicketServer } from "./ticket-server.ts";
 import type { Tracker } from "./tracker.ts";
@@ -17,8 +19,8 @@ import { startWorld, type World } from "./world.ts";
 const HELP = `Usage: npm run demo [-- --interactive]
 
 Runs one approved task end to end on this machine: the broker on workerd, stateful emulators of GitHub,
-Google, Slack and a mail API, a tracker with GraphQL, an example agent, an example MCP server, and an
-approver in a real browser.
+Google, Slack and a mail API, a tracker with GraphQL, an example agent, two MCP servers (one guards itself,
+one stands behind Stint), and an approver in a real browser.
 
   --interactive  prints the approver's link and waits for you to click it
 `;
@@ -36,26 +38,25 @@ else {
 
 async function demo(interactive: boolean): Promise<void> {
   const tell = new Narrator();
-  const serverPort = await freePort();
+  // Whatever stops the demo, nothing that it started stays.
+  await using started = new AsyncDisposableStack();
+  const start = async <T extends { close(): Promise<void> }>(part: Promise<T>): Promise<T> =>
+    started.adopt(await part, (one) => one.close());
   tell.step("Start Stint on workerd, and GitHub, Google, Slack and a mail API as stateful emulators, all on loopback.");
-  const others = await startOtherUpstreams();
-  const world = await startWorld({
-    serverPort,
-    adjust: (document) => demandPasskeys(others.adjust(document)),
-    secrets: others.secrets,
-  });
-  const tickets = await startTicketServer(serverPort, world.issuer, world.keys.server.privateJwk);
-  const browser = interactive ? undefined : await startBrowser();
-  try {
-    tell.say(`Stint is ${world.issuer}; the example MCP server is ${tickets.url}.`);
-    await story(tell, { world, serverUrl: tickets.url, tracker: others.tracker, browser });
-    process.stdout.write("\nEvery step did what it says.\n");
-  } finally {
-    await browser?.close();
-    await tickets.close();
-    await world.close();
-    await others.close();
-  }
+  const [serverPort, others, gateway] = [await freePort(), await start(startOtherUpstreams()), await prepareGateway()];
+  const world = await start(
+    startWorld({
+      serverPort,
+      adjust: (document) => demandPasskeys(gateway.adjust(others.adjust(document))),
+      secrets: others.secrets,
+    }),
+  );
+  const tickets = await start(startTicketServer(serverPort, world.issuer, world.keys.server.privateJwk));
+  const notes = await start(gateway.start(world));
+  const browser = interactive ? undefined : await start(startBrowser());
+  tell.say(`Stint is ${world.issuer}; the example MCP server is ${tickets.url}.`);
+  await story(tell, { world, serverUrl: tickets.url, notes, tracker: others.tracker, browser });
+  process.stdout.write("\nEvery step did what it says.\n");
 }
 
 /** What a policy says that says nothing: an approval takes the approver's own passkey. */
@@ -67,11 +68,12 @@ function demandPasskeys(document: Record<string, unknown>): Record<string, unkno
 interface Stage {
   readonly world: World;
   readonly serverUrl: string;
+  readonly notes: NotesServer;
   readonly tracker: Tracker;
   readonly browser: Browser | undefined;
 }
 
-async function story(tell: Narrator, { world, serverUrl, tracker, browser }: Stage): Promise<void> {
+async function story(tell: Narrator, { world, serverUrl, notes, tracker, browser }: Stage): Promise<void> {
   const agent = await world.agent();
 
   tell.step("An admin invites Dana, who makes a passkey. The first one can approve at once.");
@@ -96,6 +98,7 @@ async function story(tell: Narrator, { world, serverUrl, tracker, browser }: Sta
         locations: ["acme/api", "acme/web"],
       },
       { type: "mcp_tools", server: "tickets", actions: ["open_issue"] },
+      NOTES_ACCESS,
       ...OTHER_ACCESS,
     ],
     expires_in: 900,
@@ -149,17 +152,18 @@ async function story(tell: Narrator, { world, serverUrl, tracker, browser }: Sta
   );
 
   tell.step(
-    "It calls a tool of the MCP server, which exchanges the token it was given and opens an issue through the proxy.",
+    "It calls a tool of an MCP server that guards itself, which exchanges the token it was given and opens an issue through the proxy.",
   );
   const forServer = await agent.exchange(sessionToken, serverUrl);
-  const said = await callTool(agent, String(forServer.body["access_token"]), serverUrl, "open_issue", {
-    repository: "acme/api",
-    title: "Summary of open issues",
-  });
+  const client = await connectMcp(agent, String(forServer.body["access_token"]), serverUrl);
+  const said = await callTool(client, "open_issue", { repository: "acme/api", title: "Summary of open issues" });
+  await client.close();
   tell.say(`The tool answers: ${said}`);
   const titles = (await world.emulators.issues("acme/api")).map(({ title }) => title);
   tell.check(titles.includes("Summary of open issues"), "the issue is there, at GitHub");
   tell.show(await world.emulators.installationTokens());
+
+  await useGateway(tell, world, agent, sessionToken, notes);
 
   tell.step("A write outside the grant is refused before it leaves.");
   const forProxy = await agent.exchange(sessionToken, `${world.issuer}/proxy/github`);

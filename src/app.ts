@@ -51,9 +51,11 @@ app.use(async (c, next) => {
     return renderError({ status: 404, error: "not_found", description: "no tenant is served under this host name" });
   c.set("tenant", await loadTenant(c.env, issuer));
   await next();
-  c.header("x-content-type-options", "nosniff");
+  // Set here and not by c.header, which would make another response around this one.
+  const { headers } = c.res;
+  headers.set("x-content-type-options", "nosniff");
   // Not no-referrer: with it, browsers post our own forms with Origin: null, which nothing can be told from.
-  c.header("referrer-policy", "same-origin");
+  headers.set("referrer-policy", "same-origin");
   return undefined;
 });
 

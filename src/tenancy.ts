@@ -20,7 +20,7 @@ import { objectName } from "./domain/ids.ts";
 import { log } from "./log.ts";
 import type { DeliveryContext } from "./notify/notice.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
-import type { ServerDefinitions } from "./domain/tool-definitions.ts";
+import { inForce, type KnownDefinitions, type ServerDefinitions } from "./domain/tool-definitions.ts";
 import { tenantDocumentSchema } from "./protocol/tenant-document.ts";
 import type { TenantSnapshot } from "./durable/tenant.ts";
 
@@ -42,8 +42,9 @@ export interface TenantContext {
   readonly cutOffs: CutOffs;
   /** Whether so much waits for the ledger that nothing may be minted. */
   readonly isLedgerBehind: boolean;
-  /** What is known of the tool definitions of each server. */
+  /** What counts of the tool definitions of each server, and what is written down of them. */
   readonly servers: { readonly [server: string]: ServerDefinitions };
+  readonly knownServers: { readonly [server: string]: KnownDefinitions };
 }
 
 interface Cached {
@@ -73,7 +74,9 @@ export function forgetTenant(issuer: string): void {
 async function refresh(env: Env, issuer: string, known: TenantContext | undefined): Promise<TenantContext> {
   const object = env.TENANT.getByName(objectName(issuer));
   let snapshot = await object.snapshot(known?.revision);
-  if (snapshot === undefined && known !== undefined) return known;
+  // What a signature made count ends by its time, though nothing was written.
+  if (snapshot === undefined && known !== undefined)
+    return { ...known, servers: serversInForce(known.tenant, known.knownServers) };
   const ring = await requireKeks(env);
   if (snapshot?.tenantKeys.length === 0) {
     const { current } = ring;
@@ -123,19 +126,31 @@ async function open(
   const document: TenantDocument = tenantDocumentSchema.parse(
     snapshot.document === undefined ? { issuer } : JSON.parse(snapshot.document),
   );
+  const { tenant } = compileTenant(document, shippedCatalogue, snapshot.absences);
   return {
     issuer,
     config,
     revision: snapshot.revision,
     configVersion: snapshot.configVersion,
-    tenant: compileTenant(document, shippedCatalogue, snapshot.absences).tenant,
+    tenant,
     keys: await Promise.all(snapshot.keys.map((key) => openSigningKey(vault, issuer, key))),
     root: vault.root,
     vault,
     cutOffs: snapshot.cutOffs,
     isLedgerBehind: snapshot.isLedgerBehind,
-    servers: snapshot.servers,
+    servers: serversInForce(tenant, snapshot.servers),
+    knownServers: snapshot.servers,
   };
+}
+
+function serversInForce(tenant: CompiledTenant, known: TenantContext["knownServers"]): TenantContext["servers"] {
+  const now = Math.floor(Date.now() / 1000);
+  return Object.fromEntries(
+    [...tenant.servers.values()].flatMap((server) => {
+      const definitions = Object.hasOwn(known, server.id) ? known[server.id] : undefined;
+      return definitions === undefined ? [] : [[server.id, inForce(definitions, server, now)] as const];
+    }),
+  );
 }
 
 /** The key that signs a kind of token now: the newest of its use. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
-import { Approver, claimsOf } from "./support/approver.ts";
+import { Approver, claimsOf, readFields } from "./support/approver.ts";
 import { approvedSession, ask, READ_API, startTestWorld, tokenOf, WRITE_API, type TestWorld } from "./support/world.ts";
 import { newKey, signRaw } from "./support/forge.ts";
 import type { StintClient } from "../cli/agent-client.ts";
@@ -204,6 +204,69 @@ describe("the approval link (group A)", () => {
     expect((await request.agent.poll(request.authReqId)).body).toMatchObject({ error: "access_denied" });
   });
 
+  it("A14 is asked for once and stays as it was: nothing changes a request that waits", async () => {
+    const agent = await world.freshAgent();
+    const { body: first } = await agent.ask(ask(), "one-key");
+    const path = `/sessions/${first.session_id}`;
+    for (const method of ["PATCH", "PUT", "DELETE", "POST"])
+      expect([404, 405], method).toContain((await fetch(world.issuer + path, { method, body: "{}" })).status);
+    expect((await agent.ask(ask({ task: { title: "Another task" } }), "one-key")).status).toBe(422);
+    const { html } = await (await Approver.bySlack(world, "dana", first.session_id)).view();
+    expect(html).toContain("A task");
+    expect(html).not.toContain("Another task");
+  });
+
+  it("A26 takes no method from anywhere but the request line", async () => {
+    const request = await waiting();
+    await request.dana.view();
+    const query = `_method=POST&decision=deny&token=${request.dana.token}`;
+    for (const path of [
+      `/approve/decide?${query}`,
+      `/approve/view?${query}`,
+      `/sessions/${request.sessionId}/end?${query}`,
+    ])
+      for (const name of ["x-http-method-override", "x-http-method", "x-method-override"]) {
+        const headers = { [name]: "POST", cookie: request.dana.cookies.header, origin: world.issuer };
+        expect([404, 405], path).toContain((await fetch(world.issuer + path, { headers })).status);
+      }
+    // Nor does a POST become another one.
+    const overridden = await request.dana.post("/approve/view", { token: request.dana.token, _method: "DELETE" });
+    expect(overridden.status).toBe(200);
+    await stillPending(request);
+  });
+
+  it("A34 is open in each of its person's browsers, and decided in one of them, once", async () => {
+    const request = await waiting();
+    const [one, two] = [request.dana, new Approver(world.issuer, request.dana.token)];
+    for (const browser of [one, two]) expect((await browser.view()).status).toBe(200);
+    await one.review();
+    await two.review();
+    // What one of them was shown is no leave to decide in the other.
+    expect((await two.decide("approve", { csrf: readFields((await one.view()).html).get("csrf") ?? "" })).status).toBe(
+      403,
+    );
+    expect((await two.approve()).status).toBe(200);
+    expect((await one.decide("deny")).status).toBe(409);
+    expect((await request.agent.poll(request.authReqId)).status).toBe(200);
+  });
+
+  it("A35 decides one request at a time, whatever a form holds", async () => {
+    const [one, two] = [await waiting(), await waiting()];
+    await one.dana.view();
+    const fields = new URLSearchParams({ decision: "deny", token: one.dana.token });
+    fields.append("token", two.dana.token);
+    for (const path of ["/approve/view", "/approve/review", "/approve/decide", "/approve/end"]) {
+      const response = await fetch(world.issuer + path, {
+        method: "POST",
+        headers: { cookie: one.dana.cookies.header, origin: world.issuer },
+        body: fields,
+      });
+      expect(response.status, path).toBe(400);
+    }
+    await stillPending(one);
+    await stillPending(two);
+  });
+
   it("A15 grants what is left after narrowing, and no more", async () => {
     const { dana, agent, authReqId } = await waiting();
     await dana.approve((unit) => unit !== "github:issues:write@acme/api", 120);
@@ -253,6 +316,25 @@ describe("what the agent writes (group I)", () => {
     expect(mail.html).not.toContain("<img");
     expect(mail.subject).not.toContain("evil");
     expect(mail.text).not.toContain("https://evil.test");
+  });
+
+  it("I06 I08 I12 imitates nothing of ours: badges, buttons, styles and pictures are words in the box", async () => {
+    const title = "✅ Verified by Stint · Approved by Dana <style>*{display:none}</style>";
+    const description =
+      '[Approve](https://evil.test) ![x](https://evil.test/p.png) <div style="position:fixed;inset:0" class="approve">🟢 Safe</div>';
+    const request = await waiting({ task: { title, description } });
+    const { html } = await request.dana.view();
+    const outside = html.replaceAll(/<blockquote[^>]*>.*?<\/blockquote>/gs, "");
+    for (const word of ["Verified by Stint", "Approved by Dana", "🟢", "evil.test", "display:none", "inset:0"])
+      expect(outside, word).not.toContain(word);
+    expect(html).not.toMatch(/<(?:style|img|a |[^>]* style=)/);
+    const mail = await until("the mail", async () =>
+      (await world.emulators.mails()).find((candidate) => candidate.text.includes("Verified by Stint")),
+    );
+    expect(mail.html).not.toContain("<style");
+    expect(mail.html).not.toContain("<img");
+    expect(mail.html.match(/<a /g)).toHaveLength(1);
+    expect(mail.html.replaceAll(/<blockquote.*<\/blockquote>/gs, "")).not.toContain("Verified by Stint");
   });
 
   it("E01 I16 keeps line ends, bidirectional marks and stacked marks from doing anything", async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
 import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
@@ -226,9 +227,9 @@ describe("bodies (group B)", () => {
     ["nothing", "", {}, 400],
     ["broken JSON", "{", {}, 400],
     ["B05 a large body", JSON.stringify({ x: "a".repeat(70_000) }), {}, 413],
-    ["B07 invalid UTF-8", new Uint8Array([0x7b, 0xff, 0x7d]), {}, 400],
+    ["B07 I13 invalid UTF-8", new Uint8Array([0x7b, 0xff, 0x7d]), {}, 400],
     ["B07 a byte order mark", "\uFEFF{}", {}, 400],
-    ["B07 a lone surrogate", '{"task":{"title":"\\ud800"}}', {}, 400],
+    ["B07 I13 a lone surrogate", '{"task":{"title":"\\ud800"}}', {}, 400],
     ["NUL", '{"task":{"title":"\\u0000"}}', {}, 400],
     ["B08 another charset", "{}", { "content-type": "application/json; charset=utf-16" }, 415],
     ["B15 a content encoding", "{}", { "content-encoding": "gzip" }, 415],
@@ -261,6 +262,85 @@ describe("bodies (group B)", () => {
     expect((await form("a=1&".repeat(10_000))).status).toBe(400);
     expect((await form("a=%FF")).status).toBe(400);
     expect((await form(`a=${"1".repeat(100_000)}`)).status).toBe(413);
+  });
+
+  it("H14 registers nobody: there is no such endpoint, and none is advertised", async () => {
+    const metadata = (await (await fetch(`${world.issuer}/.well-known/oauth-authorization-server`)).json()) as object;
+    expect(Object.keys(metadata)).not.toContain("registration_endpoint");
+    for (const path of ["/oauth/register", "/register", "/connect/register"])
+      for (const redirect of ["javascript:alert(1)", "http://evil.example/cb", "https://*.example/cb"]) {
+        const body = JSON.stringify({ redirect_uris: [redirect] });
+        expect((await fetch(world.issuer + path, { method: "POST", body })).status).toBe(404);
+      }
+  });
+
+  it("H19 lets no page of another origin read an answer, nor send a request that it must ask for first", async () => {
+    const headers = { origin: "https://evil.example", cookie: "a=b", "access-control-request-method": "POST" };
+    for (const path of [
+      "/oauth/token",
+      "/sessions",
+      "/oauth/introspect",
+      "/approve/view",
+      "/inbox/view",
+      "/admin/tenant",
+      "/proxy/echo/things",
+    ])
+      for (const method of ["OPTIONS", "POST"]) {
+        const response = await fetch(world.issuer + path, { method, headers });
+        expect(response.status, path).toBeGreaterThanOrEqual(400);
+        for (const [name] of response.headers) expect(name, path).not.toMatch(/^access-control-/);
+      }
+    const open = await fetch(`${world.issuer}/oauth/jwks`, { headers });
+    expect(open.headers.get("access-control-allow-origin")).toBe("*");
+    expect(open.headers.get("access-control-allow-credentials")).toBeNull();
+  });
+
+  it("H21 puts nothing of the caller's into an error that could end a header, a line or a quotation", async () => {
+    const hostile = 'x\r\nset-cookie: a=b\t"<script>\\ é\u2028\u202e';
+    const form = async (path: string, fields: Record<string, string>) =>
+      fetch(world.issuer + path, { method: "POST", body: new URLSearchParams(fields) });
+    const json = async (body: object) =>
+      fetch(`${world.issuer}/sessions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    for (const response of [
+      await form("/oauth/token", { grant_type: hostile }),
+      await form("/oauth/token", { grant_type: TOKEN_EXCHANGE_GRANT, subject_token: hostile, resource: hostile }),
+      await form("/oauth/par", { client_id: hostile, [hostile]: hostile }),
+      await json({ [hostile]: 1 }),
+      await json(ask({ authorization_details: [{ ...READ_API, upstream: hostile, [hostile]: hostile }] })),
+      await json(ask({ authorization_details: [{ type: hostile }] })),
+    ]) {
+      expect(response.status).toBeGreaterThanOrEqual(400);
+      expect(response.headers.get("set-cookie")).toBeNull();
+      const { error_description } = (await response.json()) as { error_description: string };
+      expect(error_description).toMatch(/^[\x20-\x21\x23-\x5B\x5D-\x7E]{1,400}$/);
+    }
+  });
+
+  it("B14 takes quotes, wildcards and statements for what they are, wherever a text is looked up", async () => {
+    const agent = await world.freshAgent();
+    const hostile = `x'); DROP TABLE ask; -- %_"\``;
+    const title = `'; DELETE FROM session; -- ${hostile}`;
+    const first = await agent.ask(ask({ task: { title } }), "a%_'--key");
+    expect(first.status).toBe(202);
+    expect((await agent.ask(ask({ task: { title } }), "a%_'--key")).body.session_id).toBe(first.body.session_id);
+    // A wildcard finds nothing but itself.
+    expect((await agent.ask(ask({ task: { title: "%" } }), "a%__--key")).body.session_id).not.toBe(
+      first.body.session_id,
+    );
+    for (const path of [
+      `/admin/people/${encodeURIComponent("%")}/revoke`,
+      `/admin/people/${encodeURIComponent(hostile)}/revoke`,
+    ]) {
+      const cut = await world.broker.admin("POST", path, { reason: hostile });
+      expect(cut.body["sessions"], path).toEqual([]);
+    }
+    for (const id of ["%", "bot-%", hostile])
+      expect((await world.broker.admin("POST", `/admin/agents/${encodeURIComponent(id)}/revoke`, {})).status).toBe(404);
+    expect((await agent.ask(ask({ task: { title: "Still there" } }))).status).toBe(202);
   });
 
   it("answers an unknown host with 404, and never builds anything from it", async () => {

@@ -39,6 +39,9 @@ afterAll(() => world?.close());
 beforeEach(nextWebApp);
 
 const PAR = "/oauth/par";
+const LIMITED = JSON.stringify([
+  { type: "mcp_tools", server: "tickets", actions: ["open_issue"], limits: { calls: 3 } },
+]);
 
 /** What the authorization endpoint makes of a request: a page, or a return to the client with an error. */
 async function opened(
@@ -119,6 +122,11 @@ describe("an authorization request that is refused to its client (groups H and Q
     [
       "Q05 an unknown type",
       { scope: undefined, authorization_details: '[{"type":"x"}]' },
+      "invalid_authorization_details",
+    ],
+    [
+      "limits at a server's own resource, where nobody counts",
+      { scope: undefined, authorization_details: LIMITED },
       "invalid_authorization_details",
     ],
     ["scope and authorization_details at once", { authorization_details: "[]" }, "invalid_request"],
@@ -232,6 +240,17 @@ describe("an authorization request that cannot even be refused to its client (H0
   });
 });
 
+describe("a request that names another (Q11)", () => {
+  it.each(["urn:ietf:params:oauth:request_uri:x", "https://evil.example/request.jwt"])(
+    "Q11 is not pushed with a request_uri inside it: %s",
+    async (request_uri) => {
+      const answer = await authenticated(await webApp(world), PAR, authorizationRequest({ request_uri }));
+      expect(answer).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+      expect(answer.body).not.toHaveProperty("request_uri");
+    },
+  );
+});
+
 describe("the pushed request (RFC 9126)", () => {
   const push = async (changes: Fields = {}) => authenticated(await webApp(world), PAR, authorizationRequest(changes));
 
@@ -243,6 +262,11 @@ describe("the pushed request (RFC 9126)", () => {
       expires_in: 90,
     });
     expect(headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("may name limits at a server behind the gateway, where they are counted", async () => {
+    const resource = `${world.issuer}/mcp/tickets`;
+    expect((await push({ scope: undefined, authorization_details: LIMITED, resource })).status).toBe(201);
   });
 
   it("wins over everything that stands beside its name", async () => {

@@ -144,6 +144,35 @@ describe("DPoP at the token endpoint (group D)", () => {
     expect(answers.filter(({ body }) => body["error"] === "invalid_dpop_proof")).toHaveLength(49);
   });
 
+  it("D04 takes a proof from its header alone, never from the body or the query", async () => {
+    const parameters = {
+      grant_type: TOKEN_EXCHANGE_GRANT,
+      subject_token: session.sessionToken,
+      subject_token_type: ACCESS_TOKEN_TYPE,
+      resource: `${world.issuer}/proxy/echo`,
+    };
+    for (const [query, more] of [
+      ["", { dpop: await good() }],
+      ["", { DPoP: await good(), dpop_proof: await good() }],
+      [`?dpop=${await good()}`, {}],
+    ] as const) {
+      const body = new URLSearchParams({ ...parameters, ...more });
+      const response = await fetch(tokenUrl() + query, { method: "POST", body });
+      expect(response.status).toBe(400);
+      expect(["invalid_dpop_proof", "invalid_request"]).toContain(((await response.json()) as { error: string }).error);
+    }
+  });
+
+  it.each(["/oauth/par", "/sessions", "/oauth/introspect"])(
+    "D20 refuses a proof that was made for %s",
+    async (path) => {
+      expect(await exchange(await good({ htu: world.issuer + path }))).toMatchObject({
+        status: 400,
+        body: { error: "invalid_dpop_proof" },
+      });
+    },
+  );
+
   it("D21 takes the same jti from two keys", async () => {
     const other = await approvedSession(world);
     const jti = randomUUID();

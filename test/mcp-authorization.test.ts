@@ -113,10 +113,9 @@ describe("an MCP client completes its whole authorization, a human at a real bro
     const transport = new StreamableHTTPClientTransport(gateway, { authProvider: itself });
     const client = new Client({ name: "host", version: "1.0.0" });
     await expect(client.connect(transport)).rejects.toBeInstanceOf(UnauthorizedError);
-    const url = await asked;
-    // What the challenge names is more than this client's policy allows; what it does not name is asked for by itself.
-    url.searchParams.delete("scope");
-    await approveInBrowser(world, browser, url);
+    // What the challenge names is more than this client's policy allows: what it allows is asked for.
+    expect((await asked).searchParams.get("scope")).toContain("mcp:notes:write_note");
+    await approveInBrowser(world, browser, await asked);
     await transport.finishAuth(await callback.returned);
     const again = new Client({ name: "host", version: "1.0.0" });
     await again.connect(new StreamableHTTPClientTransport(gateway, { authProvider: itself }));

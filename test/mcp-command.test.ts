@@ -4,6 +4,9 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { withTasks } from "@modelcontextprotocol/ext-tasks/client";
+import { GetTaskResultV2Schema } from "@modelcontextprotocol/ext-tasks/core/v2";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "smol-toml";
 import { MCP_HOSTS } from "../cli/mcp-hosts.ts";
@@ -42,8 +45,13 @@ const read = (answer: unknown) => {
   return { isError: isError === true, text: content.map(({ text }) => text ?? "").join("\n") };
 };
 
-async function newer(mode: "auto" | "legacy"): Promise<Host> {
-  const client = new Client({ name: "host", version: "1" }, { versionNegotiation: { mode } });
+/** What a host does that shows its human an address: they look, and the test does what it is given. */
+type OnLook = (params: object) => Promise<{ action: "accept" | "decline" }>;
+
+async function newer(mode: "auto" | "legacy", onLook?: OnLook): Promise<Host> {
+  const capabilities = onLook === undefined ? {} : { elicitation: { url: {} } };
+  const client = new Client({ name: "host", version: "1" }, { capabilities, versionNegotiation: { mode } });
+  if (onLook !== undefined) client.setRequestHandler("elicitation/create", ({ params }) => onLook(params));
   await client.connect(
     new StdioClientTransport({ command: process.execPath, args: COMMAND, env: machine.environment() }),
   );
@@ -55,8 +63,10 @@ async function newer(mode: "auto" | "legacy"): Promise<Host> {
   };
 }
 
-async function older(): Promise<Host> {
-  const client = new OlderClient({ name: "host", version: "1" });
+async function older(onLook?: OnLook): Promise<Host> {
+  const capabilities = onLook === undefined ? {} : { elicitation: { url: {} } };
+  const client = new OlderClient({ name: "host", version: "1" }, { capabilities });
+  if (onLook !== undefined) client.setRequestHandler(ElicitRequestSchema, ({ params }) => onLook(params));
   await client.connect(new OlderTransport({ command: process.execPath, args: COMMAND, env: machine.environment() }));
   open.push(client);
   return {
@@ -92,7 +102,7 @@ async function statusOf(sessionId: string): Promise<string | undefined> {
 describe.each([
   ["a client of 2026-07-28", () => newer("auto")],
   ["a client 2.x that speaks 2025-11-25", () => newer("legacy")],
-  ["a client 1.x", older],
+  ["a client 1.x", () => older()],
 ])("stint mcp, driven by %s", (name, connect) => {
   it("asks, waits, calls what was granted, is refused the rest, and gives it back", async () => {
     const host = await connect();
@@ -147,6 +157,119 @@ describe.each([
       return state.isError ? state : undefined;
     });
     expect(told.text).toContain("a human refused the request, saying: Not on a Friday");
+  });
+});
+
+describe.each([
+  ["a client of 2026-07-28", (onLook: OnLook) => newer("auto", onLook)],
+  ["a client 2.x that speaks 2025-11-25", (onLook: OnLook) => newer("legacy", onLook)],
+  ["a client 1.x", older],
+])("stint mcp, driven by %s that opens addresses", (name, connect) => {
+  it("has its human look at a page, and answers once a human has decided", async () => {
+    const task = `Looked at by ${name}`;
+    const shown: object[] = [];
+    const host = await connect(async (params) => {
+      shown.push(params);
+      await (await approverOf(world, task)).approve();
+      return { action: "accept" };
+    });
+    const state = await host.call("request_session", { task, access: GITHUB });
+    expect(state).toEqual({ isError: false, text: expect.stringMatching(/^Active for another/) });
+    expect(shown).toEqual([expect.objectContaining({ mode: "url", url: `${world.issuer}/inbox` })]);
+    expect(JSON.stringify(shown)).not.toMatch(/approve#|eyJ|req_/);
+  });
+
+  it("does not wait for whoever declined to look, and leaves the request as it is", async () => {
+    const host = await connect(async () => ({ action: "decline" }));
+    const state = await host.call("request_session", { task: `Declined by ${name}`, access: GITHUB });
+    expect(state).toEqual({ isError: false, text: expect.stringMatching(/^Nobody has decided yet about ses_/) });
+    expect(await statusOf(sessionIn(state.text))).toBe("pending");
+  });
+});
+
+describe("stint mcp, driven by a client that keeps tasks", () => {
+  const ASKED = { name: "request_session", arguments: { task: "", access: GITHUB } };
+  const UNKNOWN = { code: -32_602, message: "there is no such task of this client and key" };
+  const asking = (task: string) => ({ ...ASKED, arguments: { ...ASKED.arguments, task } });
+
+  it("gives it a task, and the session when a human has approved", async () => {
+    const host = rawHost({ extensions: TASKS, elicitation: { url: {} } });
+    const shown: string[] = [];
+    const session = withTasks(
+      {
+        endpointId: "stdio",
+        taskCapabilities: { generation: "v2", capabilities: {} },
+        invalidated: false,
+        dispatch: async (request) => {
+          const { method, params } = request as { method: string; params: object };
+          const { result, error } = await host.request(method, params);
+          return error === undefined ? { kind: "result", result } : { kind: "error", error };
+        },
+        onServerRequest: () => () => undefined,
+        onNotification: () => () => undefined,
+        onInvalidated: () => () => undefined,
+      },
+      {
+        onInputRequest: async ({ params }) => {
+          shown.push(String(params?.["url"]));
+          await (await approverOf(world, "By a task")).approve();
+          return { action: "accept" } as never;
+        },
+      },
+    );
+    const execution = await session.callTool("request_session", { task: "By a task", access: GITHUB });
+    expect(execution.kind).toBe("task");
+    const done = (await execution.result()) as { status: string; result: unknown };
+    expect([done.status, read(done.result)]).toEqual([
+      "completed",
+      { isError: false, text: expect.stringMatching(/^Active for another/) },
+    ]);
+    expect(shown).toEqual([`${world.issuer}/inbox`]);
+    await session.close();
+    host.child.stdin?.destroy();
+    expect(await host.ended).toBe(0);
+  });
+
+  it("goes from working to what the human said, or to cancelled, and stays there", async () => {
+    const host = rawHost({ extensions: TASKS });
+    const denied = (await host.request("tools/call", asking("Denied task"))).result.taskId;
+    const cancelled = (await host.request("tools/call", asking("Cancelled task"))).result.taskId;
+    const get = async (taskId: string) =>
+      GetTaskResultV2Schema.parse((await host.request("tasks/get", { taskId })).result);
+    expect([(await get(denied)).status, (await get(cancelled)).status]).toEqual(["working", "working"]);
+    const approver = await approverOf(world, "Denied task");
+    await approver.view();
+    await approver.decide("deny", { comment: "Not on a Friday" });
+    for (let times = 0; times < 2; times++)
+      expect((await host.request("tasks/cancel", { taskId: cancelled })).result).toMatchObject({
+        resultType: "complete",
+      });
+    expect((await get(cancelled)).status).toBe("cancelled");
+    expect(await statusOf(cancelled)).toBe("ended");
+    const over = await until("the denial", async () => {
+      const task = await get(denied);
+      return task.status === "working" ? undefined : task;
+    });
+    expect(over).toMatchObject({ status: "completed", result: { isError: true } });
+    expect(JSON.stringify(over)).toContain("Not on a Friday");
+    expect((await get(cancelled)).status).toBe("cancelled");
+    host.child.kill("SIGTERM");
+    expect(await host.ended).toBe(0);
+  });
+
+  it("G09 knows no task but its own, and takes nothing from who keeps none", async () => {
+    const [owner, thief] = [rawHost({ extensions: TASKS }), rawHost({ extensions: TASKS })];
+    const { taskId } = (await owner.request("tools/call", asking("The owner's task"))).result;
+    for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+      expect((await thief.request(method, { taskId, inputResponses: {} })).error).toEqual(UNKNOWN);
+      expect((await owner.request(method, { taskId: `${taskId}A`, inputResponses: {} })).error).toEqual(UNKNOWN);
+      expect((await owner.request(method, { taskId }, {})).error).toMatchObject({ code: -32_021 });
+    }
+    expect(await statusOf(taskId)).toBe("pending");
+    for (const { child, ended } of [owner, thief]) {
+      child.kill("SIGTERM");
+      expect(await ended).toBe(0);
+    }
   });
 });
 
@@ -278,10 +401,14 @@ interface RawHost {
   readonly ended: Promise<number | null>;
   initialize(): Promise<void>;
   call(name: string, args: object): Promise<string>;
+  /** One request of 2026-07-28. */
+  request(method: string, params: object, capabilities?: object): Promise<{ result: any; error: any }>;
 }
 
+const TASKS = { "io.modelcontextprotocol/tasks": {} };
+
 /** A host by hand, for what no client library would do. */
-function rawHost(): RawHost {
+function rawHost(declared: object = {}): RawHost {
   const child = spawn(process.execPath, COMMAND, {
     stdio: ["pipe", "pipe", "ignore"],
     env: { ...process.env, ...machine.environment() },
@@ -289,7 +416,7 @@ function rawHost(): RawHost {
   let seen = "";
   let last = 100;
   child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
-  const send = async (method: string, params: object): Promise<unknown> => {
+  const send = async (method: string, params: object): Promise<{ result: any; error: any }> => {
     last += 1;
     const id = last;
     child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
@@ -297,7 +424,7 @@ function rawHost(): RawHost {
       `the answer to ${method}`,
       async () => {
         const line = seen.split("\n").find((text) => text.includes(`"id":${id}`));
-        return line === undefined ? undefined : (JSON.parse(line) as { result: unknown }).result;
+        return line === undefined ? undefined : (JSON.parse(line) as { result: unknown; error: unknown });
       },
       30_000,
     );
@@ -310,6 +437,15 @@ function rawHost(): RawHost {
       await send("initialize", { protocolVersion: "2025-06-18", capabilities: {}, clientInfo });
       child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" })}\n`);
     },
-    call: async (name, args) => read(await send("tools/call", { name, arguments: args })).text,
+    call: async (name, args) => read((await send("tools/call", { name, arguments: args })).result).text,
+    request: (method, params, capabilities = declared) =>
+      send(method, {
+        ...params,
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+          "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+          "io.modelcontextprotocol/clientCapabilities": capabilities,
+        },
+      }),
   };
 }

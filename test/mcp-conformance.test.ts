@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../scripts/build.ts";
+import { startTasksFixture } from "./support/tasks-fixture.ts";
 import { startProvingAdapter, type ProvingAdapter } from "./support/proving-adapter.ts";
 import { approvedSession, ECHO, startTestWorld, tokenOf, type TestWorld } from "./support/world.ts";
 
@@ -18,9 +19,9 @@ afterAll(async () => {
   await world?.close();
 });
 
-function suite(args: readonly string[]): Promise<{ code: number | null; output: string }> {
+function suite(args: readonly string[], url = adapter.url): Promise<{ code: number | null; output: string }> {
   const path = join(ROOT, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js");
-  const child = spawn(process.execPath, [path, "server", "--url", adapter.url, ...args]);
+  const child = spawn(process.execPath, [path, "server", "--url", url, ...args]);
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -48,5 +49,35 @@ describe("@modelcontextprotocol/conformance, server mode, against Stint's own to
     expect(output).toContain("Passed: 24/28");
     expect(reasons).toHaveLength(failures.length);
     for (const reason of reasons) expect(reason).toContain("server does not list the diagnostic tool");
+  });
+});
+
+describe("@modelcontextprotocol/conformance, tasks, against tools that are put on the wire by the same code", () => {
+  let fixture: Awaited<ReturnType<typeof startTasksFixture>>;
+  beforeAll(async () => {
+    fixture = await startTasksFixture();
+  });
+  afterAll(async () => fixture?.close());
+
+  // An extension stands on no revision's list; the suite runs its scenarios only when it is told to.
+  const tasks = (scenario: string) =>
+    suite(["--spec-version", "2026-07-28", "--force", "--scenario", scenario], fixture.url);
+
+  it.each([
+    ["tasks-capability-negotiation", 5],
+    ["tasks-wire-fields", 4],
+    ["tasks-request-state-removal", 3],
+    ["tasks-mrtr-input", 4],
+    ["tasks-request-headers", 5],
+    ["tasks-dispatch-and-envelope", 9],
+  ])("scenario %s", async (scenario, checks) => {
+    const { code, output } = await tasks(scenario);
+    expect([code, output]).toEqual([0, expect.stringContaining(`Passed: ${checks}/${checks}, 0 failed, 0 warnings`)]);
+  });
+
+  it("scenario tasks-lifecycle: all but a tool that breaks the protocol, which Stint has none of", async () => {
+    const { output } = await tasks("tasks-lifecycle");
+    expect(output).toContain("Passed: 8/9, 1 failed, 0 warnings");
+    expect(output).toContain("Tool protocol_error_job not found");
   });
 });

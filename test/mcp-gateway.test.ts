@@ -354,7 +354,7 @@ describe("group G and its kind", () => {
     server.byHand = (_, body, answer) => {
       if (!body.includes("tools/call")) return false;
       answer.writeHead(200, { "content-type": "text/event-stream" });
-      answer.write(`: here\n\n`);
+      answer.write(`: here!\n\n`);
       return true;
     };
     const { body } = await provenFetch(own.agent, own.sessionToken)(world.issuer + PATH, {
@@ -363,8 +363,7 @@ describe("group G and its kind", () => {
       body: JSON.stringify(tool("open_issue")),
     });
     const reader = body!.getReader();
-    // What could be the beginning of a credential is held back until more of it is there.
-    expect(new TextDecoder().decode((await reader.read()).value)).toMatch(/^: he/);
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe(":\n\n");
     await world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {});
     const rest = async () => {
       while (!(await reader.read()).done);
@@ -450,7 +449,7 @@ describe("group G and its kind", () => {
     });
     server.byHand = (_, body, answer) => {
       if (!body.includes("tools/call")) return false;
-      answer.writeHead(200, { "content-type": "text/html", "set-cookie": "a=b", "www-authenticate": "Basic" });
+      answer.writeHead(400, { "content-type": "text/html", "set-cookie": "a=b", "www-authenticate": "Basic" });
       answer.end("<script>alert(1)</script>");
       return true;
     };

@@ -1,16 +1,25 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
-import { proxied, provenFetch, type ProxiedAnswer } from "./support/proxied.ts";
-import { approvedSession, startTestWorld, tokenOf, type Approved, type TestWorld } from "./support/world.ts";
-
-const PATH = "/mcp";
-const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
-const VERSION = "2026-07-28";
-const READ = { type: "upstream_access", upstream: "echo", actions: ["things:read"] };
-const ASK = { title: "Read things", authorization_details: [READ], expires_in: 600 };
+import {
+  ASK,
+  caller as callerOf,
+  JSON_TYPE,
+  MCP_PATH as PATH,
+  MCP_VERSION as VERSION,
+  READ,
+  rpc,
+  told,
+  URLS,
+  type Caller,
+  type RpcAnswer,
+} from "./support/mcp-caller.ts";
+import { proxied, provenFetch } from "./support/proxied.ts";
+import { startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
 beforeAll(async () => {
@@ -19,24 +28,7 @@ beforeAll(async () => {
 afterAll(async () => world?.close());
 beforeEach(() => void (world.echo.seen.length = 0));
 
-interface Caller extends Approved {
-  /** A token for Stint's own tools. */
-  readonly token: string;
-}
-
-async function caller(details: readonly object[] = [READ]): Promise<Caller> {
-  const session = await approvedSession(world, { authorization_details: details });
-  const token = tokenOf(await session.agent.exchange(session.sessionToken, world.issuer + PATH));
-  return { ...session, token };
-}
-
-type ToolResult = { isError?: boolean; content: { text: string }[] };
-type Told = Record<string, any> & { isError: boolean };
-
-function told(result: unknown): Told {
-  const { isError = false, content } = result as ToolResult;
-  return { ...(JSON.parse(content[0]!.text) as object), isError };
-}
+const caller = (details?: readonly object[]) => callerOf(world, details);
 
 async function modern({ agent, token }: Caller, capabilities: object = {}): Promise<Client> {
   const client = new Client(
@@ -48,39 +40,30 @@ async function modern({ agent, token }: Caller, capabilities: object = {}): Prom
   return client;
 }
 
-async function yesterdays({ agent, token }: Caller): Promise<OldClient> {
-  const client = new OldClient(
-    { name: "host", version: "1.0.0" },
-    { capabilities: { elicitation: { url: {} } } as never },
-  );
+async function yesterdays({ agent, token }: Caller, capabilities: object = {}): Promise<OldClient> {
+  const client = new OldClient({ name: "host", version: "1.0.0" }, { capabilities });
   const fetch = provenFetch(agent, token);
   await client.connect(new OldTransport(new URL(world.issuer + PATH), { fetch }) as never);
   return client;
 }
 
 /** One call of a tool, written by hand, as a client of 2026-07-28 that may open addresses. */
-async function post(
-  { agent, token }: Caller,
+const post = (
+  who: Caller,
   name: string,
   args: object,
   more: { readonly requestState?: string; readonly inputResponses?: object } = {},
-  headers: Record<string, string> = {},
-): Promise<{ status: number; result: any; error: any; text: string }> {
-  const meta = {
-    "io.modelcontextprotocol/protocolVersion": VERSION,
-    "io.modelcontextprotocol/clientInfo": { name: "host", version: "1" },
-    "io.modelcontextprotocol/clientCapabilities": { elicitation: { url: {} } },
-  };
-  const params = { name, arguments: args, _meta: meta, ...more };
-  const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
-  const said = { "mcp-protocol-version": VERSION, "mcp-method": "tools/call", "mcp-name": name };
-  const answer: ProxiedAnswer = await proxied(agent, token, PATH, {
-    method: "POST",
-    headers: { ...JSON_TYPE, ...said, ...headers },
-    body,
+): Promise<RpcAnswer> => rpc(who, "tools/call", { name, arguments: args, ...more }, URLS);
+
+/** The session that this client asked for and nobody has decided. */
+/** The index of sessions is told of one a moment after the client is. */
+async function waitingOf({ agent }: Caller): Promise<string> {
+  return until("the request stands in the index", async () => {
+    const { body } = await world.broker.admin("GET", "/admin/sessions");
+    return (body["sessions"] as { session_id: string; client_id: string; status: string }[]).find(
+      ({ client_id, status }) => client_id === agent.clientId && status === "pending",
+    )?.session_id;
   });
-  const read = JSON.parse(answer.text) as { result?: unknown; error?: unknown };
-  return { status: answer.status, result: read.result, error: read.error, text: answer.text };
 }
 
 describe("Stint as an MCP server", () => {
@@ -89,6 +72,8 @@ describe("Stint as an MCP server", () => {
     const client = await modern(own);
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name)).toEqual(["request_session", "session_state", "call_upstream", "end_session"]);
+    // What it says that it needs is what it is refused without.
+    expect(tools[0]!.inputSchema.required).toEqual(["title", "authorization_details", "expires_in"]);
     const asked = told(await client.callTool({ name: "request_session", arguments: ASK }));
     expect(asked).toMatchObject({ status: "pending", match_code: expect.stringMatching(/^[A-Z0-9]{3}-[A-Z0-9]{3}$/) });
     const session = String(asked["session_id"]);
@@ -125,16 +110,43 @@ describe("Stint as an MCP server", () => {
     const urls: string[] = [];
     client.setRequestHandler("elicitation/create", async ({ params }) => {
       urls.push(String((params as { url?: string }).url));
-      const { body } = await world.broker.admin("GET", "/admin/sessions");
-      const pending = (body["sessions"] as { session_id: string; client_id: string; status: string }[]).find(
-        ({ client_id, status }) => client_id === own.agent.clientId && status === "pending",
-      )!;
-      await (await Approver.bySlack(world, "dana", pending.session_id)).approve();
+      await (await Approver.bySlack(world, "dana", await waitingOf(own))).approve();
       return { action: "accept" };
     });
     const state = told(await client.callTool({ name: "request_session", arguments: ASK }));
     expect(state).toMatchObject({ status: "active", authorization_details: [READ] });
     expect(urls).toEqual([`${world.issuer}/inbox`]);
+    await client.close();
+  });
+
+  it("has a client 1.x that opens addresses wait on the stream of its call", async () => {
+    const own = await caller();
+    const client = await yesterdays(own, URLS);
+    const shown: object[] = [];
+    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
+      shown.push(params);
+      await (await Approver.bySlack(world, "dana", await waitingOf(own))).approve();
+      return { action: "accept" };
+    });
+    const state = told(await client.callTool({ name: "request_session", arguments: ASK }));
+    expect(state).toMatchObject({ isError: false, status: "active", authorization_details: [READ] });
+    expect(shown).toEqual([
+      {
+        mode: "url",
+        url: `${world.issuer}/inbox`,
+        elicitationId: state["session_id"],
+        message: expect.stringMatching(/[A-Z0-9]{3}-[A-Z0-9]{3}/),
+      },
+    ]);
+    await client.close();
+  });
+
+  it("gives a client 1.x a handle after 25 seconds in which nobody decided, whatever its human answered", async () => {
+    const own = await caller();
+    const client = await yesterdays(own, URLS);
+    client.setRequestHandler(ElicitRequestSchema, () => ({ action: "decline" }));
+    const state = told(await client.callTool({ name: "request_session", arguments: ASK }));
+    expect(state).toMatchObject({ isError: false, status: "pending", next: expect.stringContaining("session_state") });
     await client.close();
   });
 
@@ -238,6 +250,54 @@ describe("group G and its kind, at Stint's own tools", () => {
     expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
   });
 
+  it("G08 keeps what an older client can in a handle that is good in its own session alone, and only with a token", async () => {
+    const [own, other] = [await caller(), await caller()];
+    const initialize = async (who: Caller, elicitation: object | undefined, protocolVersion = "2025-11-25") => {
+      const capabilities = elicitation === undefined ? {} : { elicitation };
+      const params = { protocolVersion, clientInfo: { name: "h", version: "1" }, capabilities };
+      const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params });
+      const { headers } = await proxied(who.agent, who.token, PATH, { method: "POST", headers: JSON_TYPE, body });
+      return headers.get("mcp-session-id");
+    };
+    expect(await initialize(own, undefined)).toBeNull();
+    expect(await initialize(own, {})).toBeNull();
+    expect(await initialize(own, { form: {} })).toBeNull();
+    expect(await initialize(own, { url: {} }, "2025-06-18")).toBeNull();
+    const handle = String(await initialize(own, { url: {} }));
+    const list = (who: Caller, presented: string) =>
+      proxied(who.agent, who.token, PATH, {
+        method: "POST",
+        headers: { ...JSON_TYPE, "mcp-session-id": presented },
+        body: () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
+      });
+    expect((await list(own, handle)).status).toBe(200);
+    // What the human at the client answered decides nothing, and is not kept.
+    const answered = await proxied(own.agent, own.token, PATH, {
+      method: "POST",
+      headers: { ...JSON_TYPE, "mcp-session-id": handle },
+      body: () => JSON.stringify({ jsonrpc: "2.0", id: 0, result: { action: "accept" } }),
+    });
+    expect(answered.status).toBe(202);
+    const [, mac = ""] = handle.split(".");
+    for (const [who, presented] of [
+      [other, handle],
+      [own, `${handle}A`],
+      [own, `tasks.${mac}`],
+      [own, mac],
+      [own, own.sessionId],
+      [own, "x".repeat(3000)],
+    ] as const) {
+      const { status, text } = await list(who, presented);
+      expect([status, JSON.parse(text)]).toMatchObject([404, { error: "not_found" }]);
+    }
+    // A client of 2026-07-28 has no such handle, and what it shows in its place is nothing.
+    const modern = await rpc(own, "tools/list", {}, {}, { "mcp-session-id": "x" });
+    expect(modern.result.tools).toHaveLength(4);
+    const headers = { ...JSON_TYPE, "mcp-session-id": handle };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+    expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
+  });
+
   it("G09 a stolen handle opens nothing for another client, nor for another key of the same", async () => {
     const [victim, thief] = [await caller(), await caller()];
     const call = { session: victim.sessionId, upstream: "echo", method: "GET", path: "/things" };
@@ -310,6 +370,50 @@ describe("group G and its kind, at Stint's own tools", () => {
       '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"end_session","name":"session_state","arguments":{}}}';
     expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body })).status).toBe(400);
     expect(told((await post(own, "session_state", {})).result)).toMatchObject({ status: "active" });
+  });
+
+  it.each([
+    "null",
+    "5",
+    '"initialize"',
+    "[]",
+    "[[]]",
+    "[null]",
+    "{}",
+    '{"method":"initialize"}',
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{"url":true}}}}',
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":[]}}',
+    '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"taskIds":null},"_meta":5}}',
+    '{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"x","_meta":{"io.modelcontextprotocol/clientCapabilities":{"extensions":5}}}}',
+    '{"jsonrpc":"2.0","id":{},"method":"tools/call","params":5}',
+    '{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}',
+  ])("answers %s without a fault of its own, and with no handle", async (text) => {
+    const own = await caller();
+    const answer = await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body: () => text });
+    expect(answer.status).toBeLessThan(500);
+    expect(answer.headers.get("mcp-session-id")).toBeNull();
+  });
+
+  it("O14 ends the call of an older client that waits, with the session whose token it showed", async () => {
+    const own = await caller();
+    const post = (body: object, headers: Record<string, string> = {}) =>
+      provenFetch(own.agent, own.token)(world.issuer + PATH, {
+        method: "POST",
+        headers: { ...JSON_TYPE, ...headers },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }),
+      });
+    const params = { protocolVersion: "2025-11-25", clientInfo: { name: "h", version: "1" }, capabilities: URLS };
+    const began = await post({ method: "initialize", params });
+    await began.text();
+    const handle = began.headers.get("mcp-session-id") ?? "";
+    const call = { method: "tools/call", params: { name: "request_session", arguments: ASK } };
+    const { body } = await post(call, { "mcp-session-id": handle });
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = (await reader.read()).value ?? "";
+    expect(seen).toContain("elicitation/create");
+    await world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {});
+    for (let read = await reader.read(); !read.done; read = await reader.read()) seen += read.value;
+    expect(seen).not.toContain("match_code");
   });
 
   it("O14 ends a stream with its session", async () => {

@@ -70,7 +70,7 @@ describe("the approval page in a browser", () => {
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "access_denied" });
   });
 
-  it("shows the agent's words as text, below the facts and in a box of limited height", async () => {
+  it("I05 shows the agent's words as text, below the facts and in a box of limited height", async () => {
     const { page } = await open({ task: { title: "<b>bold</b>", description: "line\n".repeat(39) } });
     await page.getByText("<b>bold</b>").waitFor();
     const quote = await page.getByRole("blockquote").last().boundingBox();

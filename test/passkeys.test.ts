@@ -62,7 +62,7 @@ describe("an approval by passkey", () => {
     });
   });
 
-  it("is asked for before it can be given: a link alone decides nothing", async () => {
+  it("A02 is asked for before it can be given: a link alone, opened by whatever runs its page, decides nothing", async () => {
     const { agent, auth_req_id, approver } = await reviewed();
     const decided = await approver.decide("approve");
     expect([decided.status, decided.html.includes("did not sign")]).toEqual([403, true]);

@@ -128,12 +128,33 @@ describe("the proxy toward the upstream (group P)", () => {
     ["an operation that was not granted", "GET", "/proxy/echo/secrets"],
     ["a method of no operation", "PATCH", "/proxy/echo/things/1"],
     ["another case", "GET", "/proxy/echo/Things"],
-    ["another upstream with this token", "GET", "/proxy/github/repos/acme/api/issues"],
+    ["X26 another upstream with this token", "GET", "/proxy/github/repos/acme/api/issues"],
     ["no such upstream", "GET", "/proxy/nobody/x"],
     ["no upstream", "GET", "/proxy/"],
     ["no path", "GET", "/proxy/echo"],
   ])("P01 P08 refuses %s, and nothing leaves", async (_, method, path) => {
     expect([401, 403]).toContain((await raw(method, path)).status);
+    expect(world.echo.seen).toEqual([]);
+  });
+
+  it.each([
+    "/proxy/echo./things",
+    "/proxy/echo.evil.test/things",
+    "/proxy/echo@evil.test/things",
+    "/proxy/@evil.test/things",
+    "/proxy/user:pass@echo/things",
+    "/proxy/user%3Apass%40echo/things",
+    "/proxy/ECHO/things",
+    "/proxy/%65cho/things",
+    "/proxy/echo%2e/things",
+    "/proxy/echo%2Fthings",
+    "/proxy/%EF%BD%85cho/things",
+    "/proxy/xn--cho-mna/things",
+    "/proxy/echo:443/things",
+    "/proxy/http://echo/things",
+    "/proxy/__proto__/things",
+  ])("P04 P07 takes nothing for the upstream that only looks like it: %s", async (path) => {
+    expect([400, 401, 403]).toContain((await raw("GET", path)).status);
     expect(world.echo.seen).toEqual([]);
   });
 

@@ -137,6 +137,26 @@ describe("signing in at the identity provider (group S)", () => {
     provider.accounts.delete("left-the-group");
   });
 
+  it("S12 is nobody's session until it is finished: not when it has begun, not on the way back, not when it was worth too little", async () => {
+    const signedOut = async (browser: SsoBrowser) => {
+      expect((await browser.inbox()).html).toContain("Sign in with");
+      expect(browser.visitor.cookies.get(PERSON)).toBeUndefined();
+    };
+    const browser = new SsoBrowser(world);
+    const address = await browser.begin();
+    await signedOut(browser);
+    const back = await provider.signIn(String(address), "dana");
+    await fetch(back, { headers: { cookie: browser.visitor.cookies.header } });
+    await signedOut(browser);
+    provider.accounts.set("dana-without-mfa", { sub: "u-dana", groups: ["approvers"], acr: "urn:example:password" });
+    const weak = new SsoBrowser(world);
+    expect((await weak.comeBack(await provider.signIn(String(await weak.begin()), "dana-without-mfa"))).status).toBe(
+      403,
+    );
+    await signedOut(weak);
+    expect((await browser.comeBack(back)).status).toBe(303);
+  });
+
   it("changes nothing by GET: a scanner that opens the way back signs nobody in, and spoils nothing", async () => {
     const browser = new SsoBrowser(world);
     const back = await provider.signIn(String(await browser.begin()), "dana");
@@ -170,7 +190,7 @@ describe("signing in at the identity provider (group S)", () => {
 });
 
 describe("an approval that needs a sign-in", () => {
-  it("offers no approval without one, and takes a denial", async () => {
+  it("A02 offers no approval without one, whatever posts its form, and takes a denial", async () => {
     const { approver } = await requested();
     const { html } = await approver.view();
     expect(html).toContain("Approving this needs a sign-in.");
@@ -199,7 +219,7 @@ describe("an approval that needs a sign-in", () => {
     });
   });
 
-  it("A10 refuses a colleague who is signed in, shows them nothing, and writes it down", async () => {
+  it("A10 A34 refuses a colleague who is signed in, shows them nothing, and writes it down", async () => {
     const { session_id, approver } = await requested();
     await signedIn("sam", approver);
     for (const path of ["/approve/view", "/approve/review", "/approve/decide", "/approve/watch", "/approve/end"]) {

@@ -136,7 +136,7 @@ describe("denying in Slack's own message (group L)", () => {
     expect((await agent.call(sessionToken, "GET", `/sessions/${sessionId}`)).body).toMatchObject({ status: "active" });
   });
 
-  it("L10 denies once, however often Slack says it, and whoever says it after", async () => {
+  it("L10 FO denies once, however often Slack says it, and whoever says it after", async () => {
     const { session_id } = await request();
     const body = press(await dana(), session_id);
     const answers = await Promise.all(

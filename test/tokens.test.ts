@@ -122,6 +122,9 @@ describe("polling and the session token (group T)", () => {
 });
 
 describe("token exchange (group X)", () => {
+  /** The session that yields nothing, whatever is tried with it. */
+  let refused: Promise<Approved> | undefined;
+
   it("P2 never outlives the session, nor five minutes", async () => {
     const { agent, sessionToken } = await approvedSession(world);
     const end = Number(claimsOf(sessionToken)["exp"]);
@@ -184,7 +187,7 @@ describe("token exchange (group X)", () => {
     ["a longer life", { expires_in: "301" }, "invalid_request"],
     ["an expires_in that is no number", { expires_in: "1e9" }, "invalid_request"],
   ])("refuses %s", async (_, parameters, error) => {
-    const { agent, sessionToken } = await approvedSession(world);
+    const { agent, sessionToken } = await (refused ??= approvedSession(world));
     const resolved = Object.fromEntries(
       Object.entries(parameters).map(([name, value]) => [name, value.replace(/^@/, world.issuer)]),
     );
@@ -194,7 +197,55 @@ describe("token exchange (group X)", () => {
     });
   });
 
-  it("X20 ignores act, cnf and exp from outside", async () => {
+  it("X09 refuses two audiences, however they are named", async () => {
+    const { agent, sessionToken } = await approvedSession(world);
+    for (const name of ["resource", "audience"]) {
+      const nonce = (await agent.poll("x")).headers.get("dpop-nonce") ?? "";
+      const body = new URLSearchParams({
+        grant_type: TOKEN_EXCHANGE_GRANT,
+        subject_token: sessionToken,
+        subject_token_type: ACCESS_TOKEN_TYPE,
+      });
+      for (const upstream of ["echo", "github"]) body.append(name, proxyOf(upstream));
+      const url = `${world.issuer}/oauth/token`;
+      const dpop = await agent.proof("POST", url, nonce);
+      expect(await (await fetch(url, { method: "POST", headers: { dpop }, body })).json()).toMatchObject({
+        error: "invalid_request",
+      });
+    }
+    for (const audience of [`${proxyOf("echo")} ${proxyOf("github")}`, JSON.stringify([proxyOf("echo")])])
+      expect((await agent.exchange(sessionToken, audience)).body).toMatchObject({ error: "invalid_target" });
+  });
+
+  it("X11 X15 yields nothing for what the session was not granted, and without a scope no more than it was", async () => {
+    const { agent, sessionToken } = await approvedSession(world, { authorization_details: [READ_API] });
+    for (const resource of [proxyOf("echo"), SERVER, "", "undefined", "null"])
+      expect((await agent.exchange(sessionToken, resource)).body, resource).toMatchObject({ error: "invalid_target" });
+    const { body } = await agent.exchange(sessionToken, proxyOf("github"));
+    expect(claimsOf(String(body["access_token"]))["authorization_details"]).toEqual([READ_API]);
+    expect(body["scope"]).toBe("github:issues:read@acme/api");
+  });
+
+  it("X29 is no grant for a client that is neither the session's agent nor the token's audience", async () => {
+    const { sessionToken, serverToken } = await approvedSession(world);
+    const other = await world.freshAgent();
+    const token = await serverToken();
+    for (const subject of [sessionToken, token])
+      expect((await other.exchange(subject, proxyOf("github"), {}, true)).body).toMatchObject({
+        error: "invalid_request",
+      });
+    Object.assign(other, { clientId: "nobody" });
+    expect(await other.exchange(token, proxyOf("github"), {}, true)).toMatchObject({
+      status: 401,
+      body: { error: "invalid_client" },
+    });
+    const server = await world.server();
+    const polled = await server.poll("x");
+    expect(polled.status).toBe(400);
+    expect(["unauthorized_client", "invalid_grant"]).toContain(polled.body["error"]);
+  });
+
+  it("X20 P8 ignores act, cnf and exp from outside", async () => {
     const { agent, sessionToken } = await approvedSession(world);
     const { body } = await agent.exchange(sessionToken, proxyOf("echo"), {
       act: '{"sub":"evil"}',
@@ -272,7 +323,7 @@ describe("token exchange (group X)", () => {
     expect(tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true))).toBeTruthy();
   });
 
-  it("X13 goes one hop and no further", async () => {
+  it("X13 P9 goes one hop and no further", async () => {
     const { agent, serverToken, proxyToken } = await approvedSession(world);
     const server = await world.server();
     const onward = tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true));

@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { startBroker, type Broker } from "../demo/broker.ts";
 import { freePort } from "../demo/free-port.ts";
+import { callTool, rpc, TASKS, told } from "./support/mcp-caller.ts";
 import { startLinkSink, type LinkSink } from "../demo/link-sink.ts";
 
 /** Two tenants of one broker, alike in every name that they use. */
@@ -92,6 +93,31 @@ describe("tenants apart (group N)", () => {
       rows: { source: string }[];
     };
     expect(rows.map(({ source }) => source)).not.toContain(asked.body.session_id);
+  });
+
+  it("neither has the other's tasks, sessions and handles at /mcp, for the very same client id and key", async () => {
+    const one = await client(0);
+    const callers = await Promise.all(
+      ([0, 1] as const).map(async (at) => {
+        const agent = new StintClient(issuers[at], "bot", keys[at], one.proofKey);
+        const { body } = await agent.ask(ASK);
+        await sinks[at].approve(issuers[at]);
+        const sessionToken = String((await agent.poll(body.auth_req_id)).body["access_token"]);
+        const token = String((await agent.exchange(sessionToken, `${issuers[at]}/mcp`)).body["access_token"]);
+        return { agent, sessionId: body.session_id, token };
+      }),
+    );
+    const [a, b] = [callers[0]!, callers[1]!];
+    const { task, ...access } = ASK;
+    const asked = { ...task, ...access };
+    const { taskId } = (await callTool(a, "request_session", asked)).result;
+    expect(taskId).toMatch(/^ses_/);
+    for (const method of ["tasks/get", "tasks/update", "tasks/cancel"])
+      expect((await rpc(b, method, { taskId, inputResponses: {} }, TASKS)).error).toMatchObject({ code: -32_602 });
+    const { result } = await callTool(b, "session_state", { session: taskId });
+    expect(told(result)).toEqual({ isError: true, error: "there is no such session of this client and key" });
+    expect((await rpc({ ...b, token: a.token }, "tasks/get", { taskId }, TASKS)).status).toBe(401);
+    expect((await rpc(a, "tasks/get", { taskId }, TASKS)).result).toMatchObject({ status: "working" });
   });
 
   it("neither has the other's keys, nor a nonce that is good there", async () => {

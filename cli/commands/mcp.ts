@@ -7,6 +7,7 @@ import type { Command } from "../command.ts";
 import { HeldSessions } from "../held-sessions.ts";
 import { MCP_HOSTS } from "../mcp-hosts.ts";
 import { mcpTools } from "../mcp-tools.ts";
+import { HostWaiting } from "../mcp-waiting.ts";
 import { Signals } from "../run-program.ts";
 
 const MAIN = resolve(import.meta.dirname, "..", "main.ts");
@@ -47,11 +48,14 @@ ${AGENT_HELP}`,
       process.stdin
         .once("end", done)
         .once("close", done)
+        // The transport reads no further, for instance after a line that is longer than any message.
+        .once("pause", done)
         .once("error", () => done());
       process.stdout.once("error", () => done());
       signals.onSignal = () => done();
     });
-    const server = serveStdio(() => mcpTools(sessions), {
+    const waiting = new HostWaiting(sessions, client.issuer);
+    const server = serveStdio(({ era }) => mcpTools(sessions, waiting, era), {
       onerror: ({ message }) => void process.stderr.write(`stint mcp: ${message}\n`),
     });
     await gone;

@@ -9,6 +9,7 @@ import type { Command } from "../command.ts";
 import { CANNOT_RUN, DENIED, NOT_DECIDED, NOT_FOUND, NOT_RUN } from "../exit-codes.ts";
 import type { GrantedSession } from "../granted-session.ts";
 import { openEndpoint, type LocalEndpoint } from "../local-endpoint.ts";
+import { plainText } from "../plain-text.ts";
 import { programEnvironment, variableOf } from "../program-environment.ts";
 import { receiptBundle } from "../receipt-bundle.ts";
 import { summariseReceipt } from "../receipt-summary.ts";
@@ -162,7 +163,7 @@ async function close(session: GrantedSession, receiptFile: string | undefined): 
     );
     return;
   }
-  process.stderr.write(summariseReceipt(receipt));
+  process.stderr.write(plainText(summariseReceipt(receipt)));
   if (receiptFile === undefined) return;
   try {
     writeFileSync(receiptFile, await receiptBundle(session.client.issuer, receipt), { mode: 0o600 });
@@ -181,5 +182,5 @@ function upstreamsOnly(access: readonly string[]): object[] {
 }
 
 function tell(text: string): void {
-  process.stderr.write(`stint: ${text}\n`);
+  process.stderr.write(plainText(`stint: ${text}\n`));
 }

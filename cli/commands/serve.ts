@@ -208,7 +208,7 @@ function announce({ json, issuers, host, port, directory, tenants, workerd }: Ru
   }
   const next =
     tenants.length === 0
-      ? `It serves one tenant that nobody is in yet. Write a tenant document (docs/tenant.md tells how), with
+      ? `It serves one tenant that nobody is in yet. Write a tenant document (README.md has one to begin with), with
 "issuer": "${issuers[0]}", and apply it:  npm run stint -- apply tenant.json --data ${directory.path}`
       : `Agents ask at POST ${issuers[0]}/sessions. What goes on:  npm run stint -- sessions --url ${issuers[0]} --data ${directory.path}`;
   process.stdout.write(`Stint listens on http://${host}:${port} for ${issuers.join(", ")}

@@ -9,6 +9,8 @@ interface ServerRow {
   readonly owner: string;
   readonly trust: string;
   readonly accepted_tools: readonly string[];
+  /** Epoch seconds of the newest statement by which the server accepted its own tools. */
+  readonly signed: { readonly issued_at: number; readonly expires_at: number } | null;
   readonly credential_echoed: { readonly times: number } | null;
   readonly difference: {
     readonly digest: string;
@@ -51,9 +53,11 @@ ${ADMIN_HELP}`,
   },
 };
 
-function describe({ id, resource, owner, trust, accepted_tools, difference, ...row }: ServerRow): string {
+function describe({ id, resource, owner, trust, accepted_tools, signed, difference, ...row }: ServerRow): string {
   const echoed = row.credential_echoed === null ? "" : `  ! showed its token ${row.credential_echoed.times} times`;
-  const head = `${id.padEnd(14)}${trust.padEnd(8)}${resource}  (${owner})  ${accepted_tools.length} tools accepted${echoed}`;
+  const until = signed === null ? "" : new Date(signed.expires_at * 1000).toISOString();
+  const bySignature = signed === null ? "" : `, by its signature until ${until}`;
+  const head = `${id.padEnd(14)}${trust.padEnd(8)}${resource}  (${owner})  ${accepted_tools.length} tools accepted${bySignature}${echoed}`;
   if (difference === null) return head;
   // JSON escapes what a definition could play with a terminal.
   const text = (value: unknown): string => JSON.stringify(value).replaceAll(/[^\x20-\x7E]/g, escaped);

@@ -1,7 +1,7 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { Guard, type Access, type RegisteredKey } from "../../sdk/server/index.ts";
-import { mcpHandler } from "../../sdk/server/mcp.ts";
+import { Guard, type Access, type RegisteredKey, type ShownDefinitions } from "../../sdk/server/index.ts";
+import { definitionsOf, mcpHandler } from "../../sdk/server/mcp.ts";
 
 /** Where the server stands, and who it is at Stint. */
 export interface TicketOptions {
@@ -12,6 +12,8 @@ export interface TicketOptions {
   readonly repositories?: readonly string[];
   /** `offline` believes a token for five minutes without asking. */
   readonly check?: "introspect" | "offline";
+  /** What the server signed of its own tools. */
+  readonly signedMetadata?: string;
 }
 
 /** An MCP server with a tool that reads and one that writes, as a `fetch` handler. */
@@ -29,8 +31,13 @@ export function ticketServer(options: TicketOptions): (request: Request) => Prom
   return mcpHandler(guard, ticketTools);
 }
 
+/** What the server shows of its tools, to be signed; nobody's access is needed for that. */
+export function ticketDefinitions(): Promise<ShownDefinitions> {
+  return definitionsOf(() => ticketTools({ upstream: () => fetch }));
+}
+
 /** The tools, for one caller. What they reach at GitHub is what that caller's session was granted. */
-function ticketTools(access: Access): McpServer {
+function ticketTools(access: Pick<Access, "upstream">): McpServer {
   const server = new McpServer({ name: "tickets", version: "1.0.0" });
   const github = access.upstream("github");
 

@@ -104,6 +104,10 @@ describe("access by authorization code", () => {
     ["that opens a file", { server: { authorization_endpoint: "file:///etc/passwd" } }],
     ["that starts a program", { server: { authorization_endpoint: "ms-msdt:/id" } }],
     ["whose token endpoint has no TLS", { server: { token_endpoint: "http://stint.test/oauth/token" } }],
+    ["of a server on this machine", { about: { authorization_servers: ["http://localhost:8787"] } }],
+    ["that opens what listens on this machine", { server: { authorization_endpoint: "http://127.0.0.1:631/" } }],
+    ["that sends the code to this machine", { server: { token_endpoint: "http://[::1]:9200/" } }],
+    ["without end", { about: { x: "x".repeat(2_000_000) } }],
     ["that binds tokens to no key", { server: { dpop_signing_alg_values_supported: undefined } }],
   ])("asks nobody on metadata %s", async (_, parts) => {
     const { call, asked, tokenRequests } = world(parts);
@@ -178,6 +182,31 @@ describe("access by authorization code", () => {
     expect(await (await call(RESOURCE)).text()).toBe("ok");
     expect(await (await call(RESOURCE)).text()).toBe("again");
     expect(asked).toHaveLength(2);
+  });
+
+  it("asks nothing on this machine for a resource that is elsewhere", async () => {
+    const seen: string[] = [];
+    const call = codeAccess({
+      resource: RESOURCE,
+      clientId: "native-app",
+      redirectUri: REDIRECT,
+      authorize: () => Promise.reject(new Error("nobody")),
+      fetch: async (url) => {
+        seen.push(String(url));
+        const challenge = 'DPoP resource_metadata="http://127.0.0.1:6379/"';
+        return new Response(null, { status: 401, headers: { "www-authenticate": challenge } });
+      },
+    });
+    await expect(call(RESOURCE)).rejects.toMatchObject({ code: "invalid_metadata" });
+    expect(seen).toEqual([RESOURCE]);
+  });
+
+  it("does not send a stream twice, and needs nobody for the next call", async () => {
+    const { call, asked, seen } = world();
+    const body = new Blob(["text"]).stream();
+    expect((await call(RESOURCE, { method: "POST", body })).status).toBe(401);
+    expect((await call(RESOURCE)).status).toBe(200);
+    expect([asked.length, seen.filter(({ url }) => url === RESOURCE).length]).toEqual([1, 2]);
   });
 
   it("takes what it got nowhere else", async () => {

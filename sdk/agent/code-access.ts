@@ -1,6 +1,6 @@
 import { ClientKey, type RegisteredKey } from "../shared/client-key.ts";
 import { randomText, sha256 } from "../shared/digest.ts";
-import { DpopSender, type Fetch } from "../shared/dpop-sender.ts";
+import { canSendAgain, DpopSender, type Fetch } from "../shared/dpop-sender.ts";
 import { thumbprintOf, type ProofKey } from "../shared/proof-key.ts";
 import { isWithin } from "../shared/resource-fetch.ts";
 import { readJson, refusalIn, StintError } from "../shared/stint-error.ts";
@@ -80,6 +80,8 @@ export function codeAccess(options: CodeAccessOptions): Fetch {
       // Another call may have come back with a token meanwhile.
       if (held === used) held = await authorizeOnce(challenge);
       used = held;
+      // What was sent away with the body is gone; the next call has what this one lacked.
+      if (!canSendAgain(init.body)) return response;
       await response.body?.cancel();
       response = await send(url, init, used);
     }

@@ -2,6 +2,8 @@ import type { Fetch } from "../shared/dpop-sender.ts";
 import { isWithin } from "../shared/resource-fetch.ts";
 import { readJson, StintError } from "../shared/stint-error.ts";
 
+/** How long a document may take, in milliseconds. */
+const DEADLINE_MS = 10_000;
 const RESOURCE_METADATA = "/.well-known/oauth-protected-resource";
 
 /** Where to ask for access to a resource. */
@@ -28,7 +30,7 @@ export async function discover(resource: URL, named: string | undefined, fetch: 
   const about = await resourceMetadata(resource, named, fetch);
   const [issuer] = textsIn(about["authorization_servers"]);
   if (issuer === undefined) throw refused("the resource names no authorization server");
-  const server = await serverMetadata(issuer, fetch);
+  const server = await serverMetadata(issuer, resource, fetch);
   // A server that does not say so may not check the verifier (MCP authorization).
   if (!textsIn(server["code_challenge_methods_supported"]).includes("S256"))
     throw refused("the authorization server does not support PKCE with S256");
@@ -36,8 +38,8 @@ export async function discover(resource: URL, named: string | undefined, fetch: 
     resource: String(about["resource"]),
     scopesSupported: textsIn(about["scopes_supported"]),
     issuer,
-    authorizationEndpoint: safeUrl(server["authorization_endpoint"]),
-    tokenEndpoint: safeUrl(server["token_endpoint"]),
+    authorizationEndpoint: safeUrl(server["authorization_endpoint"], resource),
+    tokenEndpoint: safeUrl(server["token_endpoint"], resource),
     namesIssuer: server["authorization_response_iss_parameter_supported"] === true,
     dpop: textsIn(server["dpop_signing_alg_values_supported"]).includes("ES256"),
   };
@@ -48,7 +50,8 @@ async function resourceMetadata(
   named: string | undefined,
   fetch: Fetch,
 ): Promise<Record<string, unknown>> {
-  const places = named === undefined ? [placeOf(resource), placeOf(new URL(resource.origin))] : [safeUrl(named).href];
+  const places =
+    named === undefined ? [placeOf(resource), placeOf(new URL(resource.origin))] : [safeUrl(named, resource).href];
   const found = await firstOf(places, fetch);
   if (found === undefined) throw refused("the resource does not say who issues tokens for it");
   const { resource: claimed } = found.document;
@@ -71,8 +74,8 @@ function placeOf({ origin, pathname }: URL): string {
 }
 
 /** RFC 8414 §3.1 and OpenID Connect Discovery §4, in the order of MCP authorization. */
-async function serverMetadata(issuer: string, fetch: Fetch): Promise<Record<string, unknown>> {
-  const { origin, pathname } = safeUrl(issuer);
+async function serverMetadata(issuer: string, resource: URL, fetch: Fetch): Promise<Record<string, unknown>> {
+  const { origin, pathname } = safeUrl(issuer, resource);
   const path = pathname.replace(/\/$/, "");
   const places = [
     `${origin}/.well-known/oauth-authorization-server${path}`,
@@ -91,19 +94,26 @@ async function firstOf(
   fetch: Fetch,
 ): Promise<{ place: string; document: Record<string, unknown> } | undefined> {
   for (const place of places) {
-    const response = await fetch(place, { headers: { accept: "application/json" }, redirect: "manual" });
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const response = await fetch(place, { headers: { accept: "application/json" }, redirect: "manual", signal });
     if (response.status === 200) return { place, document: await readJson(response) };
   }
   return undefined;
 }
 
-/** https, or loopback: a URL out of metadata may be opened in a browser. */
-function safeUrl(value: unknown): URL {
+/**
+ * https; a URL out of metadata may be opened in a browser. Or loopback, where the resource is there too:
+ * one that is elsewhere would have us call whatever listens on this machine.
+ */
+function safeUrl(value: unknown, resource: URL): URL {
   const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined;
-  const isLoopback = ["localhost", "127.0.0.1", "[::1]"].includes(url?.hostname ?? "");
-  if (url === undefined || !(url.protocol === "https:" || (url.protocol === "http:" && isLoopback)))
+  if (url === undefined || !(isLoopback(url) ? isLoopback(resource) : url.protocol === "https:"))
     throw refused("the metadata names an address that is not https");
   return url;
+}
+
+function isLoopback({ protocol, hostname }: URL): boolean {
+  return ["http:", "https:"].includes(protocol) && ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
 }
 
 function textsIn(value: unknown): string[] {

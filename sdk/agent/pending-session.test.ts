@@ -8,13 +8,17 @@ const ISSUED = { access_token: "t", token_type: "DPoP", expires_in: 60, authoriz
 const refusal = (error: string, status = 400) => Response.json({ error, error_description: "no" }, { status });
 
 /** A session that waits at a Stint that answers as it is told. */
-async function pendingAt(answers: (() => Response)[], opened: object = OPENED) {
+async function pendingAt(answers: (() => Response | Promise<Response>)[], opened: object = OPENED) {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const polledAt: number[] = [];
-  const fetch = async (url: unknown): Promise<Response> => {
+  const fetch = async (url: unknown, init?: RequestInit): Promise<Response> => {
     if (String(url).endsWith("/sessions")) return Response.json(opened, { status: 202 });
     polledAt.push(Date.now());
-    return (answers.shift() ?? (() => refusal("authorization_pending")))();
+    const aborted = new Promise<never>((_, fail) => {
+      init?.signal?.addEventListener("abort", () => fail(init.signal?.reason as Error));
+    });
+    const answer = answers.shift() ?? (() => refusal("authorization_pending"));
+    return Promise.race([Promise.resolve(answer()), aborted]);
   };
   const key = await exportJWK(privateKey);
   const agent = new Agent({ issuer: "https://stint.test", clientId: "bot", key, fetch });
@@ -73,6 +77,30 @@ describe("waiting for a human", () => {
     await expect(waited).rejects.toThrow("enough");
     expect(polledAt).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("stops also while Stint does not answer", async () => {
+    const { pending, polledAt } = await pendingAt([() => new Promise<never>(() => undefined)]);
+    const stop = new AbortController();
+    const waited = pending.wait({ signal: stop.signal });
+    while (polledAt.length === 0) await new Promise((next) => setImmediate(next));
+    stop.abort(new Error("enough"));
+    await expect(waited).rejects.toThrow("enough");
+  });
+
+  it("goes on while Stint is away, and ends with the request", async () => {
+    const away = [
+      () => {
+        throw new TypeError("fetch failed");
+      },
+      () => new Response("<html>", { status: 502 }),
+    ];
+    const back = await pendingAt([...away, () => Response.json(ISSUED)]);
+    expect(await outcome(back.pending)).toMatchObject({ id: "ses_1" });
+    const gone = await pendingAt(Array.from({ length: 99 }, () => away).flat());
+    expect(await outcome(gone.pending)).toBeInstanceOf(Error);
+    expect(gone.polledAt.at(-1)! - gone.polledAt[0]!).toBeGreaterThanOrEqual(600_000);
+    expect(gone.polledAt.length).toBeLessThan(40);
   });
 
   it.each([

@@ -31,6 +31,7 @@ export class PendingSession {
   readonly expiresInSeconds: number;
   readonly #server: AuthorizationServer;
   readonly #authReqId: string;
+  readonly #openUntilMs: number;
   #intervalSeconds: number;
 
   constructor(server: AuthorizationServer, opened: Opened) {
@@ -39,11 +40,13 @@ export class PendingSession {
     this.matchCode = opened.matchCode;
     this.expiresInSeconds = opened.expiresInSeconds;
     this.#authReqId = opened.authReqId;
+    this.#openUntilMs = Date.now() + opened.expiresInSeconds * 1000;
     this.#intervalSeconds = opened.intervalSeconds > 0 ? opened.intervalSeconds : DEFAULT_INTERVAL_SECONDS;
   }
 
   /**
-   * Polls, as slowly as Stint says, until a human has decided (CIBA Core §11).
+   * Polls, as slowly as Stint says, until a human has decided (CIBA Core §11). While the request is open,
+   * a Stint that is away ends nothing: the request waits there.
    *
    * @throws {StintError} `access_denied` with the human's word, `expired_token` when nobody decided;
    *   whatever the signal was aborted with
@@ -52,10 +55,14 @@ export class PendingSession {
     for (;;) {
       signal?.throwIfAborted();
       try {
-        return await this.#poll();
-      } catch (refusal) {
-        if (!(refusal instanceof StintError) || !isPassing(refusal)) throw refusal;
-        if (refusal.code !== "authorization_pending") this.#intervalSeconds += SLOW_DOWN_SECONDS;
+        return await this.#poll(signal);
+      } catch (fault) {
+        signal?.throwIfAborted();
+        const code = fault instanceof StintError ? fault.code : undefined;
+        if (fault instanceof StintError && !isPassing(fault)) throw fault;
+        // Also where nobody tells that it is over.
+        if (code !== "authorization_pending" && !(Date.now() < this.#openUntilMs)) throw fault;
+        if (code !== "authorization_pending") this.#intervalSeconds += SLOW_DOWN_SECONDS;
       }
       onPending?.();
       await pause(this.#intervalSeconds * 1000, signal);
@@ -67,15 +74,16 @@ export class PendingSession {
     await this.#server.postJson(`/sessions/${this.id}/end`, {});
   }
 
-  async #poll(): Promise<Session> {
+  async #poll(signal: AbortSignal | undefined): Promise<Session> {
     const form = { grant_type: CIBA_GRANT, auth_req_id: this.#authReqId };
-    return new Session(this.#server, this.id, readIssued(await this.#server.postForm("/oauth/token", form, true)));
+    const answer = await this.#server.postForm("/oauth/token", form, true, signal);
+    return new Session(this.#server, this.id, readIssued(answer));
   }
 }
 
 /** Nothing is decided, or Stint is busy or away for a moment. */
 function isPassing({ code, status }: StintError): boolean {
-  return code === "authorization_pending" || code === "slow_down" || status === 429 || status === 503;
+  return code === "authorization_pending" || code === "slow_down" || status === 429 || status >= 500;
 }
 
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

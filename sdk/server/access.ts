@@ -67,9 +67,9 @@ export class Access {
 
 /** Of `authorization_details` (RFC 9396): the `mcp_tools` of this server. */
 function grantedTools(details: unknown, server: string): ReadonlySet<string> {
-  const entries = Array.isArray(details) ? (details as Record<string, unknown>[]) : [];
+  const entries = Array.isArray(details) ? (details as (Record<string, unknown> | null)[]) : [];
   const actions = entries.flatMap((entry) =>
-    entry["type"] === "mcp_tools" && entry["server"] === server && Array.isArray(entry["actions"])
+    entry?.["type"] === "mcp_tools" && entry["server"] === server && Array.isArray(entry["actions"])
       ? (entry["actions"] as unknown[])
       : [],
   );

@@ -37,6 +37,8 @@ export interface GuardOptions {
   readonly allowBearer?: boolean;
   /** 32 bytes: demands nonces in proofs, made from them. */
   readonly nonceSecret?: Uint8Array<ArrayBuffer>;
+  /** What {@link signMetadata} made, where the owner has the server accepted by its signature. */
+  readonly signedMetadata?: string;
   /** Browser origins that may call, beside the resource's own. */
   readonly origins?: readonly string[];
   /** Where used proofs are remembered; in this process, unless told otherwise. */
@@ -81,6 +83,7 @@ export class Guard {
     if (pathname !== METADATA_PATH && pathname !== METADATA_PATH + pathOf(this.#resource)) return undefined;
     if (request.method !== "GET" && request.method !== "HEAD")
       return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
+    const { signedMetadata } = this.#options;
     return Response.json(
       {
         resource: this.#options.resource,
@@ -90,6 +93,7 @@ export class Guard {
         dpop_signing_alg_values_supported: SIGNING_ALGORITHMS,
         dpop_bound_access_tokens_required: this.#options.allowBearer !== true,
         authorization_details_types_supported: ["mcp_tools"],
+        ...(signedMetadata === undefined ? {} : { signed_metadata: signedMetadata }),
       },
       // Anyone may read it, browsers too.
       { headers: { "access-control-allow-origin": "*" } },
@@ -175,24 +179,27 @@ export class Guard {
     const bound = statement["cnf"] as { jkt?: unknown } | undefined;
     if (proof === undefined && bound !== undefined)
       return { reason: "invalid_token", description: "the access token is bound to a key" };
-    if (proof !== undefined && (bound?.jkt !== proof.jkt || !(await this.#isNew(proof))))
-      return { reason: "invalid_dpop_proof" };
+    if (proof !== undefined && bound?.jkt !== proof.jkt) return { reason: "invalid_dpop_proof" };
+    const isNew = proof === undefined || (await this.#isNew(proof));
+    if (isNew === undefined) return { reason: "unavailable" };
+    if (!isNew) return { reason: "invalid_dpop_proof" };
     return { access: new Access(token, statement, this.#options.server, this.#stint) };
   }
 
   async #proofIn(request: Request, url: string, accessToken: string, now: number): Promise<Proof | Refusal> {
     const { method, headers } = request;
-    const proof = await verifyProof(headers.get("dpop") ?? "", { method, url, accessToken, now });
-    if (proof === undefined) return { reason: "invalid_dpop_proof" };
-    const good = this.#nonces === undefined || (await this.#nonces.isGood(proof.nonce, now));
-    return good ? proof : { reason: "use_dpop_nonce" };
+    const nonces = this.#nonces;
+    const isGoodNonce = nonces === undefined ? undefined : (nonce: unknown) => nonces.isGood(nonce, now);
+    const proof = await verifyProof(headers.get("dpop") ?? "", { method, url, accessToken, now, isGoodNonce });
+    return typeof proof === "string" ? { reason: proof } : proof;
   }
 
-  async #isNew({ oneTime }: Proof): Promise<boolean> {
+  /** Undefined where nobody can tell. */
+  async #isNew({ oneTime }: Proof): Promise<boolean | undefined> {
     try {
       return await this.#once.use(oneTime.key, oneTime.rememberUntil);
     } catch {
-      return false;
+      return undefined;
     }
   }
 
@@ -212,7 +219,7 @@ export class Guard {
   #unitsOf(names: readonly string[]): string[] {
     const { server, tools } = this.#options;
     const units = names.flatMap((name) => {
-      const tool = tools[name];
+      const tool = Object.hasOwn(tools, name) ? tools[name] : undefined;
       return [`mcp:${server}:${name}`, ...(typeof tool === "object" ? tool.upstream : [])];
     });
     return [...new Set(units)];

@@ -1,13 +1,39 @@
 import { McpServer } from "@modelcontextprotocol/server";
-import { exportJWK, generateKeyPair } from "jose";
+import { exportJWK, generateKeyPair, jwtVerify } from "jose";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { sha256 } from "../shared/digest.ts";
 import { newProofKey, proofOf, thumbprintOf } from "../shared/proof-key.ts";
 import { Guard } from "./guard.ts";
-import { mcpHandler } from "./mcp.ts";
+import { definitionsOf, mcpHandler } from "./mcp.ts";
+import { signMetadata } from "./signed-metadata.ts";
 
 const ISSUER = "https://stint.test";
 const RESOURCE = "https://tickets.test/mcp";
+
+describe("what a server signs of its tools", () => {
+  it("is what it shows, instructions and all, in its protected resource metadata (RFC 9728 §2.2)", async () => {
+    const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+    const key = await exportJWK(privateKey);
+    const shown = await definitionsOf(() => {
+      const server = new McpServer({ name: "tickets", version: "1.0.0" }, { instructions: "Be kind" });
+      for (const name of ["greet", "shout"])
+        server.registerTool(name, { inputSchema: z.object({}) }, () => ({ content: [] }));
+      return server;
+    });
+    expect(shown).toMatchObject({ tools: [{ name: "greet" }, { name: "shout" }], instructions: "Be kind" });
+    const signedMetadata = await signMetadata(shown, { issuer: ISSUER, resource: RESOURCE, key, lifetimeDays: 2 });
+    const guard = new Guard({ issuer: ISSUER, resource: RESOURCE, server: "tickets", key, tools: {}, signedMetadata });
+    const served = guard.metadata(new Request("https://tickets.test/.well-known/oauth-protected-resource/mcp"));
+    const { signed_metadata } = (await served!.json()) as { signed_metadata: string };
+    const { payload } = await jwtVerify(signed_metadata, publicKey, { typ: "stint-metadata+jwt", issuer: RESOURCE });
+    expect(payload).toMatchObject({ resource: RESOURCE, authorization_servers: [ISSUER] });
+    expect(Number(payload.exp) - Number(payload.iat)).toBe(2 * 24 * 3600);
+    const digests = payload["urn:stint:params:oauth:metadata:tool_definitions"] as Record<string, string>;
+    expect(Object.keys(digests)).toEqual(["greet", "shout", "(instructions)"]);
+    expect(digests["(instructions)"]).toBe(await sha256('"Be kind"'));
+  });
+});
 
 describe("an MCP server behind the guard, on this runtime", () => {
   it("touches no key before the first request, as a Worker's module must not", async () => {

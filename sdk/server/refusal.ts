@@ -43,7 +43,7 @@ export function renderRefusal(refusal: Refusal, terms: ChallengeTerms): Response
     case "method_not_allowed":
       return plain(403, "access_denied", refusal.description);
     case "unavailable":
-      return plain(503, "temporarily_unavailable", "nobody can tell now whether the token is good", {
+      return plain(503, "temporarily_unavailable", "nobody can tell now whether the token and its proof are good", {
         "retry-after": "1",
       });
   }

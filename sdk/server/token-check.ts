@@ -5,6 +5,12 @@ import { readJson } from "../shared/stint-error.ts";
 
 /** How long keys and tokens are believed without asking, in seconds: the bound of a revocation offline. */
 export const OFFLINE_WINDOW_SECONDS = 300;
+/** How long Stint may take to answer, in milliseconds. */
+const DEADLINE_MS = 5000;
+/** How often keys are asked for because of one that is not among them, in milliseconds. */
+const UNKNOWN_KEY_PAUSE_MS = 60_000;
+/** How often they are asked for while they cannot be had, in milliseconds. */
+const FAILURE_PAUSE_MS = 5000;
 /** How far another clock may be ahead of ours, in seconds. */
 const SKEW_SECONDS = 60;
 
@@ -35,12 +41,14 @@ export class Introspection implements TokenCheck {
       const response = await this.#fetch(`${this.#issuer}/oauth/introspect`, {
         method: "POST",
         redirect: "manual",
+        signal: AbortSignal.timeout(DEADLINE_MS),
         headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
         body: new URLSearchParams({ token, ...(await this.#key.assertion()) }).toString(),
       });
       if (response.status !== 200) return "unavailable";
       const statement = await readJson(response);
-      return statement["active"] === true ? statement : "inactive";
+      if (typeof statement["active"] !== "boolean") return "unavailable";
+      return statement["active"] ? statement : "inactive";
     } catch {
       return "unavailable";
     }
@@ -63,7 +71,9 @@ export class OfflineCheck implements TokenCheck {
     this.#later = later;
     this.#keys = createRemoteJWKSet(new URL(`${issuer}/oauth/jwks`), {
       cacheMaxAge: OFFLINE_WINDOW_SECONDS * 1000,
-      [customFetch]: (url, init) => fetch(url, init),
+      cooldownDuration: UNKNOWN_KEY_PAUSE_MS,
+      timeoutDuration: DEADLINE_MS,
+      [customFetch]: sparingFetch(fetch),
     });
   }
 
@@ -84,6 +94,26 @@ export class OfflineCheck implements TokenCheck {
       return isAboutTheToken(fault) ? "inactive" : "unavailable";
     }
   }
+}
+
+/**
+ * Fetches keys, and not again at once when that failed: whoever sends a token that names a key which
+ * nobody knows has us ask for it, without any right to anything.
+ */
+function sparingFetch(fetch: Fetch): (url: string, init: RequestInit) => Promise<Response> {
+  let failedAtMs = -Infinity;
+  return async (url, init) => {
+    if (Date.now() - failedAtMs < FAILURE_PAUSE_MS) throw new TypeError("the keys could not be had a moment ago");
+    try {
+      const response = await fetch(url, init);
+      const { keys } = response.status === 200 ? await readJson(response) : {};
+      if (!Array.isArray(keys)) throw new TypeError("the answer holds no keys");
+      return Response.json({ keys });
+    } catch (fault) {
+      failedAtMs = Date.now();
+      throw fault;
+    }
+  };
 }
 
 /** Keys that cannot be fetched say nothing about the token. */

@@ -10,6 +10,9 @@ const DISCOVERY = new Set([
   "tools/list",
 ]);
 
+/** Messages in one batch: one proof lets all of them in. */
+const MAX_BATCH = 50;
+
 /** What a JSON-RPC body is about to do. */
 export type Judged =
   | { readonly kind: "calls"; readonly tools: readonly string[] }
@@ -24,7 +27,7 @@ export type Judged =
  */
 export function judgeMessage(body: unknown, allowed: readonly string[]): Judged {
   const messages: unknown[] = Array.isArray(body) ? body : [body];
-  if (messages.length === 0) return { kind: "malformed" };
+  if (messages.length === 0 || messages.length > MAX_BATCH) return { kind: "malformed" };
   const tools: string[] = [];
   for (const message of messages) {
     if (typeof message !== "object" || message === null || Array.isArray(message)) return { kind: "malformed" };

@@ -4,6 +4,8 @@ import type { ProofKey } from "./proof-key.ts";
 import { readJson, refusalIn, StintError } from "./stint-error.ts";
 
 const TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
+/** How long Stint may take to answer, in milliseconds. */
+const DEADLINE_MS = 30_000;
 const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
 
 /** Who speaks to Stint: an agent or a server, by its registration there. */
@@ -54,11 +56,17 @@ export class AuthorizationServer {
   }
 
   /** A form to one of the OAuth endpoints. */
-  postForm(path: string, form: Record<string, string>, authenticate: boolean): Promise<Record<string, unknown>> {
-    return this.#post(path, async () => ({
+  postForm(
+    path: string,
+    form: Record<string, string>,
+    authenticate: boolean,
+    signal?: AbortSignal,
+  ): Promise<Record<string, unknown>> {
+    const request = async () => ({
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: new URLSearchParams({ ...form, ...(authenticate ? await this.#key.assertion() : {}) }).toString(),
-    }));
+    });
+    return this.#post(path, request, signal);
   }
 
   /**
@@ -85,8 +93,11 @@ export class AuthorizationServer {
   async #post(
     path: string,
     request: () => Promise<{ headers: Record<string, string>; body: string }>,
+    signal?: AbortSignal,
   ): Promise<Record<string, unknown>> {
-    const attempt = async () => ({ method: "POST", ...(await request()) });
+    const deadline = AbortSignal.timeout(DEADLINE_MS);
+    const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+    const attempt = async () => ({ method: "POST", signal: either, ...(await request()) });
     const response = await this.sender.send(new URL(this.issuer + path), attempt);
     if (!response.ok) throw await refusalIn(response);
     return readJson(response);

@@ -2,7 +2,7 @@ import { importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
 import { lazy } from "./lazy.ts";
 
 const ASSERTION_LIFETIME_SECONDS = 60;
-const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+export const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /** A private key that this process may use and not read, whose public half is registered at Stint. */
 export interface HeldKey {
@@ -43,7 +43,8 @@ export class ClientKey {
   }
 }
 
-async function hold(key: RegisteredKey): Promise<HeldKey> {
+/** The key as one that signs. */
+export async function hold(key: RegisteredKey): Promise<HeldKey> {
   if ("privateKey" in key) return key;
   const { alg = "ES256", kid } = key;
   const privateKey = (await importJWK(key, alg, { extractable: false })) as CryptoKey;

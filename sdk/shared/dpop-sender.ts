@@ -1,5 +1,6 @@
 import { lazy } from "./lazy.ts";
 import { newProofKey, proofOf, type ProofKey } from "./proof-key.ts";
+import { readJson } from "./stint-error.ts";
 
 export type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -41,19 +42,24 @@ export class DpopSender {
       const response = await this.#fetch(url, { ...request, headers, redirect: "manual" } as RequestInit);
       const next = response.headers.get("dpop-nonce");
       if (next !== null) this.#nonces.set(kind, next);
-      const resend = !again && next !== null && !(request.body instanceof ReadableStream);
-      if (!resend || !(await demandsNonce(response))) return response;
+      const resend = !again && next !== null && canSendAgain(request.body);
+      if (!resend || !(await demandsNonce(response, accessToken === undefined))) return response;
       await response.body?.cancel();
     }
   }
 }
 
-async function demandsNonce(response: Response): Promise<boolean> {
+/** Whether a body is still there once it was sent: a stream, or whatever else is read off as it is sent, is not. */
+export function canSendAgain(body: Attempt["body"]): boolean {
+  if (body === undefined || body === null || typeof body === "string") return true;
+  return (
+    [ArrayBuffer, Blob, FormData, URLSearchParams].some((kind) => body instanceof kind) || ArrayBuffer.isView(body)
+  );
+}
+
+/** A resource says so in its challenge; its bodies are not ours to read (RFC 9449 §8 and §9). */
+async function demandsNonce(response: Response, isAtServer: boolean): Promise<boolean> {
   if (response.status === 401) return /\berror="?use_dpop_nonce\b/.test(response.headers.get("www-authenticate") ?? "");
-  if (response.status !== 400) return false;
-  const body: unknown = await response
-    .clone()
-    .json()
-    .catch(() => undefined);
-  return (body as { error?: unknown } | undefined)?.error === "use_dpop_nonce";
+  if (response.status !== 400 || !isAtServer) return false;
+  return (await readJson(response.clone()))["error"] === "use_dpop_nonce";
 }

@@ -83,6 +83,86 @@ describe("a fetch for one resource", () => {
     expect(seen).toHaveLength(1);
   });
 
+  it("sends nothing twice that is gone once it was sent", async () => {
+    const { call, seen } = resourceThat([() => nonceDemand("n1")]);
+    async function* text() {
+      yield new TextEncoder().encode("text");
+    }
+    expect((await call("/x", { method: "POST", body: text() as never })).status).toBe(401);
+    expect(seen).toHaveLength(1);
+  });
+
+  it.each([
+    ["a text", "text"],
+    ["bytes", new TextEncoder().encode("text")],
+    ["a buffer", new TextEncoder().encode("text").buffer],
+    ["a blob", new Blob(["text"])],
+    ["parameters", new URLSearchParams({ a: "b" })],
+  ])("sends again %s", async (_, body) => {
+    const { call, seen } = resourceThat([() => nonceDemand("n1")]);
+    expect((await call("/x", { method: "POST", body })).status).toBe(200);
+    expect(seen.map(({ init }) => init?.body)).toEqual([body, body]);
+  });
+
+  it("reads no answer of a resource to find out whether a nonce is asked for", async () => {
+    const { readable } = new TransformStream<Uint8Array>();
+    const answer = () => new Response(readable, { status: 400, headers: { "dpop-nonce": "n1" } });
+    const { call, seen } = resourceThat([answer]);
+    expect((await call("/x")).status).toBe(400);
+    expect(seen).toHaveLength(1);
+    await call("/x");
+    expect(claimsIn(seen[1]?.init)["nonce"]).toBe("n1");
+  });
+
+  it("takes a request of another library for one, with its method", async () => {
+    const { call, seen } = resourceThat([]);
+    const own = new Request("https://api.test/v1/x", { method: "DELETE", headers: { a: "b" } });
+    const foreign = { url: own.url, method: own.method, headers: own.headers, signal: own.signal, body: null };
+    await call(foreign as never);
+    await call(own, { method: "post", body: "text" });
+    expect(seen.map(({ init }) => [init?.method, claimsIn(init)["htm"], init?.body])).toEqual([
+      ["DELETE", "DELETE", undefined],
+      ["POST", "POST", "text"],
+    ]);
+  });
+
+  it("shows a token that is taken no more to nobody again, and asks for another at the next call", async () => {
+    const refuse = (error: string) => () =>
+      new Response(null, { status: 401, headers: { "www-authenticate": `DPoP error="${error}"` } });
+    const { call, seen, count } = resourceThat([refuse("invalid_dpop_proof"), refuse("invalid_token")]);
+    const statuses = [];
+    for (let at = 0; at < 3; at += 1) statuses.push((await call("/x")).status);
+    expect([statuses, count.issued, seen.length]).toEqual([[401, 401, 200], 2, 3]);
+    expect(new Headers(seen[2]?.init?.headers).get("authorization")).toBe("DPoP token-2");
+  });
+
+  it("lets whoever gives up go, while others wait for the same token", async () => {
+    const issued = Promise.withResolvers<{ accessToken: string; expiresAt: number; authorizationDetails: [] }>();
+    const seen: unknown[] = [];
+    const fetch: Fetch = async (url) => {
+      seen.push(url);
+      return new Response("ok");
+    };
+    const call = resourceFetch(RESOURCE, new DpopSender(undefined, fetch), () => issued.promise);
+    const giveUp = new AbortController();
+    const [left, stayed] = [call("/x", { signal: giveUp.signal }), call("/x")];
+    giveUp.abort(new Error("enough"));
+    await expect(left).rejects.toThrow("enough");
+    await expect(call("/x", { signal: giveUp.signal })).rejects.toThrow("enough");
+    issued.resolve({ accessToken: "t", expiresAt: Date.now() / 1000 + 300, authorizationDetails: [] });
+    expect([(await stayed).status, seen.length]).toEqual([200, 1]);
+  });
+
+  it("shows in no error the token, the proof or the key", async () => {
+    const { call } = resourceThat([
+      () => {
+        throw new TypeError("fetch failed");
+      },
+    ]);
+    const faults = [await call("/x").catch(String), await call("https://evil.test/").catch(String)];
+    expect(faults.join()).not.toMatch(/token-1|eyJ/);
+  });
+
   it("asks for one token for calls at once, and for another when it has run out", async () => {
     const lasting = resourceThat([]);
     await Promise.all(Array.from({ length: 10 }, () => lasting.call("/x")));

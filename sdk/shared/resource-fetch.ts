@@ -30,8 +30,27 @@ export function resourceFetch(resource: string, sender: DpopSender, obtain: () =
     if (!isWithin(base, url))
       throw new StintError("invalid_target", `this access is for ${resource} and goes nowhere else`, 0);
     const attempt = await readAttempt(input, init);
-    return sender.send(url, async () => attempt, await token());
+    attempt.signal?.throwIfAborted();
+    const accessToken = await unlessAborted(token(), attempt.signal);
+    const used = held;
+    const response = await sender.send(url, async () => attempt, accessToken);
+    // A token that is taken no more is not shown again: the next call asks whether there is another.
+    if (isTokenRefused(response) && held === used) held = undefined;
+    return response;
   };
+}
+
+function isTokenRefused({ status, headers }: Response): boolean {
+  return status === 401 && /\berror="?invalid_token\b/.test(headers.get("www-authenticate") ?? "");
+}
+
+/** Waits for what others wait for too: whoever gives up leaves it to them. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (signal === undefined || signal === null) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener("abort", abort, { once: true });
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", abort));
 }
 
 /** Whether an address is a resource's own or lies below it. */
@@ -48,8 +67,10 @@ function addressOf(input: Parameters<Fetch>[0], resource: string): URL {
 
 /** A `Request` is read whole, so that it can be sent again when a nonce is asked for. */
 async function readAttempt(input: Parameters<Fetch>[0], init: RequestInit = {}): Promise<Attempt> {
-  if (!(input instanceof Request)) return { ...init, method: (init.method ?? "GET").toUpperCase() };
-  const { method, headers, signal } = input;
-  const body = input.body === null ? {} : { body: await input.arrayBuffer() };
-  return { method, headers, signal, ...body, ...init };
+  // A `Request` of another library is one, too; taken for an address it would be sent as a GET.
+  if (typeof input === "string" || input instanceof URL)
+    return { ...init, method: (init.method ?? "GET").toUpperCase() };
+  const { headers, signal } = input;
+  const body = input.body === null || "body" in init ? {} : { body: await input.arrayBuffer() };
+  return { headers, signal, ...body, ...init, method: (init.method ?? input.method).toUpperCase() };
 }

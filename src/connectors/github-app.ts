@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { importPem, signPemJwt } from "../crypto/pem-jwt.ts";
 import type { UpstreamAccess } from "../domain/access.ts";
 import { err, ok, type Result } from "../domain/result.ts";

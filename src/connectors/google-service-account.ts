@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { importPem, signPemJwt, type PemKey } from "../crypto/pem-jwt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { GoogleServiceAccountUpstream, OAuthClient } from "../domain/upstream.ts";

@@ -47,12 +47,20 @@ export interface TextResponse {
   readonly text: string;
 }
 
+/** An upstream's answer, on its way. */
+export interface StreamAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Bytes where all of it is here. */
+  readonly body: ReadableStream<Uint8Array> | Uint8Array | null;
+}
+
 /** The one way out of the broker. */
 export interface Outbound {
   /** Makes a call of our own; deadline and cap cover the body. */
   text(request: TextRequest): Promise<Result<TextResponse, OutboundFault>>;
   /** Passes a call on and its answer back, both streaming. Nothing is tried twice. */
-  stream(request: StreamRequest): Promise<Result<Response, StreamFault>>;
+  stream(request: StreamRequest): Promise<Result<StreamAnswer, StreamFault>>;
 }
 
 export interface OutboundLimits {
@@ -96,7 +104,7 @@ export function createOutbound(limits: OutboundLimits): Outbound {
   };
 }
 
-async function relay(request: StreamRequest): Promise<Result<Response, StreamFault>> {
+async function relay(request: StreamRequest): Promise<Result<StreamAnswer, StreamFault>> {
   const { url, method, headers, maxBytes, watch, onEnd } = request;
   if ((request.bodyLength ?? 0) > maxBytes) return err({ kind: "body_too_large" });
   const clock = new CallClock(request);
@@ -116,14 +124,14 @@ async function relay(request: StreamRequest): Promise<Result<Response, StreamFau
     return giveUp(undefined, "network");
   }
   clock.headArrived();
-  const { status } = response;
+  const { status, headers: answered } = response;
   if (status < 200 || status > 599) return giveUp(response, "network");
   if (!isDecoded(response)) return giveUp(response, "undecodable");
   if (response.body === null || BODILESS.has(status)) {
     clock.stop();
     onEnd();
     await response.body?.cancel();
-    return ok(new Response(null, { status, headers: response.headers }));
+    return ok({ status, headers: answered, body: null });
   }
   const relayed = await relayBody(response.body, {
     watch,
@@ -135,7 +143,7 @@ async function relay(request: StreamRequest): Promise<Result<Response, StreamFau
       onEnd(fault);
     },
   });
-  if (relayed.ok) return ok(new Response(relayed.value, { status, headers: response.headers }));
+  if (relayed.ok) return ok({ status, headers: answered, body: relayed.value });
   clock.stop();
   return err({ kind: clock.fault ?? (relayed.error === "broken" ? "network" : relayed.error) });
 }

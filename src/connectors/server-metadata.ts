@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Outbound } from "./outbound.ts";
 

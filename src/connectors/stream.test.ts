@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { credentialForms } from "../domain/credential-forms.ts";
-import { EchoWatch } from "../domain/echo-watch.ts";
-import { createOutbound, type StreamRequest } from "./outbound.ts";
+import { EchoTexts, EchoWatch } from "../domain/echo-watch.ts";
+import { createOutbound, type StreamAnswer, type StreamRequest } from "./outbound.ts";
 import type { BodyFault } from "./relayed-body.ts";
 
 const outbound = createOutbound({ allowPrivateNetwork: false, ownOrigins: [] });
@@ -38,7 +38,7 @@ function asked(changes: Partial<StreamRequest> = {}): StreamRequest {
     totalDeadlineMs: 300_000,
     maxBytes: 1_000_000,
     signal: new AbortController().signal,
-    watch: new EchoWatch(credentialForms(KEY)),
+    watch: new EchoWatch(new EchoTexts(credentialForms(KEY))),
     onEnd: (fault) => ended.push(fault),
     ...changes,
   };
@@ -69,15 +69,58 @@ function saying(...words: string[]): ReadableStream<Uint8Array> {
   });
 }
 
-async function readAll(response: Response): Promise<{ size: number; fault?: string }> {
+async function readAll({ body }: StreamAnswer): Promise<{ size: number; fault?: string }> {
   let size = 0;
   try {
-    for await (const chunk of response.body!) size += (chunk as Uint8Array).byteLength;
+    for await (const chunk of body as ReadableStream<Uint8Array>) size += chunk.byteLength;
     return { size };
   } catch (fault) {
     return { size, fault: (fault as Error).message };
   }
 }
+
+describe("an answer that ends with its first bytes", () => {
+  const answering = (body: BodyInit) => {
+    upstream = () => Promise.resolve(new Response(body));
+    return outbound.stream(asked());
+  };
+
+  it("is there whole, and over", async () => {
+    expect(await answering("hello")).toMatchObject({ ok: true, value: { body: new TextEncoder().encode("hello") } });
+    expect(ended).toEqual([undefined]);
+  });
+
+  it("is there whole also when its end could have been the beginning of the credential", async () => {
+    const text = `hello ${KEY.slice(0, -1)}`;
+    expect(await answering(text)).toMatchObject({ ok: true, value: { body: new TextEncoder().encode(text) } });
+  });
+
+  it("is refused when it holds the credential, also in two pieces", async () => {
+    const refused = { ok: false, error: { kind: "credential_echoed" } };
+    expect(await answering(`{"key":"${KEY}"}`)).toEqual(refused);
+    const pieces = byteStream({
+      type: "bytes",
+      start(controller) {
+        for (const part of [KEY.slice(0, 5), KEY.slice(5)]) controller.enqueue(Buffer.from(part));
+        controller.close();
+      },
+    });
+    expect(await answering(pieces)).toEqual(refused);
+  });
+
+  it("is empty when it is empty", async () => {
+    const answer = (await answering("")) as { value: StreamAnswer };
+    expect(await new Response(answer.value.body as BodyInit | null).text()).toBe("");
+  });
+
+  it("passes as it comes when it does not end", async () => {
+    const answer = answering(saying("hello"));
+    await vi.advanceTimersByTimeAsync(2);
+    const reader = ((await answer) as { value: { body: ReadableStream<Uint8Array> } }).value.body.getReader();
+    expect(await reader.read()).toEqual({ done: false, value: new Uint8Array(Buffer.from("hello")) });
+    expect(ended).toEqual([]);
+  });
+});
 
 describe("deadlines of a call (faults FI, FJ, B10)", () => {
   it("gives an upstream up that does not begin to answer", async () => {
@@ -112,7 +155,9 @@ describe("deadlines of a call (faults FI, FJ, B10)", () => {
 
   it("ends a call in which nothing moves any more", async () => {
     upstream = () => Promise.resolve(new Response(saying("hello")));
-    const answer = await outbound.stream(asked());
+    const answering = outbound.stream(asked());
+    await vi.advanceTimersByTimeAsync(2);
+    const answer = await answering;
     const read = answer.ok ? readAll(answer.value) : undefined;
     await vi.advanceTimersByTimeAsync(119_000);
     expect(ended).toEqual([]);
@@ -146,7 +191,7 @@ describe("sizes and back-pressure (O10, faults FJ, FX)", () => {
   it("cuts an answer without end at the limit", async () => {
     upstream = () => Promise.resolve(new Response(endless()));
     const answer = await outbound.stream(asked());
-    const { size, fault } = await readAll((answer as { value: Response }).value);
+    const { size, fault } = await readAll((answer as { value: StreamAnswer }).value);
     expect(fault).toBe("too_large");
     expect(size).toBeLessThanOrEqual(1_000_000);
     expect(ended).toEqual(["too_large"]);
@@ -163,7 +208,7 @@ describe("sizes and back-pressure (O10, faults FJ, FX)", () => {
     const answer = await outbound.stream(asked({ maxBytes: 1e9 }));
     await vi.advanceTimersByTimeAsync(10_000);
     expect(pulls).toBeLessThan(300);
-    await (answer as { value: Response }).value.body?.cancel();
+    await ((answer as { value: StreamAnswer }).value.body as ReadableStream).cancel();
     expect(ended).toEqual(["broken"]);
   });
 

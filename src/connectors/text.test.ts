@@ -64,6 +64,12 @@ describe("calls of our own: webhooks, messages, token endpoints, key sets (group
     },
   );
 
+  it("F13 keep no cookie: what one answer sets, no later call sends", async () => {
+    answer = () => Promise.resolve(new Response("{}", { headers: { "set-cookie": "session=1; Path=/" } }));
+    for (let times = 0; times < 2; times += 1) await outbound.text(asked());
+    for (const { url, init } of calls) expect(new Request(url, init).headers.get("cookie")).toBeNull();
+  });
+
   it("give up an answer that is too large, wherever it turns out", async () => {
     const endless = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(Buffer.alloc(100)) });
     answer = () => Promise.resolve(new Response(endless));

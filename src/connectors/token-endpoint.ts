@@ -5,7 +5,7 @@ import {
   revocationRequest,
   type CustomFetchOptions,
 } from "oauth4webapi";
-import { z } from "zod";
+import * as z from "zod/v4";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { OAuthClient } from "../domain/upstream.ts";
 import { clientAuthentication } from "./client-authentication.ts";

@@ -1,13 +1,9 @@
 import { Buffer } from "node:buffer";
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-  type AuthenticationResponseJSON,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
+import type {
+  AuthenticationResponseJSON,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
 } from "@simplewebauthn/server";
 import { err, ok, type Result } from "../domain/result.ts";
 import { sha256 } from "./hash.ts";
@@ -15,6 +11,9 @@ import { sha256 } from "./hash.ts";
 /** ES256, EdDSA and RS256, as COSE numbers them: what authenticators make. */
 const ALGORITHMS = [-7, -8, -257];
 const TIMEOUT_MS = 120_000;
+
+/** With all that it reads certificates with it is a fifth of the code, and few isolates ever meet a passkey. */
+const loadWebAuthn = () => import("@simplewebauthn/server");
 
 /** A passkey, as it is kept. */
 export interface Passkey {
@@ -37,12 +36,13 @@ export function userHandleOf(issuer: string, personId: string): string {
 }
 
 /** What the browser is asked for when a passkey is made. */
-export function creationOptions(
+export async function creationOptions(
   issuer: string,
   person: { readonly id: string; readonly name: string },
   challenge: string,
   known: readonly Passkey[],
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
+  const { generateRegistrationOptions } = await loadWebAuthn();
   return generateRegistrationOptions({
     rpName: "Stint",
     rpID: new URL(issuer).hostname,
@@ -59,11 +59,12 @@ export function creationOptions(
 }
 
 /** What the browser is asked for when a passkey shall sign. */
-export function requestOptions(
+export async function requestOptions(
   issuer: string,
   challenge: string,
   known: readonly Passkey[],
 ): Promise<PublicKeyCredentialRequestOptionsJSON> {
+  const { generateAuthenticationOptions } = await loadWebAuthn();
   return generateAuthenticationOptions({
     rpID: new URL(issuer).hostname,
     challenge: bytes(challenge),
@@ -83,6 +84,7 @@ export async function verifyNewPasskey(
   challenge: string,
 ): Promise<Result<Passkey, "invalid">> {
   try {
+    const { verifyRegistrationResponse } = await loadWebAuthn();
     const { registrationInfo } = await verifyRegistrationResponse({
       response,
       expectedChallenge: challenge,
@@ -120,6 +122,7 @@ export async function verifyPasskeyUse(
 ): Promise<Result<PasskeyUse, "invalid">> {
   if (response.id !== passkey.credential_id) return err("invalid");
   try {
+    const { verifyAuthenticationResponse } = await loadWebAuthn();
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response,
       expectedChallenge: challenge,

@@ -155,8 +155,10 @@ export function isBelieved({ verifyUntil }: SigningKey, now: number): boolean {
 
 /** The key of a use that signs now: the newest that has begun. */
 export function currentKey(keys: readonly SigningKey[], use: KeyUse, now: number): SigningKey | undefined {
-  return keys
-    .filter((key) => key.use === use && key.signsFrom <= now)
-    .toSorted((a, b) => a.signsFrom - b.signsFrom)
-    .at(-1);
+  let current: SigningKey | undefined;
+  for (const key of keys) {
+    if (key.use !== use || key.signsFrom > now) continue;
+    if (current === undefined || key.signsFrom >= current.signsFrom) current = key;
+  }
+  return current;
 }

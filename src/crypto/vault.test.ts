@@ -77,7 +77,7 @@ describe("the vault (group Y, fault FL)", () => {
     expect(kek.id).toMatch(/^kek_[A-Za-z0-9_-]{16}$/);
   });
 
-  it("opens nothing that was moved or altered in any place", async () => {
+  it("N07 opens nothing that was moved or altered in any place", async () => {
     const vault = await open({ current: kek }, keys);
     const sealed = await seal(vault, CONTEXT, "value");
     for (const moved of [

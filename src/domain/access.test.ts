@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { intersect, isWithin, limit, limitsOf, narrow, unitsOf, upstreamsOf, type AccessDetail } from "./access.ts";
+import { intersect, isWithin, limit, limitsOf, narrow, placesOf, unitsOf, type AccessDetail } from "./access.ts";
 
 const word = fc.constantFrom("a", "b", "c", "d");
 const words = fc.uniqueArray(word, { minLength: 1 });
@@ -22,6 +22,7 @@ const detail: fc.Arbitrary<AccessDetail> = fc.oneof(
   }),
   fc.record({ type: fc.constant("upstream_access" as const), upstream: word, actions: words }),
   fc.record({ type: fc.constant("mcp_tools" as const), server: word, actions: words }),
+  fc.record({ type: fc.constant("mcp_tools" as const), server: word, actions: words, limits }),
 );
 const details = fc.array(detail, { maxLength: 4 });
 const unitSet = (list: readonly AccessDetail[]) => new Set(list.flatMap(unitsOf));
@@ -46,13 +47,13 @@ describe("access", () => {
     );
   });
 
-  it("X17 narrowing never raises or drops a limit of an upstream that is left, however the entry falls apart", () => {
+  it("X17 narrowing never raises or drops a limit of an upstream or a server that is left, however the entry falls apart", () => {
     fc.assert(
       fc.property(details, fc.func(fc.boolean()), (list, keep) => {
         const same = limit(list, () => undefined);
         const left = narrow(same, (unit) => keep(unit));
         expect(isWithin(left, same)).toBe(true);
-        for (const upstream of upstreamsOf(left)) expect(limitsOf(left, upstream)).toEqual(limitsOf(same, upstream));
+        for (const place of placesOf(left)) expect(limitsOf(left, place)).toEqual(limitsOf(same, place));
       }),
     );
   });

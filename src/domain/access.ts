@@ -19,6 +19,8 @@ export interface McpTools {
   readonly server: string;
   /** Tool names. */
   readonly actions: readonly string[];
+  /** How much of the server the session may use in all, through this entry or any other. */
+  readonly limits?: Limits | undefined;
 }
 
 /** One entry of `authorization_details`, RFC 9396 §2. */
@@ -54,55 +56,65 @@ export function toolUnit(server: string, tool: string): AccessUnit {
 }
 
 /**
- * The limits of an upstream. They are of the upstream and not of the entry, the smallest of each: if an
+ * Where use is counted, and what limits are of: an upstream, by its id, or a server, as `mcp:` and its
+ * id. No upstream's id has a colon.
+ */
+export type Place = string;
+
+export function serverPlace(server: string): Place {
+  return `mcp:${server}`;
+}
+
+function placeOf(detail: AccessDetail): Place {
+  return detail.type === "mcp_tools" ? serverPlace(detail.server) : detail.upstream;
+}
+
+/** The places that these entries give access to. */
+export function placesOf(details: readonly AccessDetail[]): Place[] {
+  return [...new Set(details.map(placeOf))];
+}
+
+/**
+ * The limits at a place. They are of the place and not of the entry, the smallest of each: if an
  * entry had a count of its own, narrowing that splits it in two would double what it allows.
  */
-export function limitsOf(details: readonly AccessDetail[], upstream: string): Limits {
-  return tightest(
-    details.flatMap((detail) =>
-      detail.type === "upstream_access" && detail.upstream === upstream ? (detail.limits ?? []) : [],
-    ),
-  );
+export function limitsOf(details: readonly AccessDetail[], place: Place): Limits {
+  return tightest(details.flatMap((detail) => (placeOf(detail) === place ? (detail.limits ?? []) : [])));
 }
 
-/** The upstreams that these entries give access to. */
-export function upstreamsOf(details: readonly AccessDetail[]): string[] {
-  return [...new Set(details.flatMap((detail) => (detail.type === "upstream_access" ? detail.upstream : [])))];
-}
-
-/** The entries with no more than these limits at each upstream, the same in every entry of one. */
+/** The entries with no more than these limits at each place, the same in every entry of one. */
 export function limit(
   details: readonly AccessDetail[],
-  limitsAt: (upstream: string) => Limits | undefined,
+  limitsAt: (place: Place) => Limits | undefined,
 ): AccessDetail[] {
   return details.map((detail) => {
-    if (detail.type === "mcp_tools") return detail;
-    const limits = tightest([limitsOf(details, detail.upstream), limitsAt(detail.upstream)]);
+    const place = placeOf(detail);
+    const limits = tightest([limitsOf(details, place), limitsAt(place)]);
     return Object.keys(limits).length === 0 ? detail : { ...detail, limits };
   });
 }
 
 /**
- * Whether every unit of `inner` is a unit of `outer`, and no limit of an upstream is higher or left
+ * Whether every unit of `inner` is a unit of `outer`, and no limit at a place is higher or left
  * out: the one meaning of "narrower or equal".
  */
 export function isWithin(inner: readonly AccessDetail[], outer: readonly AccessDetail[]): boolean {
   const allowed = new Set(outer.flatMap(unitsOf));
   return (
     inner.flatMap(unitsOf).every((unit) => allowed.has(unit)) &&
-    upstreamsOf(inner).every((upstream) => areWithin(limitsOf(inner, upstream), limitsOf(outer, upstream)))
+    placesOf(inner).every((place) => areWithin(limitsOf(inner, place), limitsOf(outer, place)))
   );
 }
 
 /**
- * Whether `next` holds every unit of `held`, under limits of its upstreams that are no higher: what
+ * Whether `next` holds every unit of `held`, under limits that are no higher anywhere: what
  * comes on top takes nothing away, and what was signed about how much may be used goes on.
  */
 export function continues(next: readonly AccessDetail[], held: readonly AccessDetail[]): boolean {
   const units = new Set(next.flatMap(unitsOf));
   return (
     held.flatMap(unitsOf).every((unit) => units.has(unit)) &&
-    upstreamsOf(held).every((upstream) => areWithin(limitsOf(next, upstream), limitsOf(held, upstream)))
+    placesOf(held).every((place) => areWithin(limitsOf(next, place), limitsOf(held, place)))
   );
 }
 
@@ -147,6 +159,6 @@ function narrowOne(detail: AccessDetail, keep: (unit: AccessUnit) => boolean): A
 /** The units of `details` that `allowed` has too, as entries, within the limits of both. */
 export function intersect(details: readonly AccessDetail[], allowed: readonly AccessDetail[]): AccessDetail[] {
   const units = new Set(allowed.flatMap(unitsOf));
-  const both = limit(details, (upstream) => limitsOf(allowed, upstream));
+  const both = limit(details, (place) => limitsOf(allowed, place));
   return narrow(both, (unit) => units.has(unit));
 }

@@ -39,13 +39,19 @@ function revealInvisible(line: string): string {
     .replaceAll(INVISIBLE, (char) => `[U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}]`);
 }
 
-const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
+let segmenter: Intl.Segmenter | undefined;
+
+/** Made when it is first needed: its tables are a large part of what a start would cost. */
+function graphemesOf(text: string): Iterable<Intl.SegmentData> {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
+  return segmenter.segment(text);
+}
 
 function cut(text: string, limits: TextLimits): string {
   let kept = "";
   let graphemes = 0;
   let bytes = 0;
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const part = segment.length > MAX_GRAPHEME_UNITS ? [...segment][0]! : segment;
     bytes += new TextEncoder().encode(part).length;
     graphemes += 1;

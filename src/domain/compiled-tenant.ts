@@ -227,6 +227,11 @@ function checkServers(
     if (server.resource === document.issuer || server.resource.startsWith(`${document.issuer}/`)) {
       report(`/servers/${at}/resource`, "a server's resource cannot lie under the issuer itself");
     }
+    if (server.definitions === "signed") {
+      const path = `/servers/${at}/definitions`;
+      if ((server.jwks?.keys.length ?? 0) === 0) report(path, "signed needs a key in jwks, in this document");
+      if (server.trust === "local") report(path, "signed is for remote servers: nobody looks at a local one");
+    }
     for (const [name, tool] of Object.entries(server.tools)) {
       for (const reference of tool.operations) {
         if (!operationExists(reference, upstreams)) {

@@ -2,10 +2,10 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { credentialForms } from "./credential-forms.ts";
-import { EchoWatch } from "./echo-watch.ts";
+import { EchoTexts, EchoWatch } from "./echo-watch.ts";
 
 const SECRET = "ghs_16C7e42F/292c+6912E7710";
-const watchFor = (value: string): EchoWatch => new EchoWatch(credentialForms(value));
+const watchFor = (value: string): EchoWatch => new EchoWatch(new EchoTexts(credentialForms(value)));
 
 /** Sends the chunks through; what came out, and whether it was stopped. */
 function through(watch: EchoWatch, chunks: readonly Uint8Array[]): { out: Buffer; stopped: boolean } {

@@ -5,6 +5,35 @@ const PAIRS = 8192;
 /** ASCII letters without regard to case. */
 const FOLD = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte));
 
+/** Texts that are looked for, and the table by which the search skips ahead. Made once for many streams. */
+export class EchoTexts {
+  readonly shortest: number;
+  readonly longest: number;
+  readonly shift: Uint8Array;
+  /** By their first byte. */
+  readonly #byStart = new Map<number, Uint8Array[]>();
+
+  /** @param forms in lower case, each of at least two characters; at least one */
+  constructor(forms: readonly string[]) {
+    const needles = forms.map(bytesOf);
+    this.shortest = Math.min(...needles.map(({ length }) => length));
+    this.longest = Math.max(...needles.map(({ length }) => length));
+    this.shift = new Uint8Array(PAIRS).fill(Math.min(255, this.shortest - 1));
+    for (const needle of needles) {
+      for (let at = 0; at < this.shortest - 1; at += 1) {
+        const pair = pairOf(needle[at]!, needle[at + 1]!);
+        this.shift[pair] = Math.min(this.shift[pair]!, this.shortest - 2 - at);
+      }
+      const start = needle[0]!;
+      this.#byStart.set(start, [...(this.#byStart.get(start) ?? []), needle]);
+    }
+  }
+
+  startingWith(byte: number): readonly Uint8Array[] {
+    return this.#byStart.get(FOLD[byte]!) ?? [];
+  }
+}
+
 /**
  * Looks for any of several texts in a stream of bytes, as they are and behind escapes
  * ({@link unescape}), wherever the chunks are cut. It holds back no more than what may be the beginning
@@ -13,31 +42,14 @@ const FOLD = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byte
  * The search skips ahead by pairs of bytes (Wu and Manber, 1994), which costs less than reading them.
  */
 export class EchoWatch {
-  readonly #needles: readonly Uint8Array[];
-  readonly #shortest: number;
-  readonly #longest: number;
-  readonly #shift: Uint8Array;
-  /** Needles by their first byte. */
-  readonly #byStart = new Map<number, Uint8Array[]>();
+  readonly #texts: EchoTexts;
   #held: Uint8Array = new Uint8Array();
   /** Where in what is held the two readings go on. */
   #plainFrom = 0;
   #escapedFrom = 0;
 
-  /** @param forms in lower case, each of at least two characters; at least one */
-  constructor(forms: readonly string[]) {
-    this.#needles = forms.map(bytesOf);
-    this.#shortest = Math.min(...this.#needles.map(({ length }) => length));
-    this.#longest = Math.max(...this.#needles.map(({ length }) => length));
-    this.#shift = new Uint8Array(PAIRS).fill(Math.min(255, this.#shortest - 1));
-    for (const needle of this.#needles) {
-      for (let at = 0; at < this.#shortest - 1; at += 1) {
-        const pair = pairOf(needle[at]!, needle[at + 1]!);
-        this.#shift[pair] = Math.min(this.#shift[pair]!, this.#shortest - 2 - at);
-      }
-      const start = needle[0]!;
-      this.#byStart.set(start, [...(this.#byStart.get(start) ?? []), needle]);
-    }
+  constructor(texts: EchoTexts) {
+    this.#texts = texts;
   }
 
   /** Whether a whole text holds one. */
@@ -79,13 +91,14 @@ export class EchoWatch {
   }
 
   #find(bytes: Uint8Array, from: number, to: number): boolean {
-    const shift = this.#shift;
-    for (let at = from + this.#shortest - 2; at + 1 < to;) {
+    const { shift, shortest } = this.#texts;
+    for (let at = from + shortest - 2; at + 1 < to;) {
       const skip = shift[pairOf(FOLD[bytes[at]!]!, FOLD[bytes[at + 1]!]!)]!;
       if (skip > 0) at += skip;
       else {
-        const start = at - this.#shortest + 2;
-        if (this.#startingWith(bytes[start]!).some((needle) => isAt(bytes, start, to, needle) === "whole")) return true;
+        const start = at - shortest + 2;
+        if (this.#texts.startingWith(bytes[start]!).some((needle) => isAt(bytes, start, to, needle) === "whole"))
+          return true;
         at += 1;
       }
     }
@@ -94,14 +107,10 @@ export class EchoWatch {
 
   /** Where the longest beginning of a needle stands that the end of the bytes cuts off; `to` if there is none. */
   #beginning(bytes: Uint8Array, from: number, to: number): number {
-    for (let at = Math.max(from, to - this.#longest + 1); at < to; at += 1) {
-      if (this.#startingWith(bytes[at]!).some((needle) => isAt(bytes, at, to, needle) !== "other")) return at;
+    for (let at = Math.max(from, to - this.#texts.longest + 1); at < to; at += 1) {
+      if (this.#texts.startingWith(bytes[at]!).some((needle) => isAt(bytes, at, to, needle) !== "other")) return at;
     }
     return to;
-  }
-
-  #startingWith(byte: number): readonly Uint8Array[] {
-    return this.#byStart.get(FOLD[byte]!) ?? [];
   }
 }
 

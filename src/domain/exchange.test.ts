@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isWithin, unitsOf, type AccessDetail } from "./access.ts";
-import { MAX_ACCESS_TOKEN_SECONDS, planExchange, type ExchangeAsk } from "./exchange.ts";
+import { MAX_ACCESS_TOKEN_SECONDS, planCodeToken, planExchange, type ExchangeAsk } from "./exchange.ts";
 
 const NOW = 1_800_000_000;
 const read: AccessDetail = {
@@ -24,6 +24,7 @@ const tickets = {
   id: "tickets",
   audience: "https://tickets.test/mcp",
   tools: { open_issue: ["github:issues:write"], close_issue: ["github:issues:write"] },
+  isCounted: false,
 } as const;
 const everything = () => true;
 const byAgent = { subject: { kind: "session" }, exchanger: { kind: "agent" } } as const;
@@ -113,7 +114,29 @@ describe("planExchange", () => {
     });
   });
 
-  it("never yields more than the grant, the subject or the policy, and never outlives the session", () => {
+  it("makes no token for a server whose calls nobody counts where limits hold, whoever states them", () => {
+    const limited = {
+      ...grant,
+      authorization_details: [
+        { ...tools, limits: { calls: 3 } },
+        { type: "mcp_tools", server: "other", actions: ["x"] },
+      ],
+    } as const;
+    const ask = { ...byAgent, target: tickets };
+    const gateway = { ...byAgent, target: { ...tickets, audience: "https://stint.test/mcp/tickets", isCounted: true } };
+    const refused = { ok: false, error: "not_counted" };
+    expect(planExchange(limited, ask, everything, NOW)).toEqual(refused);
+    expect(planCodeToken(limited, tickets, everything)).toEqual(refused);
+    expect(planExchange(limited, gateway, everything, NOW)).toMatchObject({ ok: true });
+    expect(planExchange(limited, { ...ask, target: { ...tickets, id: "other" } }, everything, NOW).ok).toBe(true);
+    // Nor one that would carry a limit which it is not held to, or which today's policy has and the grant not yet.
+    expect(plan({ ...ask, requested: [{ ...tools, limits: { calls: 3 } }] })).toEqual(refused);
+    expect(plan({ ...ask, limitedNow: ["mcp:tickets:open_issue"] })).toEqual(refused);
+    expect(planCodeToken(grant, tickets, everything, ["mcp:tickets:open_issue"])).toEqual(refused);
+    expect(plan({ ...ask, limitedNow: ["mcp:tickets:close_issue"] }).ok).toBe(true);
+  });
+
+  it("P1 never yields more than the grant, the subject or the policy, and never outlives the session", () => {
     const unit = fc.constantFrom(...grant.authorization_details.flatMap(unitsOf));
     fc.assert(
       fc.property(fc.uniqueArray(unit), fc.integer({ min: 1, max: 2000 }), fc.boolean(), (allowed, life, server) => {

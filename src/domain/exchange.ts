@@ -1,4 +1,14 @@
-import { intersect, isWithin, limit, limitsOf, narrow, type AccessDetail, type AccessUnit } from "./access.ts";
+import {
+  intersect,
+  isWithin,
+  limit,
+  limitsOf,
+  narrow,
+  serverPlace,
+  unitsOf,
+  type AccessDetail,
+  type AccessUnit,
+} from "./access.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** The longest life of an access token, in seconds. */
@@ -28,6 +38,11 @@ export type Target =
       readonly audience: string;
       /** For each tool, the `upstream:operation` names it needs. */
       readonly tools: { readonly [tool: string]: readonly string[] };
+      /**
+       * Whether Stint sees each call that is made with the token, as at the gateway. What it does not see
+       * it cannot count, so there is no such token where limits hold.
+       */
+      readonly isCounted: boolean;
     }
   /** Stint's own tools, through which everything that was granted can be used. */
   | { readonly kind: "stint"; readonly audience: string };
@@ -40,6 +55,8 @@ export interface ExchangeAsk {
   readonly requested?: readonly AccessDetail[] | undefined;
   /** A shorter life than the longest, in seconds. */
   readonly expiresInSeconds?: number | undefined;
+  /** What today's policy limits of a target whose calls are not counted. */
+  readonly limitedNow?: readonly AccessUnit[] | undefined;
 }
 
 export interface ExchangePlan {
@@ -54,6 +71,7 @@ export type ExchangeFault =
   | "subject_expired"
   | "invalid_target"
   | "wider_than_subject"
+  | "not_counted"
   | "outlives_session";
 
 /**
@@ -89,11 +107,13 @@ export function planExchange(
   if (available.length === 0) return err("invalid_target");
   const requested = ask.requested === undefined ? undefined : withLimitsLeftOut(ask.requested, available);
   if (requested !== undefined && !isWithin(requested, available)) return err("wider_than_subject");
+  const authorization_details = requested ?? available;
+  if (escapesCounting(target, authorization_details, ask.limitedNow)) return err("not_counted");
 
   const longest = Math.min(now + MAX_ACCESS_TOKEN_SECONDS, latest);
   if (ask.expiresInSeconds !== undefined && now + ask.expiresInSeconds > longest) return err("outlives_session");
   return ok({
-    authorization_details: requested ?? available,
+    authorization_details,
     expires_at: ask.expiresInSeconds === undefined ? longest : now + ask.expiresInSeconds,
   });
 }
@@ -103,12 +123,23 @@ export function planExchange(
  * taken from. A limit that is stated and higher stays as it is, and is refused.
  */
 function withLimitsLeftOut(requested: readonly AccessDetail[], available: readonly AccessDetail[]): AccessDetail[] {
-  return limit(requested, (upstream) => {
-    const stated = limitsOf(requested, upstream);
+  return limit(requested, (place) => {
+    const stated = limitsOf(requested, place);
     return Object.fromEntries(
-      Object.entries(limitsOf(available, upstream)).filter(([name]) => !Object.hasOwn(stated, name)),
+      Object.entries(limitsOf(available, place)).filter(([name]) => !Object.hasOwn(stated, name)),
     );
   });
+}
+
+/** Whether limits hold for what a token lets be done where nobody counts it. */
+function escapesCounting(
+  target: Target,
+  details: readonly AccessDetail[],
+  limitedNow: readonly AccessUnit[] = [],
+): boolean {
+  if (target.kind !== "server" || target.isCounted) return false;
+  const isLimited = Object.keys(limitsOf(details, serverPlace(target.id))).length > 0;
+  return isLimited || details.flatMap(unitsOf).some((unit) => limitedNow.includes(unit));
 }
 
 /**
@@ -121,10 +152,12 @@ export function planCodeToken(
   grant: { readonly authorization_details: readonly AccessDetail[]; readonly expires_at: number },
   target: Target | undefined,
   allowedNow: (unit: AccessUnit) => boolean,
-): Result<ExchangePlan, "invalid_target"> {
+  limitedNow?: readonly AccessUnit[],
+): Result<ExchangePlan, "invalid_target" | "not_counted"> {
   if (target === undefined) return ok(grant);
   const available = narrow(partFor(target, grant.authorization_details), allowedNow);
   if (available.length === 0) return err("invalid_target");
+  if (escapesCounting(target, available, limitedNow)) return err("not_counted");
   return ok({ authorization_details: available, expires_at: grant.expires_at });
 }
 

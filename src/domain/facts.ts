@@ -1,8 +1,9 @@
-import { limitsOf, unitsBeyond, unitsOf, upstreamsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { limitsOf, placesOf, unitsBeyond, unitsOf, type AccessDetail, type AccessUnit, type Place } from "./access.ts";
 import { formatDuration } from "./duration.ts";
 import { isPossible, type PossibleHandOut } from "./hand-out.ts";
 import { formatLimits } from "./limits.ts";
 import { timeText } from "./moment.ts";
+import type { Trust } from "./tenant.ts";
 import type { SessionRequest } from "./request.ts";
 
 /**
@@ -20,9 +21,10 @@ export interface Facts {
 
 /**
  * Who enforces a grant's entry: the upstream and Stint's proxy; the upstream as far as its scopes reach,
- * the proxy for the rest; the proxy alone; the upstream alone, whose token may be handed out; or the server itself.
+ * the proxy for the rest; the proxy alone; the upstream alone, whose token may be handed out; the server itself; or
+ * a program on the agent's own machine.
  */
-export type Enforcement = "upstream" | "scope" | "proxy" | "upstream_alone" | "server";
+export type Enforcement = "upstream" | "scope" | "proxy" | "upstream_alone" | "server" | "local_server";
 
 /** What a unit is called, captured when the request was made so that every reader sees the same. */
 export interface UnitLabel {
@@ -39,6 +41,8 @@ export interface Labels {
   /** Upstreams at which it would use that person's own account. */
   readonly accounts?: readonly string[] | undefined;
   readonly units: { readonly [unit: AccessUnit]: UnitLabel };
+  /** Where the tools of each server run. */
+  readonly servers?: { readonly [server: string]: { readonly trust: Trust; readonly host: string } } | undefined;
   /** Servers that may be handed an upstream's own token. */
   readonly hand_outs?: readonly PossibleHandOut[] | undefined;
   readonly history?: History | undefined;
@@ -73,12 +77,14 @@ export function factsOf(
     rows: [
       { label: "Agent", value: `${labels.agent_name} (${request.client_id})` },
       { label: "Owner", value: labels.owner_name },
+      ...(request.agent_trust === undefined ? [] : [{ label: "Runs", value: AGENT_RUNS[request.agent_trust] }]),
       { label: "Key", value: keyOf(request) },
       ...codeFlowRows(request),
       ...(labels.user_name === undefined ? [] : [{ label: "For", value: labels.user_name }]),
       ...(labels.accounts === undefined ? [] : [{ label: "With their account at", value: labels.accounts.join("\n") }]),
       { label: "May write", value: listUnits(units, labels, "write") },
       { label: "May read", value: listUnits(units, labels, "read") },
+      ...toolRows(details, labels),
       ...limitRows(details, request),
       ...(base === undefined
         ? [{ label: "For at most", value: formatDuration(request.expires_in) }]
@@ -107,6 +113,24 @@ export function factsOf(
     warnings: [...warningsOf(request), ...handOutWarnings(labels, details)],
     notes: [...browserNote(request), ...enforcementNotes(units, labels), ...locationNotes(units, labels)],
   };
+}
+
+const AGENT_RUNS: Readonly<Record<Trust, string>> = {
+  local: "on a person's machine, where other programs may reach its key (local trust)",
+  remote: "as a service of its own (remote trust)",
+};
+
+/** Where the tools run, a line for each server: whom a human has to trust for what they do. */
+function toolRows(details: readonly AccessDetail[], { servers = {} }: Labels): { label: string; value: string }[] {
+  const lines = placesOf(details).flatMap((place) => {
+    const id = place.replace(/^mcp:/, "");
+    const server = id === place || !Object.hasOwn(servers, id) ? undefined : servers[id];
+    if (server === undefined) return [];
+    return server.trust === "local"
+      ? `${id}: on the machine of the agent, where nobody checks what answers`
+      : `${id}: at ${server.host}, proved by its key`;
+  });
+  return lines.length === 0 ? [] : [{ label: "Tools run", value: lines.join("\n") }];
 }
 
 /** What a decision is about: all of a first request, and of a later one what is not granted already. */
@@ -192,11 +216,16 @@ export function unitLine(unit: AccessUnit, labels: Labels): string {
   return unit.includes("@") ? `${title} · ${upstream} ${unit.slice(unit.indexOf("@") + 1)}` : `${title} · ${upstream}`;
 }
 
-/** How much of each upstream, where that is limited: `github: 200 calls, 20 writes`. */
+/** What people call a place: `github`, `server tickets`. */
+export function placeName(place: Place): string {
+  return place.replace(/^mcp:/, "server ");
+}
+
+/** How much of each place, where that is limited: `github: 200 calls, 20 writes`. */
 export function limitLines(details: readonly AccessDetail[]): string[] {
-  return upstreamsOf(details).flatMap((upstream) => {
-    const limits = formatLimits(limitsOf(details, upstream));
-    return limits === "" ? [] : [`${upstream}: ${limits}`];
+  return placesOf(details).flatMap((place) => {
+    const limits = formatLimits(limitsOf(details, place));
+    return limits === "" ? [] : [`${placeName(place)}: ${limits}`];
   });
 }
 
@@ -231,6 +260,7 @@ const ENFORCEMENT_NOTES: Readonly<Record<Enforcement, string>> = {
   proxy: "enforced by Stint's proxy alone: the upstream cannot narrow its credential",
   upstream_alone: "enforced by the upstream alone, as far as its token can be narrowed: a server may be handed it",
   server: "enforced by the MCP server that is given the token",
+  local_server: "enforced by nobody but the program itself, on the agent's own machine",
 };
 
 function enforcementNotes(units: readonly AccessUnit[], labels: Labels): string[] {

@@ -11,6 +11,8 @@ export interface Grant {
   readonly session_id: string;
   readonly request_digest: string;
   readonly client_id: string;
+  /** Where the agent runs, as the approver read it. */
+  readonly agent_trust?: SessionRequest["agent_trust"];
   readonly jkt?: string | undefined;
   readonly code_flow?: CodeFlow | undefined;
   readonly sub: string;
@@ -63,6 +65,7 @@ export function makeGrant(
     ...(base === undefined ? {} : { extends: { request_id: request.session_id, grant_digest: base.grant_digest } }),
     request_digest: requestDigest,
     client_id: request.client_id,
+    ...(request.agent_trust === undefined ? {} : { agent_trust: request.agent_trust }),
     ...(request.jkt === undefined ? {} : { jkt: request.jkt }),
     ...(request.code_flow === undefined ? {} : { code_flow: request.code_flow }),
     sub: request.user ?? request.client_id,

@@ -11,6 +11,7 @@ const server: Server = {
   owner: "dana",
   trust: "remote",
   dpop_bound_access_tokens_required: true,
+  definitions: "pinned",
   hand_out: ["github"],
   tools: {
     open: { access: "write", operations: ["github:issues:write"] },

@@ -1,6 +1,7 @@
-import { unitsOf, type AccessDetail } from "./access.ts";
+import { placesOf, unitsOf, type AccessDetail } from "./access.ts";
 import type { CompiledTenant, CompiledUpstream } from "./compiled-tenant.ts";
 import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
+import { serverAt } from "./counted.ts";
 import { linkables } from "./linked-account.ts";
 import { absenceAt } from "./absence.ts";
 import type { ApprovalPlan } from "./policy.ts";
@@ -31,6 +32,14 @@ export function labelsFor(
     ...(user === undefined ? {} : { user_name: `${user.name} (${user.id})` }),
     ...(accounts.length === 0 ? {} : { accounts }),
     ...(history === undefined ? {} : { history }),
+    servers: Object.fromEntries(
+      placesOf(request.authorization_details).flatMap((place) => {
+        const server = serverAt(tenant, place);
+        return server === undefined
+          ? []
+          : [[server.id, { trust: server.trust, host: new URL(server.resource).host }] as const];
+      }),
+    ),
     units: Object.fromEntries(
       request.authorization_details.flatMap((detail) =>
         labelUnits(tenant, detail, enforcementOf(tenant, request.authorization_details, narrowingAt)),
@@ -91,7 +100,7 @@ function toolLabel(tenant: CompiledTenant, server: string, unit: string): UnitLa
   return {
     access: tenant.servers.get(server)?.tools[tool]?.access ?? "write",
     title: `Use the tool ${tool} of server ${server}`,
-    enforced_by: "server",
+    enforced_by: tenant.servers.get(server)?.trust === "local" ? "local_server" : "server",
   };
 }
 

@@ -11,3 +11,9 @@ export function timeText(seconds: number): string {
   // oxlint-disable-next-line no-restricted-globals -- arithmetic
   return new Date(seconds * 1000).toUTCString();
 }
+
+/** A moment as programs read it (RFC 3339): `2027-01-31T18:00:00.000Z`. */
+export function rfc3339(seconds: number): string {
+  // oxlint-disable-next-line no-restricted-globals -- arithmetic
+  return new Date(seconds * 1000).toISOString();
+}

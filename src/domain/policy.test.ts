@@ -21,6 +21,7 @@ const REGISTERED = {
   token_endpoint_auth_method: "private_key_jwt",
   redirect_uris: [],
   dpop_bound_access_tokens: true,
+  trust: "local",
 } as const;
 const document: TenantDocument = {
   issuer: "https://stint.test",
@@ -53,6 +54,7 @@ const document: TenantDocument = {
       owner: "owner",
       trust: "remote",
       dpop_bound_access_tokens_required: true,
+      definitions: "pinned",
       jwks: { keys: [] },
       hand_out: [],
       tools: { open: { access: "write", operations: ["api:read"] } },
@@ -149,6 +151,23 @@ describe("judgeAsk", () => {
     expect(judge(compile({ policies }), more)).toMatchObject({ value: { plan: { policy_id: "large" } } });
   });
 
+  it("limits nothing that nobody could count: a local server, and one whose own audience is asked for", () => {
+    const limits = { calls: 5 };
+    const tools: AccessDetail = { type: "mcp_tools", server: "tickets", actions: ["open"] };
+    const policies = [{ ...policy, limits }];
+    const own = { ...ask, details: [tools], resource: "https://tickets.test" };
+    const refused = { ok: false, error: { reason: "not_counted", server: "tickets" } };
+    expect(judge(compile({ policies }), { ...own, resource: "https://stint.test/mcp/tickets" })).toMatchObject({
+      value: { details: [{ ...tools, limits }] },
+    });
+    expect(judge(compile({ policies }), own)).toEqual(refused);
+    expect(judge(compile(), own)).toMatchObject({ ok: true });
+    expect(judge(compile(), { ...own, details: [{ ...tools, limits }] })).toEqual(refused);
+    const local = { policies, servers: [{ ...document.servers[0]!, trust: "local" as const }] };
+    expect(judge(compile(local), { ...ask, details: [tools] })).toMatchObject({ value: { details: [tools] } });
+    expect(judge(compile(local), { ...ask, details: [{ ...tools, limits }] })).toEqual(refused);
+  });
+
   it("P18 limits every use by today's policies: the most that one of them allows, for the unit in question", () => {
     const unit = "api:read@acme/api";
     const limited = { ...policy, limits: { calls: 5, writes: 1 } };
@@ -157,6 +176,39 @@ describe("judgeAsk", () => {
     expect(limitsNow(compile({ policies: [limited, other] }), "bot", unit)).toEqual({ calls: 5, writes: 1 });
     const roomier = { ...policy, id: "r", limits: { calls: 9 } };
     expect(limitsNow(compile({ policies: [limited, roomier] }), "bot", unit)).toEqual({ calls: 9 });
+  });
+
+  it("covers agents of its own trust alone, where it names one, for the ask and for every use", () => {
+    const remote = { agents: [{ ...document.agents[0]!, trust: "remote" as const }] };
+    const unit = "api:read@acme/api";
+    for (const [agents, trust, covers] of [
+      [{}, "local", true],
+      [{}, "remote", false],
+      [remote, "local", false],
+      [remote, "remote", true],
+    ] as const) {
+      const tenant = compile({ ...agents, policies: [{ ...policy, trust, limits: { calls: 5 } }] });
+      expect([judge(tenant, ask).ok, allowsNow(tenant, "bot", unit)]).toEqual([covers, covers]);
+      expect(limitsNow(tenant, "bot", unit)).toEqual(covers ? { calls: 5 } : {});
+    }
+    // Local agents read, and only remote ones write: two policies, one list of agents.
+    const policies = [
+      { ...policy, allow: ["mcp:tickets:open"], trust: "remote" as const },
+      { ...policy, id: "all", allow: ["api:read@acme/*"] },
+    ];
+    const tools: AccessDetail = { type: "mcp_tools", server: "tickets", actions: ["open"] };
+    expect(judge(compile({ policies }), ask)).toMatchObject({ ok: true });
+    expect(judge(compile({ policies }), { ...ask, details: [tools] })).toMatchObject({
+      error: { reason: "not_allowed", unit: "mcp:tickets:open" },
+    });
+  });
+
+  it("lets nobody decide for an agent that is by now said to run elsewhere than they were shown", () => {
+    const request = { client_id: "bot", authorization_details: [read], expires_in: 60, agent_trust: "remote" } as const;
+    const plan = { policy_id: "p", approvers: ["dana"], assurance: "link" } as const;
+    const permitted = (trust: "local" | "remote") =>
+      termsNow(compile({ agents: [{ ...document.agents[0]!, trust }] }), "dana", plan, request, NOW).permitted;
+    expect([permitted("remote"), permitted("local")]).toEqual([true, false]);
   });
 
   it("asks today's policy at every use", () => {

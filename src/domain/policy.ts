@@ -2,16 +2,19 @@ import { standInFor } from "./absence.ts";
 import {
   limit,
   limitsOf,
+  placesOf,
+  toolUnit,
   unitsOf,
-  upstreamsOf,
   type AccessDetail,
   type AccessUnit,
   type UpstreamAccess,
 } from "./access.ts";
 import { isNamed, namedPeople, OWNER_WORD, ownersOf } from "./approvers.ts";
 import type { CompiledPolicy, CompiledTenant } from "./compiled-tenant.ts";
+import { serverAt, uncountedServer } from "./counted.ts";
 import { highest } from "./demand.ts";
 import { parseDuration } from "./duration.ts";
+import type { Target } from "./exchange.ts";
 import { formatLimits, LIMIT_NAMES, loosest, type Limits } from "./limits.ts";
 import { isLinked } from "./linked-account.ts";
 import { namesAgent, registrationOf } from "./registration.ts";
@@ -35,6 +38,8 @@ export interface Ask extends Asking {
   readonly approver?: string | undefined;
   /** Whether that person has to decide in the very browser that asks. */
   readonly inBrowser?: boolean | undefined;
+  /** The one audience that an authorization request names. */
+  readonly resource?: string | undefined;
 }
 
 /** How long a session lasts whose request names no time, in seconds. */
@@ -76,6 +81,7 @@ export type AskFault =
   | { readonly reason: "not_allowed"; readonly unit: AccessUnit }
   | { readonly reason: "too_long"; readonly maxSeconds: number }
   | { readonly reason: "too_much"; readonly limits: string }
+  | { readonly reason: "not_counted"; readonly server: string }
   | { readonly reason: "no_approver"; readonly policy: string }
   | { readonly reason: "several_owners"; readonly policy: string }
   | { readonly reason: "unknown_approver" }
@@ -114,19 +120,20 @@ export function judgeAsk(tenant: CompiledTenant, ask: Ask, now: number): Result<
   const assurance = fitting.demands(units, seconds);
   if (involvesSso(assurance) && tenant.document.sso === undefined)
     return err({ reason: "assurance_not_offered", policy: fitting.policy.id, assurance });
+  // At a local server there is nothing that a policy's limits could count.
+  const details = limit(ask.details, (place) =>
+    serverAt(tenant, place)?.trust === "local" ? undefined : fitting.policy.limits,
+  );
+  const server = uncountedServer(tenant, details, ask.resource);
+  if (server !== undefined) return err({ reason: "not_counted", server });
   const plan = planApproval(tenant, fitting.policy, assurance, ask, now);
-  if (!plan.ok) return plan;
-  return ok({
-    plan: plan.value,
-    details: limit(ask.details, () => fitting.policy.limits),
-    expiresInSeconds: seconds,
-  });
+  return plan.ok ? ok({ plan: plan.value, details, expiresInSeconds: seconds }) : plan;
 }
 
 /** Whether no limit that is asked for is above the policy's. One that is left out becomes the policy's. */
 function asksWithin(details: readonly AccessDetail[], limits: Limits | undefined): boolean {
-  return upstreamsOf(details).every((upstream) => {
-    const asked = limitsOf(details, upstream);
+  return placesOf(details).every((place) => {
+    const asked = limitsOf(details, place);
     return LIMIT_NAMES.every((name) => (asked[name] ?? 0) <= (limits?.[name] ?? Infinity));
   });
 }
@@ -212,13 +219,24 @@ export function allowsNow(tenant: CompiledTenant, clientId: string, unit: Access
   return policiesOf(tenant, clientId).some(({ allows }) => allows(unit));
 }
 
-/** How much of an upstream the policy in force lets a session use for a unit: the most that any policy which allows it does. */
+/** How much of a place the policy in force lets a session use for a unit: the most that any policy which allows it does. */
 export function limitsNow(tenant: CompiledTenant, clientId: string, unit: AccessUnit): Limits {
   return loosest(policiesOf(tenant, clientId).flatMap(({ allows, policy }) => (allows(unit) ? [policy.limits] : [])));
 }
 
+/** Those tools of a server that the policy in force limits, where what is done with a token for it is not counted. */
+export function limitedNow(tenant: CompiledTenant, clientId: string, target: Target | undefined): AccessUnit[] {
+  if (target?.kind !== "server" || target.isCounted || tenant.servers.get(target.id)?.trust !== "remote") return [];
+  return Object.keys(target.tools)
+    .map((tool) => toolUnit(target.id, tool))
+    .filter((unit) => Object.keys(limitsNow(tenant, clientId, unit)).length > 0);
+}
+
 /** A request that waits, as far as the policy in force judges it again. */
-export type Judged = Pick<SessionRequest, "client_id" | "user" | "authorization_details" | "expires_in">;
+export type Judged = Pick<
+  SessionRequest,
+  "client_id" | "user" | "authorization_details" | "expires_in" | "agent_trust"
+>;
 
 /** What the policy in force says of one person's decision, beside what the plan said when it was asked. */
 export interface TermsNow {
@@ -256,11 +274,20 @@ export function termsNow(
   const isStandIn =
     standsInFor === undefined || standInFor(tenant, standsInFor, partiesOf(tenant, request), now) === personId;
   return {
-    permitted: today !== undefined && isStandIn && mayDecide(tenant, today.policy, standsInFor ?? personId, request),
+    permitted:
+      today !== undefined &&
+      isStandIn &&
+      runsWhereShown(tenant, request) &&
+      mayDecide(tenant, today.policy, standsInFor ?? personId, request),
     ...(standsInFor === undefined ? {} : { on_behalf_of: standsInFor }),
     quorum: Math.max(plan.quorum ?? 1, today?.policy.quorum ?? 1),
     demanded: highest(plan.assurance, ...(today === undefined ? [] : [today.demands(units, request.expires_in)])),
   };
+}
+
+/** Whether the agent is still said to run where its approvers read that it does. */
+function runsWhereShown(tenant: CompiledTenant, { client_id, agent_trust }: Judged): boolean {
+  return agent_trust === undefined || agent_trust === registrationOf(tenant, client_id)?.trust;
 }
 
 function mayDecide(tenant: CompiledTenant, policy: TrustPolicy, personId: string, request: Judged): boolean {
@@ -285,7 +312,10 @@ function partiesOf(tenant: CompiledTenant, { client_id, user }: Asking): readonl
 
 /** The policies in force for a client. */
 export function policiesOf(tenant: CompiledTenant, clientId: string): CompiledPolicy[] {
-  return tenant.policies.filter(({ policy }) => namesAgent(policy.agents, clientId));
+  return tenant.policies.filter(
+    ({ policy: { agents, trust } }) =>
+      namesAgent(agents, clientId) && (trust === undefined || trust === registrationOf(tenant, clientId)?.trust),
+  );
 }
 
 function firstRefused(tenant: CompiledTenant, clientId: string, units: readonly AccessUnit[]): AccessUnit {

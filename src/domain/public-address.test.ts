@@ -3,7 +3,7 @@ import { isPublicHost } from "./public-address.ts";
 
 const hostOf = (url: string): string => new URL(url).hostname;
 
-describe("isPublicHost (group F)", () => {
+describe("isPublicHost (group F, M17)", () => {
   it.each([
     "https://api.github.com",
     "https://8.8.8.8",

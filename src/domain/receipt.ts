@@ -44,6 +44,8 @@ export interface UpstreamUsage extends Usage {
 export interface ReceiptClaims {
   readonly session_id: string;
   readonly client_id: string;
+  /** Where the agent ran, by its registration when it asked. */
+  readonly agent_trust?: EndedSession["request"]["agent_trust"];
   readonly task: EndedSession["request"]["task"];
   readonly outcome: EndedSession["how"];
   readonly ended_at: number;
@@ -101,6 +103,7 @@ export function receiptClaims(
   return {
     session_id: state.request.session_id,
     client_id: state.request.client_id,
+    ...(state.request.agent_trust === undefined ? {} : { agent_trust: state.request.agent_trust }),
     task: state.request.task,
     outcome: state.how,
     ended_at: state.ended_at,

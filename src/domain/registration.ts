@@ -1,5 +1,5 @@
 import type { CompiledTenant } from "./compiled-tenant.ts";
-import type { MetadataHost } from "./tenant.ts";
+import type { MetadataHost, Trust } from "./tenant.ts";
 
 /** Longer than any metadata document's address needs to be. */
 const MAX_CLIENT_ID_LENGTH = 300;
@@ -9,6 +9,7 @@ export interface Registration {
   readonly client_id: string;
   readonly name: string;
   readonly owner: string;
+  readonly trust: Trust;
 }
 
 /** The agent of this `client_id`, if the tenant has one; a registration goes before a welcome host. */
@@ -16,7 +17,9 @@ export function registrationOf(tenant: CompiledTenant, clientId: string): Regist
   const agent = tenant.agents.get(clientId);
   if (agent !== undefined) return agent;
   const host = metadataHostOf(tenant, clientId);
-  return host === undefined ? undefined : { client_id: clientId, name: host.host, owner: host.owner };
+  return host === undefined
+    ? undefined
+    : { client_id: clientId, name: host.host, owner: host.owner, trust: host.trust };
 }
 
 /** The welcome host that this `client_id` lives on. */

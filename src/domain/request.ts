@@ -1,4 +1,5 @@
 import type { AccessDetail } from "./access.ts";
+import type { Trust } from "./tenant.ts";
 import type { Extends } from "./step-up.ts";
 
 /** The task, in the agent's own words, already cleaned. */
@@ -39,6 +40,8 @@ export interface SessionRequest {
   readonly issuer: string;
   readonly session_id: string;
   readonly client_id: string;
+  /** Where the agent runs, by its registration when it asked; absent in requests of before there was such a word. */
+  readonly agent_trust?: Trust | undefined;
   /**
    * RFC 7638 thumbprint of the agent's DPoP key. Absent only where an OAuth client has not named it
    * yet: then the session is bound to the key that its authenticated client proves when it fetches

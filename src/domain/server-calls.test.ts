@@ -8,6 +8,7 @@ const SERVER: Server = {
   owner: "sam",
   trust: "remote",
   dpop_bound_access_tokens_required: true,
+  definitions: "pinned",
   hand_out: [],
   tools: {
     open: { access: "write", operations: ["github:write"] },
@@ -27,6 +28,7 @@ const TARGET = {
   id: "tickets",
   audience: SERVER.resource,
   tools: { open: ["github:write"], list: ["github:read"] },
+  isCounted: true,
 } as const;
 const ask = (tools: readonly string[], held = GRANT.authorization_details as never, heldUntil = 1000) => ({
   held,

@@ -46,11 +46,10 @@ export function judgeServerRequest(
     else showsTools ||= SHOWING.has(call.method);
   }
   if (tools.length === 0) return ok({ calls: [], showsTools });
-  const meanings = tools.map((tool) =>
-    Object.hasOwn(server.tools, tool)
-      ? [{ operation: `${server.id}:${tool}`, access: server.tools[tool]!.access, cost: 1 }]
-      : [],
-  );
+  const meanings = tools.map((name) => {
+    const tool = Object.hasOwn(server.tools, name) ? server.tools[name] : undefined;
+    return tool === undefined ? [] : [{ operation: `${server.id}:${name}`, access: tool.access, cost: tool.cost ?? 1 }];
+  });
   const judged = judgeCalls("mcp", meanings, mayCall);
   return judged.ok ? ok({ calls: judged.value, showsTools }) : judged;
 }

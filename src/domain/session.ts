@@ -15,6 +15,9 @@ export const REQUEST_LIFETIME_SECONDS = 15 * 60;
 /** How often an agent may ask whether a human has decided, in seconds. */
 export const POLL_INTERVAL_SECONDS = 2;
 
+/** How long an ended session and its receipt are kept, in seconds. */
+export const RETENTION_SECONDS = 30 * 24 * 3600;
+
 export type Ending = "completed" | "expired" | "revoked" | "denied" | "withdrawn";
 
 /** Who ended a session, where somebody did. */

@@ -57,6 +57,13 @@ export interface PublicJwk {
 export const CLIENT_AUTHENTICATION_METHODS = ["private_key_jwt", "none"] as const;
 export type ClientAuthentication = (typeof CLIENT_AUTHENTICATION_METHODS)[number];
 
+/**
+ * Where something runs. `local`: on a person's machine, beside programs that nobody vouches for and that
+ * may reach its keys. `remote`: as a service, whose keys are its own.
+ */
+export const TRUST_LEVELS = ["local", "remote"] as const;
+export type Trust = (typeof TRUST_LEVELS)[number];
+
 /** A client's keys: written down here, or fetched from where the client publishes them. */
 interface KeySource {
   readonly jwks?: PublicJwks | undefined;
@@ -74,6 +81,8 @@ export interface AgentRegistration extends KeySource {
   readonly redirect_uris: readonly string[];
   /** RFC 9449 §5.2. Only where it is false may a token be bound to no key, at servers that take such tokens. */
   readonly dpop_bound_access_tokens: boolean;
+  /** `local` where nothing is said: the less that is known, the less it is trusted. */
+  readonly trust: Trust;
 }
 
 /** A host whose clients are welcome without registration, by the metadata document that is their `client_id`. */
@@ -83,6 +92,7 @@ export interface MetadataHost {
   /** The person who answers for these clients; one of `people`. */
   readonly owner: string;
   readonly dpop_bound_access_tokens: boolean;
+  readonly trust: Trust;
 }
 
 /** An enterprise's identity provider, whose identity assertions (ID-JAG) are believed. */
@@ -208,13 +218,15 @@ export interface Server extends KeySource {
   /** Its resource URI, RFC 8707: the audience of tokens meant for it. */
   readonly resource: string;
   readonly owner: string;
-  readonly trust: "remote" | "local";
+  readonly trust: Trust;
   /** RFC 9728 §2. Only where it is false may this server be given a token that is bound to no key. */
   readonly dpop_bound_access_tokens_required: boolean;
   /** Upstreams whose own token it may be handed, where the proxy holds it to nothing any more. */
   readonly hand_out: readonly string[];
   /** What is handed to it is encrypted to this key. */
   readonly encryption_key?: EncryptionKey | undefined;
+  /** Who accepts what it says of its tools: its owner each time, or its own key, where the owner chose that. */
+  readonly definitions: "pinned" | "signed";
   readonly tools: { readonly [name: string]: Tool };
 }
 
@@ -222,6 +234,8 @@ export interface Tool {
   readonly access: "read" | "write";
   /** `upstream:operation` names that the tool needs. */
   readonly operations: readonly string[];
+  /** What one call takes from the `units` that a session is limited to; 1 where nothing is said. */
+  readonly cost?: number | undefined;
 }
 
 /** How well it is known who decided. Each level includes the ones before it. */
@@ -258,6 +272,8 @@ export interface TrustPolicy {
   readonly id: string;
   /** A `client_id`, or `host:NAME` for every client whose metadata document lives on that host. */
   readonly agents: readonly string[];
+  /** Among them only those of this trust; all of them where nothing is said. */
+  readonly trust?: Trust | undefined;
   /** `upstream:operation@location` or `mcp:server:tool`; `*` stands for a run of characters without `/`. */
   readonly allow: readonly string[];
   /** `30m`, `2h`, `90s`. */
@@ -274,7 +290,7 @@ export interface TrustPolicy {
   readonly enter_match_code: boolean;
   /** Whether an agent's own owner, or the person it acts for, may approve it. */
   readonly solo: boolean;
-  /** How much of each upstream one session may use at most, and does where the request names no limit. */
+  /** How much of each upstream and each remote server one session may use at most, and does where the request names no limit. */
   readonly limits?: Limits | undefined;
 }
 

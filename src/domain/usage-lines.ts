@@ -1,17 +1,17 @@
-import { limitsOf, upstreamsOf, type AccessDetail } from "./access.ts";
-import type { Facts } from "./facts.ts";
+import { limitsOf, placesOf, type AccessDetail } from "./access.ts";
+import { placeName, type Facts } from "./facts.ts";
 import { formatUsage, leftOf, NOTHING_USED } from "./limits.ts";
 import type { UpstreamUsage } from "./receipt.ts";
 
 /** How far each upstream's limits are used up: `github: 12 of 200 calls, 3 of 20 writes`. */
 export function usageLines(details: readonly AccessDetail[], usage: readonly UpstreamUsage[]): string[] {
-  return upstreamsOf(details).flatMap((upstream) => {
-    const limits = limitsOf(details, upstream);
-    const used = usage.find((one) => one.upstream === upstream) ?? NOTHING_USED;
+  return placesOf(details).flatMap((place) => {
+    const limits = limitsOf(details, place);
+    const used = usage.find((one) => one.upstream === place) ?? NOTHING_USED;
     const text = formatUsage(limits, used);
     if (text === "") return [];
     const isUsedUp = Object.values(leftOf(limits, used)).includes(0);
-    return [`${upstream}: ${text}${isUsedUp ? " (used up)" : ""}`];
+    return [`${placeName(place)}: ${text}${isUsedUp ? " (used up)" : ""}`];
   });
 }
 

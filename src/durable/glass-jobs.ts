@@ -19,7 +19,7 @@ export async function tellOfGlass(
   payload: Readonly<Record<string, string>>,
   { env, books }: JobContext,
 ): Promise<JobOutcome> {
-  const { state, setting } = books.describe();
+  const { state, setting } = books.outline();
   if (state.broken === undefined) return DONE;
   const tenant = await loadTenant(env, setting.issuer);
   const { people, document } = tenant.tenant;

@@ -7,12 +7,18 @@
  * The commit is the dearest part of an exchange; the answers leave when it is durable.
  */
 export class GroupCommit {
-  readonly #storage: DurableObjectStorage;
+  readonly #transaction: <T>(work: () => T) => T;
+  readonly #sync: () => Promise<void>;
   #waiting: (() => void)[] = [];
   #committing = false;
 
-  constructor(storage: DurableObjectStorage) {
-    this.#storage = storage;
+  /**
+   * @param transaction runs a transaction now
+   * @param sync resolves when all that was written is on the disk
+   */
+  constructor(transaction: <T>(work: () => T) => T, sync: () => Promise<void>) {
+    this.#transaction = transaction;
+    this.#sync = sync;
   }
 
   /** Resolves with what `work` returned. `work` is synchronous and must not be an async function. */
@@ -20,7 +26,7 @@ export class GroupCommit {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push(() => {
       try {
-        resolve(this.#storage.transactionSync(work));
+        resolve(this.#transaction(work));
       } catch (fault) {
         reject(fault);
       }
@@ -39,7 +45,7 @@ export class GroupCommit {
   async #commit(): Promise<void> {
     this.#committing = true;
     // A commit that fails breaks the object and with it every answer; there is nothing to mend here.
-    await this.#storage.sync().catch(() => undefined);
+    await this.#sync().catch(() => undefined);
     this.#committing = false;
     if (this.#waiting.length > 0) this.#flush();
   }

@@ -36,13 +36,11 @@ interface Planned {
  */
 export class HandingOut {
   readonly #env: Env;
-  readonly #storage: DurableObjectStorage;
   readonly #books: SessionBooks;
   readonly #leases: Leases;
 
-  constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks, leases: Leases) {
+  constructor(env: Env, books: SessionBooks, leases: Leases) {
     this.#env = env;
-    this.#storage = storage;
     this.#books = books;
     this.#leases = leases;
   }
@@ -51,7 +49,7 @@ export class HandingOut {
     const context = await loadTenant(this.#env, this.#books.store.setting().issuer);
     const key = context.tenant.servers.get(command.server)?.encryption_key;
     const encrypt = key === undefined ? undefined : await encrypterTo(key, HANDED_OUT_TYPE);
-    const planned = this.#storage.transactionSync(() => this.#plan(command, context, encrypt !== undefined));
+    const planned = this.#books.transaction(() => this.#plan(command, context, encrypt !== undefined));
     if (!planned.ok) return planned;
     const { reservation, grant } = planned.value;
     const minted = await this.#leases.mintReserved(reservation, grant, context);
@@ -68,7 +66,7 @@ export class HandingOut {
       header: credential.header,
       value: credential.value,
     });
-    const recorded = this.#storage.transactionSync(() => this.#record(command, lease, expiresAt));
+    const recorded = this.#books.transaction(() => this.#record(command, lease, expiresAt));
     if (!recorded.ok) return this.#keep(command, lease, recorded.error);
     const { authorization_details } = grant;
     return ok({ token, expires_in: expiresAt === undefined ? undefined : expiresAt - now, authorization_details });
@@ -142,7 +140,7 @@ export class HandingOut {
     lease: HeldLease,
     fault: F,
   ): Promise<Result<never, F>> {
-    const refused = this.#storage.transactionSync(() => this.#refuse(command, fault));
+    const refused = this.#books.transaction(() => this.#refuse(command, fault));
     await this.#leases.takeBackNow(lease.lease_id);
     return refused;
   }

@@ -1,5 +1,6 @@
 import { canonicalJson } from "../domain/canonical-json.ts";
 import { sha256 } from "../crypto/hash.ts";
+import { hasTable } from "./has-table.ts";
 
 /** One row of an audit chain. */
 export interface JournalEvent {
@@ -15,6 +16,9 @@ export interface JournalEvent {
 
 /** What an event may say of itself. */
 export type EventData = { readonly [name: string]: string | number | boolean | readonly string[] | undefined };
+
+/** The newest row of a chain: where it goes on, and the latest time that it tells. */
+export type JournalHead = Pick<JournalEvent, "seq" | "at" | "hash">;
 
 const GENESIS = "";
 /** Refusals beyond this many are only counted, so that a denied agent cannot fill the store. */
@@ -38,41 +42,44 @@ export class Journal {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS event (
         seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, hash TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS refusal_count (id INTEGER PRIMARY KEY CHECK (id = 1), recorded INTEGER NOT NULL, dropped INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS ledger_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL);
-    `);
+      CREATE TABLE IF NOT EXISTS journal (
+        id INTEGER PRIMARY KEY CHECK (id = 1), sent INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0)`);
+    if (hasTable(sql, "ledger_cursor")) takeOver(sql);
   }
 
-  append(type: string, data: EventData, at: number): void {
-    const head = this.head();
+  /** @param head where the chain stands; answers where it stands then */
+  append(type: string, data: EventData, at: number, head = this.head()): JournalHead {
     const text = canonicalJson(data);
     const seq = head.seq + 1;
     const hash = sha256(eventDigestInput(this.#source, { seq, at, type, data: text }, head.hash));
     this.#sql.exec("INSERT INTO event (seq, at, type, data, hash) VALUES (?, ?, ?, ?, ?)", seq, at, type, text, hash);
+    return { seq, at, hash };
   }
 
-  /** Records a refusal, up to a bound; past it the refusals are counted in the last one. */
-  refuse(data: EventData & { readonly reason: string }, at: number): void {
+  /** Records a refusal as {@link append} does, up to a bound; past it the refusals are counted in the last one. */
+  refuse(data: EventData & { readonly reason: string }, at: number, head = this.head()): JournalHead {
     const [count] = this.#sql
-      .exec<{ recorded: number }>(
-        `INSERT INTO refusal_count (id, recorded, dropped) VALUES (1, 1, 0)
-         ON CONFLICT (id) DO UPDATE SET dropped = dropped + (recorded >= ?1), recorded = min(recorded + 1, ?1 + 1)
-         RETURNING recorded`,
+      .exec<{ refused: number }>(
+        `INSERT INTO journal (id, refused) VALUES (1, 1)
+         ON CONFLICT (id) DO UPDATE SET dropped = dropped + (refused >= ?1), refused = min(refused + 1, ?1 + 1)
+         RETURNING refused`,
         MAX_REFUSALS,
       )
       .toArray();
-    if (count !== undefined && count.recorded <= MAX_REFUSALS) this.append("refused", data, at);
+    const isWritten = count !== undefined && count.refused <= MAX_REFUSALS;
+    return isWritten ? this.append("refused", data, at, head) : head;
   }
 
   /** How many refusals there were, recorded or only counted. */
   refusals(): number {
     const [row] = this.#sql
-      .exec<{ total: number }>("SELECT min(recorded, ?) + dropped AS total FROM refusal_count", MAX_REFUSALS)
+      .exec<{ total: number }>("SELECT min(refused, ?) + dropped AS total FROM journal", MAX_REFUSALS)
       .toArray();
     return row?.total ?? 0;
   }
 
-  head(): { seq: number; at: number; hash: string } {
+  head(): JournalHead {
     const [row] = this.#sql
       .exec<{ seq: number; at: number; hash: string }>("SELECT seq, at, hash FROM event ORDER BY seq DESC LIMIT 1")
       .toArray();
@@ -99,7 +106,7 @@ export class Journal {
   unsent(limit: number): JournalEvent[] {
     return this.#sql
       .exec<{ seq: number; at: number; type: string; data: string; hash: string }>(
-        "SELECT seq, at, type, data, hash FROM event WHERE seq > coalesce((SELECT seq FROM ledger_cursor), 0) ORDER BY seq LIMIT ?",
+        "SELECT seq, at, type, data, hash FROM event WHERE seq > coalesce((SELECT sent FROM journal), 0) ORDER BY seq LIMIT ?",
         limit,
       )
       .toArray();
@@ -107,10 +114,21 @@ export class Journal {
 
   markSent(seq: number): void {
     this.#sql.exec(
-      "INSERT INTO ledger_cursor (id, seq) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)",
+      "INSERT INTO journal (id, sent) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET sent = max(sent, excluded.sent)",
       seq,
     );
   }
+}
+
+/** What an earlier release kept in two tables, each of them a page. */
+function takeOver(sql: SqlStorage): void {
+  sql.exec(`
+    INSERT INTO journal (id, sent, refused, dropped)
+      SELECT 1, coalesce((SELECT seq FROM ledger_cursor), 0),
+        coalesce((SELECT recorded FROM refusal_count), 0), coalesce((SELECT dropped FROM refusal_count), 0)
+      WHERE true ON CONFLICT DO NOTHING;
+    DROP TABLE IF EXISTS refusal_count;
+    DROP TABLE ledger_cursor`);
 }
 
 /** The text whose SHA-256 is an event's hash: RFC 8785 over its parts, the previous hash among them. */

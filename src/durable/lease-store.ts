@@ -67,7 +67,7 @@ export class LeaseStore {
       CREATE TABLE IF NOT EXISTS lease (
         lease_id TEXT PRIMARY KEY, upstream TEXT NOT NULL, status TEXT NOT NULL, sealed_credential TEXT, sealed_handle TEXT,
         ends TEXT, expires_at INTEGER, reserved_at INTEGER NOT NULL, minted_at INTEGER, fate TEXT, scopes TEXT,
-        orphans TEXT, ends_by INTEGER, for_server TEXT, handed_out_at INTEGER)`);
+        orphans TEXT, ends_by INTEGER, for_server TEXT, handed_out_at INTEGER) WITHOUT ROWID`);
   }
 
   /** Makes a table of an earlier release what this one needs. */

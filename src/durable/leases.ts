@@ -36,16 +36,14 @@ const MAX_RENEWALS = 5;
  */
 export class Leases {
   readonly #env: Env;
-  readonly #storage: DurableObjectStorage;
   readonly #books: SessionBooks;
   /** Calls that arrive together share one mint. */
   readonly #minting = new Map<string, Promise<Result<HeldLease, LeaseFault>>>();
   readonly #rests = new UpstreamRests();
   readonly #renewals = new Map<string, number>();
 
-  constructor(env: Env, storage: DurableObjectStorage, books: SessionBooks) {
+  constructor(env: Env, books: SessionBooks) {
     this.#env = env;
-    this.#storage = storage;
     this.#books = books;
   }
 
@@ -110,7 +108,7 @@ export class Leases {
     const resting = this.restingAt(upstreamId);
     if (resting !== undefined) return err(resting);
     const context = await this.#context();
-    const reservation = this.#storage.transactionSync(() => this.reserve(upstreamId, context));
+    const reservation = this.#books.transaction(() => this.reserve(upstreamId, context));
     const minted = await this.mintReserved(reservation, grant, context);
     return minted.ok ? ok(minted.value.lease) : minted;
   }
@@ -158,7 +156,7 @@ export class Leases {
 
   /** Stops using what an upstream gave, and takes it back. What it gives from now on is another matter. */
   retire(upstream: string): void {
-    this.#storage.transactionSync(() => {
+    this.#books.transaction(() => {
       for (const lease of this.#books.leases.held()) if (lease.upstream === upstream) this.#withdraw(lease.lease_id);
     });
   }
@@ -182,7 +180,7 @@ export class Leases {
       minted_at: this.#books.now(),
       scopes,
     };
-    this.#storage.transactionSync(() => {
+    this.#books.transaction(() => {
       this.#books.leases.hold(lease);
       this.#books.record("lease.minted", {
         lease_id: leaseId,
@@ -231,8 +229,7 @@ export class Leases {
     const operation = unit.slice(upstream.length + 1).split("@", 1)[0] ?? "";
     const needed = tenant.upstreams.get(upstream)?.catalogue.operations[operation]?.scopes ?? [];
     const isCovered = needed.every((scope) => scopes.includes(scope));
-    if (!isCovered)
-      this.#storage.transactionSync(() => this.#books.refuse({ reason: "upstream_withheld", upstream, unit }));
+    if (!isCovered) this.#books.transaction(() => this.#books.refuse({ reason: "upstream_withheld", upstream, unit }));
     return isCovered;
   }
 
@@ -245,7 +242,7 @@ export class Leases {
 
   /** Records a lease's fate. */
   close(leaseId: string, fate: LeaseFate): void {
-    this.#storage.transactionSync(() => {
+    this.#books.transaction(() => {
       if (!this.#books.leases.isOpen(leaseId)) return;
       this.#books.leases.close(leaseId, fate);
       const reason = fate.fate === "failed" ? fate.reason : undefined;
@@ -254,7 +251,7 @@ export class Leases {
   }
 
   #giveUp(leaseId: string, upstream: string, fault: LeaseFault): Result<never, LeaseFault> {
-    this.#storage.transactionSync(() => {
+    this.#books.transaction(() => {
       this.#books.leases.release(leaseId);
       this.#books.record("lease.failed", { lease_id: leaseId, reason: fault });
     });

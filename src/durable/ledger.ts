@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { sha256 } from "../crypto/hash.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
+import { log } from "../log.ts";
 import type { JournalEvent } from "./journal.ts";
 
 /** A row of the tenant's audit log: an object's event, and its place in the log's own chain. */
@@ -34,7 +35,10 @@ export class Ledger extends DurableObject<Env> {
 
   /**
    * Takes an object's events in their order. Events it has already are passed over, so a feeder may
-   * repeat itself; answers the last `seq` it holds of that source.
+   * repeat itself. Another event in the place of one it has is not: the object was set back and lives
+   * on, and what it did since must not seem to be here.
+   *
+   * @returns the last `seq` up to which it holds what the source says
    */
   append(source: string, events: readonly JournalEvent[]): number {
     return this.ctx.storage.transactionSync(() => {
@@ -42,6 +46,10 @@ export class Ledger extends DurableObject<Env> {
         this.#sql.exec<{ seq: number | null }>("SELECT max(seq) AS seq FROM row WHERE source = ?", source).one().seq ??
         0;
       for (const event of events) {
+        if (event.seq <= last && !this.#holds(source, event)) {
+          log("ledger.forked", { reason: source });
+          return event.seq - 1;
+        }
         if (event.seq !== last + 1) continue;
         const head = this.head();
         const n = head.n + 1;
@@ -61,6 +69,11 @@ export class Ledger extends DurableObject<Env> {
       }
       return last;
     });
+  }
+
+  #holds(source: string, { seq, hash }: JournalEvent): boolean {
+    const held = this.#sql.exec("SELECT 1 FROM row WHERE source = ? AND seq = ? AND hash = ?", source, seq, hash);
+    return held.toArray().length > 0;
   }
 
   head(): LedgerHead {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { digestOf } from "../crypto/hash.ts";
 import type { AccessDetail } from "../domain/access.ts";
@@ -9,6 +9,7 @@ import type { SessionRequest } from "../domain/request.ts";
 import type { Decider } from "../domain/session.ts";
 import { forgetTenant } from "../tenancy.ts";
 import type { Session } from "./session.ts";
+import { EARLIER_TABLES } from "../../test/support/earlier-session.ts";
 
 const ISSUER = "https://a.test";
 const SESSION_ID = "ses_AAAAAAAAAAAAAAAAAAAAAA";
@@ -102,6 +103,70 @@ describe("metering (one writer)", () => {
     expect(await reserve(600)).toMatchObject({ ok: true });
   });
 
+  it("FD writes down by its next alarm what was given back, and has it in its account at once", async () => {
+    await active({ bytes: 1000 });
+    await reserve(600);
+    await session().settle("api", 600, 100);
+    expect(await used()).toMatchObject([{ bytes: 100 }]);
+    const due = await runInDurableObject(session(), (_: Session, state) => state.storage.getAlarm());
+    expect(due).toBeLessThanOrEqual(Date.now() + 2000);
+    await runDurableObjectAlarm(session());
+    await evictDurableObject(session());
+    expect(await used()).toMatchObject([{ bytes: 100 }]);
+  });
+
+  it("has what was given back in the account that it closes", async () => {
+    await active({ bytes: 1000 });
+    await reserve(600);
+    await session().settle("api", 600, 100);
+    await session().revoke({ kind: "operator" });
+    await evictDurableObject(session());
+    expect(await used()).toMatchObject([{ bytes: 100 }]);
+  });
+
+  it("has as used up what was given back to an object that died before it wrote it down", async () => {
+    await active({ bytes: 1000 });
+    await reserve(600);
+    await session().settle("api", 600, 100);
+    await evictDurableObject(session());
+    expect(await used()).toMatchObject([{ bytes: 600 }]);
+  });
+
+  it("P15 keeps nothing of a call that could not be written down", async () => {
+    await active({ bytes: 1000 });
+    await reserve(600);
+    await runInDurableObject(session(), (_: Session, state) => {
+      state.storage.sql.exec("CREATE TRIGGER full BEFORE UPDATE ON usage BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+    });
+    const outcome = await runInDurableObject(session(), (instance: Session) =>
+      instance.reserveBytes({ upstream: "api", limits: {}, neededBytes: 100, spareBytes: 0 }).then(
+        () => "answered",
+        () => "threw",
+      ),
+    );
+    expect(outcome).toBe("threw");
+    expect(await used()).toMatchObject([{ bytes: 600 }]);
+  });
+
+  it("begins no answer after the end, and frees what its head says that it does not need", async () => {
+    await active({ bytes: 1000 });
+    await reserve(600);
+    const begin = (reservedBytes: number, neededBytes: number) =>
+      session().beginAnswer({ jti: "tok_session" }, standing, {
+        upstream: "api",
+        limits: {},
+        reservedBytes,
+        neededBytes,
+      });
+    expect(await begin(600, 100)).toEqual({ ok: true, value: 100 });
+    expect(await begin(100, 1100)).toMatchObject({ ok: false, error: { limit: "bytes" } });
+    expect(await begin(100, 1000)).toEqual({ ok: true, value: 1000 });
+    expect(await used()).toMatchObject([{ bytes: 1000 }]);
+    await session().revoke({ kind: "operator" });
+    expect(await begin(1000, 1)).toEqual({ ok: false, error: "ended" });
+    expect(await used()).toMatchObject([{ bytes: 1000 }]);
+  });
+
   it("takes the tightest of the grant's limits and those that came with the call", async () => {
     await active({ bytes: 1000 });
     expect(await reserve(600, { bytes: 500 })).toMatchObject({ ok: false, error: { limits: { bytes: 500 } } });
@@ -120,6 +185,7 @@ describe("metering (one writer)", () => {
   it("FS meters a session that an earlier release opened", async () => {
     await active({ calls: 1 });
     await runInDurableObject(session(), (_: Session, state) => {
+      state.storage.sql.exec(EARLIER_TABLES);
       state.storage.sql.exec("DROP TABLE usage");
     });
     await evictDurableObject(session());

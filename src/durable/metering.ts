@@ -80,12 +80,12 @@ export class Metering {
   }
 
   /**
-   * A call has passed all that it will: what it reserved and did not need is free again. Not once the
-   * session has ended, of which the receipt says what was used.
+   * A call needs no more than this of what it reserved: the rest is free again, and written down with
+   * the next call. Not once the session has ended, of which the receipt says what was used.
    */
-  settle(upstream: string, reservedBytes: number, passedBytes: number): void {
+  settle(upstream: string, reservedBytes: number, neededBytes: number): void {
     if (this.#books.current().status !== "active") return;
-    this.#books.usage.write(upstream, sum(this.#books.usage.of(upstream), { bytes: passedBytes - reservedBytes }));
+    this.#books.usage.free(upstream, reservedBytes - neededBytes);
   }
 
   #refuse(

@@ -27,7 +27,7 @@ export class Outbox {
   static createTables(sql: SqlStorage): void {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS outbox (
-        id TEXT PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER NOT NULL)`);
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER NOT NULL) WITHOUT ROWID`);
   }
 
   /** @param dueAt epoch milliseconds */

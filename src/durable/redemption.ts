@@ -23,7 +23,7 @@ const SLOW_DOWN_SECONDS = 5;
 const POLL_GRACE_MS = 250;
 
 export type PollFault = RedeemFault | OneTimeFault | "unknown_session" | "slow_down" | "wrong_key";
-export type CodeFault = RedeemFault | OneTimeFault | "unknown_session" | "wrong_key" | "invalid_target";
+export type CodeFault = RedeemFault | OneTimeFault | "unknown_session" | "wrong_key" | "invalid_target" | "not_counted";
 
 /**
  * How an approved session comes into its client's hands, once: by polling, or by a code that a
@@ -83,7 +83,15 @@ export class Redemption {
    * Redeems a code. One that is presented a second time by whoever could redeem it was copied, so
    * the session and all that came from it end (RFC 6749 §4.1.2).
    */
-  redeemCode({ presented, proof, jkt, jti, standing, target }: RedeemCodeCommand): Result<Minting, CodeFault> {
+  redeemCode({
+    presented,
+    proof,
+    jkt,
+    jti,
+    standing,
+    target,
+    limitedNow,
+  }: RedeemCodeCommand): Result<Minting, CodeFault> {
     const now = this.#books.now();
     const state = this.#books.current();
     const { request } = state;
@@ -100,7 +108,7 @@ export class Redemption {
     }
     const { grant, grant_digest } = redeemed.value;
     const allowed = standing.allow.map(compilePattern);
-    const plan = planCodeToken(grant, target, (unit) => allowed.some((matches) => matches(unit)));
+    const plan = planCodeToken(grant, target, (unit) => allowed.some((matches) => matches(unit)), limitedNow);
     if (!plan.ok) return plan;
     this.#books.store.write(redeemed.value);
     const audience = target?.audience ?? grant.issuer;

@@ -1,5 +1,7 @@
+import { addColumn } from "./add-column.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import { proposalDigest } from "../crypto/proposal-digest.ts";
-import type { AcceptedTools, ServerDefinitions, ShownTool } from "../domain/tool-definitions.ts";
+import type { KnownDefinitions, ShownTool, SignedDefinitions } from "../domain/tool-definitions.ts";
 
 /** One tool as it is shown now, and as it was accepted before; both as canonical JSON. */
 export interface ProposedTool {
@@ -18,7 +20,7 @@ export interface Proposal {
   readonly tools: readonly ProposedTool[];
 }
 
-/** The SQL of the tool definitions that owners accepted, and of those that wait for them. */
+/** The SQL of the tool definitions that owners accepted, that servers signed, and that wait for somebody. */
 export class ServerPins {
   readonly #sql: SqlStorage;
 
@@ -32,26 +34,30 @@ export class ServerPins {
         server TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, definition TEXT NOT NULL, PRIMARY KEY (server, tool));
       CREATE TABLE IF NOT EXISTS server_proposal (
         server TEXT PRIMARY KEY, digest TEXT NOT NULL, tools TEXT NOT NULL, first_at INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS server_signature (
+        server TEXT PRIMARY KEY, tools TEXT NOT NULL, resource TEXT NOT NULL,
+        issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, key TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS server_decision (server TEXT PRIMARY KEY, at INTEGER NOT NULL);
     `);
+    // 1: it is here by the server's own word, and counts only while server_signature does.
+    addColumn(sql, "server_tool", "signed", "INTEGER NOT NULL DEFAULT 0");
   }
 
   /** What is known of every server, by its id. */
-  all(): { [server: string]: ServerDefinitions } {
-    const known = new Map<string, { accepted: { [tool: string]: string }; proposal?: string }>();
+  all(): { [server: string]: KnownDefinitions } {
+    const known = new Map<
+      string,
+      { accepted: { [tool: string]: string }; signed?: SignedDefinitions; proposal?: string }
+    >();
     const of = (server: string) => {
       const entry = known.get(server) ?? { accepted: {} };
       known.set(server, entry);
       return entry;
     };
-    for (const { server, tool, digest } of this.#rows()) of(server).accepted[tool] = digest;
+    for (const { server, tool, digest, signed } of this.#rows()) if (signed === 0) of(server).accepted[tool] = digest;
+    for (const { server, ...signed } of this.#signatures()) of(server).signed = signed;
     for (const { server, digest } of this.#proposals()) of(server).proposal = digest;
     return Object.fromEntries(known);
-  }
-
-  accepted(server: string): AcceptedTools {
-    return Object.fromEntries(
-      this.#rows().flatMap((row) => (row.server === server ? [[row.tool, row.digest] as const] : [])),
-    );
   }
 
   /** Answers the digest of a difference that was not waiting yet; one that waits is not replaced under its owner's eyes. */
@@ -67,23 +73,83 @@ export class ServerPins {
     return rowsWritten > 0 ? digest : undefined;
   }
 
-  /** Accepts exactly this difference; answers its tools, or undefined when it is not what waits. */
-  accept(server: string, digest: string): string[] | undefined {
+  /**
+   * Accepts exactly this difference; answers its tools, or undefined when it is not what waits.
+   *
+   * @param lapsed whether what the server signed counts no more, so that its owner's word takes the place of all of it
+   */
+  accept(server: string, digest: string, lapsed: boolean, now: number): string[] | undefined {
     const proposal = this.#proposals().find((row) => row.server === server && row.digest === digest);
     if (proposal === undefined) return undefined;
     const shown = JSON.parse(proposal.tools) as ShownTool[];
     for (const tool of shown) {
       this.#sql.exec(
         `INSERT INTO server_tool (server, tool, digest, definition) VALUES (?, ?, ?, ?)
-         ON CONFLICT (server, tool) DO UPDATE SET digest = excluded.digest, definition = excluded.definition`,
+         ON CONFLICT (server, tool) DO UPDATE
+         SET digest = excluded.digest, definition = excluded.definition, signed = 0`,
         server,
         tool.name,
         tool.digest,
         tool.definition,
       );
     }
+    const names = shown.map(({ name }) => name);
+    this.#retract(server, (tool) => lapsed || names.includes(tool));
+    // What was signed before the owner looked says nothing against what they decided.
+    this.#sql.exec("INSERT OR REPLACE INTO server_decision (server, at) VALUES (?, ?)", server, now);
     this.dismiss(server, digest);
-    return shown.map(({ name }) => name);
+    return names;
+  }
+
+  /**
+   * Accepts what a server signed. Nothing that was accepted before and is not in it stays: else a server that is
+   * led back to an older version would find that one accepted still.
+   *
+   * @param shown those of the tools whose definitions were seen
+   * @returns `older` where a newer statement was accepted before, or another one of the same second, or where its
+   *   owner accepted something since
+   */
+  acceptSigned(
+    server: string,
+    { tools, resource, issued_at, expires_at, key }: SignedDefinitions,
+    shown: readonly ShownTool[],
+  ): "new" | "known" | "older" {
+    const text = canonicalJson(tools);
+    const before = this.#signatures().find((row) => row.server === server);
+    const isSame =
+      before?.issued_at === issued_at &&
+      canonicalJson(before.tools) === text &&
+      before.resource === resource &&
+      before.expires_at === expires_at &&
+      before.key === key;
+    if (before !== undefined && before.issued_at >= issued_at && !isSame) return "older";
+    const [decision] = this.#sql
+      .exec<{ at: number }>("SELECT at FROM server_decision WHERE server = ?", server)
+      .toArray();
+    if (decision !== undefined && decision.at >= issued_at) return "older";
+    for (const { tool, digest } of this.#rows().filter((row) => row.server === server))
+      if (!Object.hasOwn(tools, tool) || tools[tool] !== digest)
+        this.#sql.exec("DELETE FROM server_tool WHERE server = ? AND tool = ?", server, tool);
+    for (const { name, digest, definition } of shown)
+      this.#sql.exec(
+        `INSERT INTO server_tool (server, tool, digest, definition, signed) VALUES (?, ?, ?, ?, 1)
+         ON CONFLICT DO NOTHING`,
+        server,
+        name,
+        digest,
+        definition,
+      );
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO server_signature (server, tools, resource, issued_at, expires_at, key)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+      server,
+      text,
+      resource,
+      issued_at,
+      expires_at,
+      key,
+    );
+    return isSame ? "known" : "new";
   }
 
   /** Forgets a difference without accepting it: the server is looked at again when it is next used. */
@@ -107,6 +173,15 @@ export class ServerPins {
     }));
   }
 
+  /** Takes out of a signed statement what its owner decided after it, so that it cannot be shown again against them. */
+  #retract(server: string, isDecided: (tool: string) => boolean): void {
+    const signed = this.#signatures().find((row) => row.server === server);
+    if (signed === undefined) return;
+    const kept = Object.entries(signed.tools).filter(([tool]) => !isDecided(tool));
+    const text = canonicalJson(Object.fromEntries(kept));
+    this.#sql.exec("UPDATE server_signature SET tools = ? WHERE server = ?", text, server);
+  }
+
   #definition(server: string, tool: string): string | undefined {
     const [row] = this.#sql
       .exec<{ definition: string }>("SELECT definition FROM server_tool WHERE server = ? AND tool = ?", server, tool)
@@ -116,8 +191,19 @@ export class ServerPins {
 
   #rows() {
     return this.#sql
-      .exec<{ server: string; tool: string; digest: string }>("SELECT server, tool, digest FROM server_tool")
+      .exec<{ server: string; tool: string; digest: string; signed: number }>(
+        "SELECT server, tool, digest, signed FROM server_tool",
+      )
       .toArray();
+  }
+
+  #signatures(): ({ readonly server: string } & SignedDefinitions)[] {
+    return this.#sql
+      .exec<{ server: string; tools: string; resource: string; issued_at: number; expires_at: number; key: string }>(
+        "SELECT * FROM server_signature",
+      )
+      .toArray()
+      .map((row) => ({ ...row, tools: JSON.parse(row.tools) as SignedDefinitions["tools"] }));
   }
 
   #proposals() {

@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { allApprovals } from "../domain/step-up.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
 import { Bell } from "./bell.ts";
-import { Journal, type EventData } from "./journal.ts";
+import { Journal, type EventData, type JournalHead } from "./journal.ts";
 import { LeaseStore } from "./lease-store.ts";
 import { OneTimeStore } from "./one-time.ts";
 import { Outbox } from "./outbox.ts";
@@ -25,7 +25,7 @@ import { UsageStore } from "./usage-store.ts";
  * synchronous, so that a caller can put it into one transaction.
  */
 export class SessionBooks {
-  readonly #sql: SqlStorage;
+  readonly #storage: DurableObjectStorage;
   readonly store: SessionStore;
   readonly oneTime: OneTimeStore;
   readonly outbox: Outbox;
@@ -33,10 +33,15 @@ export class SessionBooks {
   readonly usage: UsageStore;
   /** Rung when the session or one of its tokens is taken away. */
   readonly takenAway = new Bell();
+  /** Rung when the request waits no longer. */
+  readonly decided = new Bell();
   #journal: Journal | undefined;
+  /** Of the journal, into which nobody but {@link record} and {@link refuse} writes. */
+  #head: JournalHead | undefined;
 
-  constructor(sql: SqlStorage) {
-    this.#sql = sql;
+  constructor(storage: DurableObjectStorage) {
+    const { sql } = storage;
+    this.#storage = storage;
     this.store = new SessionStore(sql);
     this.oneTime = new OneTimeStore(sql);
     this.outbox = new Outbox(sql);
@@ -44,15 +49,32 @@ export class SessionBooks {
     this.usage = new UsageStore(sql);
   }
 
+  /** One transaction. What throws is undone, in storage and in what is remembered of it. */
+  transaction<T>(work: () => T): T {
+    try {
+      return this.#storage.transactionSync(work);
+    } catch (fault) {
+      this.forget();
+      throw fault;
+    }
+  }
+
+  /** Looks into storage again: it is no longer what was written last. */
+  forget(): void {
+    this.store.forget();
+    this.usage.forget();
+    this.#head = undefined;
+  }
+
   journal(): Journal {
     // Of a session that never changes: to read its id again at every event would cost a query each.
-    return (this.#journal ??= new Journal(this.#sql, this.store.state().request.session_id));
+    return (this.#journal ??= new Journal(this.#storage.sql, this.store.state().request.session_id));
   }
 
   /** Epoch seconds that never run backwards: what has ended stays ended when a clock is set back. */
   now(): number {
     const wall = Math.floor(Date.now() / 1000);
-    return this.store.opened ? Math.max(wall, this.journal().head().at) : wall;
+    return this.store.opened ? Math.max(wall, this.#headOfJournal().at) : wall;
   }
 
   /** The state as it truly is now. */
@@ -61,11 +83,11 @@ export class SessionBooks {
   }
 
   record(type: string, data: EventData): void {
-    this.journal().append(type, data, this.now());
+    this.#head = this.journal().append(type, data, this.now(), this.#headOfJournal());
   }
 
   refuse(data: EventData & { readonly reason: string }): void {
-    this.journal().refuse(data, this.now());
+    this.#head = this.journal().refuse(data, this.now(), this.#headOfJournal());
   }
 
   /** @param afterSeconds how long the job waits before it is due */
@@ -83,6 +105,7 @@ export class SessionBooks {
     this.queueMessageUpdates();
     for (const person of approversOf(this.store.state().plan)) this.queue(`release:${person}`, "release", { person });
     this.queue("tell", "tell");
+    this.decided.ring();
   }
 
   /** Ends the session: what was lent is to be taken back, whoever waits is to be told, a receipt is due. */
@@ -94,6 +117,7 @@ export class SessionBooks {
     this.record("session.ended", { how: state.how, by: whoEnded(state), reason: state.reason });
     const { client_id, task } = state.request;
     const { owner } = this.store.setting();
+    this.usage.writeFreed();
     // One row for each upstream, with all that an account of it is drawn up by.
     for (const usage of this.usage.statements())
       this.record("session.usage", { ...usage, client_id, owner, task_digest: digestOf(task) });
@@ -139,12 +163,20 @@ export class SessionBooks {
     return ok(state);
   }
 
+  #headOfJournal(): JournalHead {
+    return (this.#head ??= this.journal().head());
+  }
+
+  /** How the session stands, without the account that {@link describe} draws up from every event. */
+  outline(): Pick<SessionDescription, "state" | "setting"> {
+    return { state: this.current(), setting: this.store.setting() };
+  }
+
   describe(): SessionDescription {
     const journal = this.journal();
     const upstreams = this.usage.statements();
     return {
-      state: this.current(),
-      setting: this.store.setting(),
+      ...this.outline(),
       leases: this.leases.statements(),
       usage: {
         tokens_minted: journal.count("token.minted"),

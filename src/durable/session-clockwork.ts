@@ -1,17 +1,17 @@
 import { objectName } from "../domain/ids.ts";
-import { asOf, nextDeadline } from "../domain/session.ts";
+import { asOf, nextDeadline, RETENTION_SECONDS } from "../domain/session.ts";
 import { LedgerFeed, LINGER_MS } from "./ledger-feed.ts";
 import type { Leases } from "./leases.ts";
 import type { OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import { runSessionJob } from "./session-jobs.ts";
 
-/** How long the receipt of an ended session is kept in its object, in seconds. */
-const RETENTION_SECONDS = 30 * 24 * 3600;
 /** Jobs of the outbox tried at once: what one object may have open toward the outside. */
 const MAX_PARALLEL_JOBS = 6;
 /** Batches of jobs in one go, before the alarm takes over. */
 const MAX_JOB_ROUNDS = 5;
+/** What waits for an answer goes before what nobody waits for: an alarm that is due is given this much time, in milliseconds. */
+const YIELD_MS = 50;
 /** The platform drops an alarm whose handler keeps failing; this re-arms it long before. */
 const ALARM_RETRY_MS = 5000;
 
@@ -38,7 +38,7 @@ export class SessionClockwork {
     this.#alarmAt = undefined;
     // Armed first, so that even a handler that dies runs again.
     await this.#ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
-    this.#ctx.storage.transactionSync(() => this.#tidy());
+    this.#books.transaction(() => this.#tidy());
     await this.runDueJobs();
     await this.#feed().send(this.#books.store.setting().issuer);
     if (!(await this.#retire())) await this.#arm(true);
@@ -49,7 +49,7 @@ export class SessionClockwork {
     await this.#arm(false);
   }
 
-  /** As {@link arm}, where nothing new is due but rows for the ledger. Every exchange comes by here. */
+  /** As {@link arm}, where nothing new is due but rows to be written or sent on. Every exchange and call comes by here. */
   async armFeed(): Promise<void> {
     if (this.#alarmAt === undefined || this.#alarmAt > Date.now() + LINGER_MS) await this.#arm(false);
   }
@@ -65,7 +65,7 @@ export class SessionClockwork {
 
   async #runJob(job: OutboxJob): Promise<void> {
     const outcome = await runSessionJob(job, { env: this.#env, books: this.#books, leases: this.#leases });
-    this.#ctx.storage.transactionSync(() => {
+    this.#books.transaction(() => {
       this.#books.outbox.settle(job, outcome, Date.now());
       this.#books.queueReceipt();
     });
@@ -81,6 +81,7 @@ export class SessionClockwork {
       else leases.release(leaseId);
       this.#books.record("lease.closed", { lease_id: leaseId, fate: mayLive ? "unknown" : "never_made" });
     }
+    this.#books.usage.writeFreed();
     this.#books.queueReceipt();
   }
 
@@ -92,29 +93,32 @@ export class SessionClockwork {
       outbox.nextAt() === undefined && this.#feed().delayMs() === undefined && store.receipt() !== undefined;
     if (state.status !== "ended" || !isSettled) return false;
     if (Date.now() < (state.ended_at + RETENTION_SECONDS) * 1000) {
-      if (!store.isShrunk()) this.#ctx.storage.transactionSync(() => store.shrink());
+      if (!store.isShrunk()) this.#books.transaction(() => store.shrink());
       return false;
     }
     await this.#env.TENANT.getByName(objectName(store.setting().issuer)).forgetSession(state.request.session_id);
     await this.#ctx.storage.deleteAlarm();
-    await this.#ctx.storage.deleteAll();
+    const deleted = this.#ctx.storage.deleteAll();
+    this.#books.forget();
+    await deleted;
     return true;
   }
 
   async #arm(anew: boolean): Promise<void> {
-    const { store, outbox, leases } = this.#books;
+    const { store, outbox, leases, usage } = this.#books;
     if (!store.opened) return;
     const state = store.state();
     const feedDelay = this.#feed().delayMs();
     const candidates = [
       outbox.nextAt(),
       feedDelay === undefined ? undefined : Date.now() + feedDelay,
+      usage.isAhead ? Date.now() + LINGER_MS : undefined,
       toMs(nextDeadline(state)),
       toMs(leases.nextLostAt()),
       state.status === "ended" ? toMs(state.ended_at + RETENTION_SECONDS) : undefined,
     ].filter((at) => at !== undefined);
     if (candidates.length === 0) return;
-    const at = Math.min(...candidates);
+    const at = Math.max(Math.min(...candidates), Date.now() + YIELD_MS);
     this.#alarmAt ??= anew ? undefined : ((await this.#ctx.storage.getAlarm()) ?? undefined);
     if (!anew && this.#alarmAt !== undefined && this.#alarmAt <= at) return;
     this.#alarmAt = at;

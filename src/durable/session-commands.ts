@@ -1,3 +1,4 @@
+import type { AccessUnit } from "../domain/access.ts";
 import type { Credential } from "../domain/credential.ts";
 import type { ExchangeAsk, ExchangePlan, Target } from "../domain/exchange.ts";
 import type { CutOffs } from "../domain/cut-off.ts";
@@ -55,6 +56,8 @@ export interface RedeemCodeCommand {
   readonly standing: Standing;
   /** The audience that was asked for; undefined for the issuer itself. */
   readonly target?: Target | undefined;
+  /** What today's policy limits of it, where it is not counted. */
+  readonly limitedNow?: readonly AccessUnit[] | undefined;
 }
 
 /** Where an authorization request stands, for the browser that began it. */
@@ -126,6 +129,16 @@ export interface ReserveCommand {
   readonly neededBytes: number;
   /** What it would have besides, if there is plenty. */
   readonly spareBytes: number;
+}
+
+/** The head of an answer says how many bytes its call needs. */
+export interface AnswerCommand {
+  readonly upstream: string;
+  /** As in the {@link CallCommand}. */
+  readonly limits: Limits;
+  readonly reservedBytes: number;
+  /** As many as are reserved where the head does not say. */
+  readonly neededBytes: number;
 }
 
 /** A token that is recorded and may be signed. */

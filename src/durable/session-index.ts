@@ -93,6 +93,17 @@ export class SessionIndex {
       .map((row) => row.session_id);
   }
 
+  /** Clients with sessions that are known by a metadata document on this host. */
+  clientsOn(host: string): string[] {
+    return this.#sql
+      .exec<{ client_id: string }>(
+        "SELECT DISTINCT client_id FROM session WHERE status <> 'ended' AND instr(client_id, ?) = 1",
+        `https://${host}/`,
+      )
+      .toArray()
+      .map((row) => row.client_id);
+  }
+
   remove(sessionId: string): void {
     this.#sql.exec("DELETE FROM session WHERE session_id = ?", sessionId);
   }

@@ -78,7 +78,7 @@ export async function runSessionJob(job: OutboxJob, context: JobContext): Promis
 
 async function index(context: JobContext): Promise<JobOutcome> {
   const { env, books } = context;
-  const { state } = context.books.describe();
+  const { state } = context.books.outline();
   await env.TENANT.getByName(objectName(books.store.setting().issuer)).indexSession({
     session_id: state.request.session_id,
     client_id: state.request.client_id,
@@ -97,7 +97,7 @@ function approvedBy(state: SessionState): string[] {
 
 async function settle(context: JobContext): Promise<JobOutcome> {
   const { env, books } = context;
-  const { state } = context.books.describe();
+  const { state } = context.books.outline();
   const agent = env.AGENT.getByName(objectName(books.store.setting().issuer, state.request.client_id));
   await agent.settle({
     session_id: state.request.session_id,
@@ -115,7 +115,7 @@ async function flag(upstream: string, { env, books }: JobContext): Promise<JobOu
 
 /** Sends an approver their own link. It is signed here, when it leaves, so that no link is ever at rest. */
 async function notify(channel: Channel | "inbox", personId: string, context: JobContext): Promise<JobOutcome> {
-  const { state, setting } = context.books.describe();
+  const { state, setting } = context.books.outline();
   if (state.status !== "pending") return DONE;
   const tenant = await loadTenant(context.env, setting.issuer);
   const person = tenant.tenant.people.get(personId);
@@ -138,7 +138,7 @@ async function notify(channel: Channel | "inbox", personId: string, context: Job
 
 /** Frees the place that the request had among those its approver is asked to decide. */
 async function release(person: string, { env, books }: JobContext): Promise<JobOutcome> {
-  const { state, setting } = books.describe();
+  const { state, setting } = books.outline();
   const { issuer } = setting;
   await env.PERSON.getByName(objectName(issuer, person)).release({ issuer, person }, state.request.session_id);
   return DONE;
@@ -146,7 +146,7 @@ async function release(person: string, { env, books }: JobContext): Promise<JobO
 
 /** Puts the outcome in place of a message that asked for a decision; its reader can watch what it led to. */
 async function showOutcome({ reference, person }: PostedMessage, context: JobContext): Promise<JobOutcome> {
-  const { state, setting } = context.books.describe();
+  const { state, setting } = context.books.outline();
   const tenant = await loadTenant(context.env, setting.issuer);
   const text = lookText(state);
   const link =
@@ -163,7 +163,7 @@ function lookText({ status, broken }: SessionState): string | undefined {
 
 /** Tells the agent's owner, and the person it works for, how it came out. */
 async function tellOutcome({ env, books }: JobContext): Promise<JobOutcome> {
-  const { state, setting } = books.describe();
+  const { state, setting } = books.outline();
   const { tenant } = await loadTenant(env, setting.issuer);
   const { client_id, user } = state.request;
   const people = new Set([registrationOf(tenant, client_id)?.owner, user]);
@@ -175,20 +175,20 @@ async function tellOutcome({ env, books }: JobContext): Promise<JobOutcome> {
 }
 
 async function told(channel: Channel, personId: string, context: JobContext): Promise<JobOutcome> {
-  const { state, setting } = context.books.describe();
+  const { state, setting } = context.books.outline();
   const telling = { channel, person: personId, ...outcomeOf(context) };
   return tell(context.env, setting.issuer, telling, `${state.request.session_id} outcome`);
 }
 
 /** How a request came out, in words: who decided, what was granted. The agent's words are not in it. */
 function outcomeOf({ books }: JobContext): { headline: string; paragraphs: string[] } {
-  const { state, setting } = books.describe();
+  const { state, setting } = books.outline();
   return describeOutcome(state, setting.labels);
 }
 
 /** Says in the shared channel that a request waits, without any link. */
 async function notice(context: JobContext): Promise<JobOutcome> {
-  const { state, setting } = context.books.describe();
+  const { state, setting } = context.books.outline();
   if (state.status !== "pending") return DONE;
   const tenant = await loadTenant(context.env, setting.issuer);
   if (tenant.tenant.document.notify.slack?.channel === undefined) return DONE;
@@ -200,7 +200,7 @@ async function notice(context: JobContext): Promise<JobOutcome> {
 }
 
 function noticeOf(context: JobContext): Notice {
-  const { state, setting } = context.books.describe();
+  const { state, setting } = context.books.outline();
   return {
     issuer: setting.issuer,
     sessionId: state.request.session_id,

@@ -1,5 +1,7 @@
 import type { Labels } from "../domain/facts.ts";
 import type { SessionState } from "../domain/session.ts";
+import { addColumn } from "./add-column.ts";
+import { hasTable } from "./has-table.ts";
 import { Journal } from "./journal.ts";
 import { LeaseStore } from "./lease-store.ts";
 import { OneTimeStore } from "./one-time.ts";
@@ -35,15 +37,13 @@ export class SessionStore {
   readonly #sql: SqlStorage;
   #opened: boolean;
   #parsed: { text: string; state: SessionState } | undefined;
+  /** It never changes. */
+  #setting: SessionSetting | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#opened = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
-    if (this.#opened) {
-      LeaseStore.addColumns(sql);
-      // A session that an earlier release opened has no such table.
-      UsageStore.createTables(sql);
-    }
+    this.#opened = hasTable(sql, "session");
+    if (this.#opened) this.#takeOver();
   }
 
   /** Whether the session was ever opened. Until then the object writes nothing, so a guessed id costs no disk. */
@@ -51,12 +51,12 @@ export class SessionStore {
     return this.#opened;
   }
 
+  /** Few tables, and no index beside them: each takes a page of the file, empty or not, and no file ever shrinks. */
   create(state: SessionState, setting: SessionSetting): void {
     this.#sql.exec(`
-      CREATE TABLE session (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, setting TEXT NOT NULL, shrunk INTEGER NOT NULL DEFAULT 0);
-      CREATE TABLE poll (id INTEGER PRIMARY KEY CHECK (id = 1), last_at INTEGER NOT NULL, interval_seconds INTEGER NOT NULL);
-      CREATE TABLE revoked_token (jti TEXT PRIMARY KEY) WITHOUT ROWID;
-      CREATE TABLE receipt (id INTEGER PRIMARY KEY CHECK (id = 1), jws TEXT NOT NULL)`);
+      CREATE TABLE session (
+        id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, setting TEXT NOT NULL, shrunk INTEGER NOT NULL DEFAULT 0,
+        has_revoked INTEGER NOT NULL DEFAULT 0, polled_at INTEGER, poll_interval_seconds INTEGER, receipt TEXT)`);
     Journal.createTables(this.#sql);
     Outbox.createTables(this.#sql);
     OneTimeStore.createTables(this.#sql);
@@ -70,6 +70,12 @@ export class SessionStore {
     this.#opened = true;
   }
 
+  /** Storage has changed behind what is remembered: a transaction was undone, or everything deleted. */
+  forget(): void {
+    this.#opened = hasTable(this.#sql, "session");
+    this.#setting = undefined;
+  }
+
   /** The stored state. Read at every decision; only the parsing is remembered. */
   state(): SessionState {
     const { state: text } = this.#sql.exec<{ state: string }>("SELECT state FROM session").one();
@@ -78,9 +84,9 @@ export class SessionStore {
   }
 
   setting(): SessionSetting {
-    return JSON.parse(
+    return (this.#setting ??= JSON.parse(
       this.#sql.exec<{ setting: string }>("SELECT setting FROM session").one().setting,
-    ) as SessionSetting;
+    ) as SessionSetting);
   }
 
   write(state: SessionState): void {
@@ -89,19 +95,23 @@ export class SessionStore {
 
   poll(): PollRecord | undefined {
     return this.#sql
-      .exec<{ last_at: number; interval_seconds: number }>("SELECT last_at, interval_seconds FROM poll")
+      .exec<{ last_at: number; interval_seconds: number }>(
+        "SELECT polled_at AS last_at, poll_interval_seconds AS interval_seconds FROM session WHERE polled_at IS NOT NULL",
+      )
       .toArray()[0];
   }
 
   recordPoll(record: PollRecord): void {
     this.#sql.exec(
-      "INSERT INTO poll (id, last_at, interval_seconds) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, interval_seconds = excluded.interval_seconds",
+      "UPDATE session SET polled_at = ?, poll_interval_seconds = ?",
       record.last_at,
       record.interval_seconds,
     );
   }
 
   revokeToken(jti: string): boolean {
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS revoked_token (jti TEXT PRIMARY KEY) WITHOUT ROWID");
+    this.#sql.exec("UPDATE session SET has_revoked = 1 WHERE has_revoked = 0");
     return (
       this.#sql.exec("INSERT INTO revoked_token (jti) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", jti).toArray()
         .length === 1
@@ -109,15 +119,17 @@ export class SessionStore {
   }
 
   isTokenRevoked(jti: string): boolean {
+    if (this.#sql.exec<{ has_revoked: number }>("SELECT has_revoked FROM session").one().has_revoked === 0)
+      return false;
     return this.#sql.exec("SELECT 1 FROM revoked_token WHERE jti = ?", jti).toArray().length > 0;
   }
 
   receipt(): string | undefined {
-    return this.#sql.exec<{ jws: string }>("SELECT jws FROM receipt").toArray()[0]?.jws;
+    return this.#sql.exec<{ receipt: string | null }>("SELECT receipt FROM session").one().receipt ?? undefined;
   }
 
   writeReceipt(jws: string): void {
-    this.#sql.exec("INSERT INTO receipt (id, jws) VALUES (1, ?) ON CONFLICT DO NOTHING", jws);
+    this.#sql.exec("UPDATE session SET receipt = ? WHERE receipt IS NULL", jws);
   }
 
   /** Keeps what names a message that can be changed later, and to whom it went, if to one person. */
@@ -131,8 +143,7 @@ export class SessionStore {
   }
 
   posted(): PostedMessage[] {
-    const made = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'posted'").toArray().length > 0;
-    if (!made) return [];
+    if (!hasTable(this.#sql, "posted")) return [];
     return this.#sql
       .exec<{ reference: string; person: string | null }>("SELECT reference, person FROM posted")
       .toArray()
@@ -142,12 +153,29 @@ export class SessionStore {
   /** Drops what an ended session no longer needs: its events are in the ledger, its outcome in the receipt. */
   shrink(): void {
     this.#sql.exec(`
-      DELETE FROM used; DELETE FROM revoked_token; DELETE FROM poll; DELETE FROM lease;
+      DELETE FROM used; DELETE FROM lease; DROP TABLE IF EXISTS revoked_token;
       DELETE FROM event WHERE seq < (SELECT max(seq) FROM event);
-      UPDATE session SET shrunk = 1`);
+      UPDATE session SET shrunk = 1, has_revoked = 0`);
   }
 
   isShrunk(): boolean {
     return this.#sql.exec<{ shrunk: number }>("SELECT shrunk FROM session").one().shrunk === 1;
+  }
+
+  /** Makes a session that an earlier release opened one of this release. Doing it again changes nothing. */
+  #takeOver(): void {
+    if (!hasTable(this.#sql, "receipt")) return;
+    LeaseStore.addColumns(this.#sql);
+    UsageStore.createTables(this.#sql);
+    Journal.createTables(this.#sql);
+    addColumn(this.#sql, "session", "has_revoked", "INTEGER NOT NULL DEFAULT 0");
+    addColumn(this.#sql, "session", "polled_at", "INTEGER");
+    addColumn(this.#sql, "session", "poll_interval_seconds", "INTEGER");
+    addColumn(this.#sql, "session", "receipt", "TEXT");
+    this.#sql.exec(`
+      UPDATE session SET receipt = (SELECT jws FROM receipt), has_revoked = EXISTS (SELECT 1 FROM revoked_token),
+        polled_at = (SELECT last_at FROM poll), poll_interval_seconds = (SELECT interval_seconds FROM poll);
+      DROP TABLE poll;
+      DROP TABLE receipt`);
   }
 }

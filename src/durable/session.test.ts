@@ -7,6 +7,7 @@ import { objectName } from "../domain/ids.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { REQUEST_LIFETIME_SECONDS, type Decider } from "../domain/session.ts";
 import { forgetTenant } from "../tenancy.ts";
+import { EARLIER_TABLES } from "../../test/support/earlier-session.ts";
 import type { Session } from "./session.ts";
 import type { ExchangeCommand } from "./session-commands.ts";
 
@@ -133,7 +134,7 @@ describe("time (group Z, fault FE and FF)", () => {
     expect(await events("session.ended")).toBe(0);
   });
 
-  it("FF stays ended when the clock is set back an hour", async () => {
+  it("FF P19 stays ended when the clock is set back an hour", async () => {
     await active(300);
     at(400);
     expect((await exchange()).ok).toBe(false);
@@ -143,7 +144,7 @@ describe("time (group Z, fault FE and FF)", () => {
     expect((await session().inspect())?.state.status).toBe("ended");
   });
 
-  it("FF does not take a forgotten proof again after the clock was set back", async () => {
+  it("FF P7 does not take a forgotten proof again after the clock was set back", async () => {
     await active(600);
     const used = proof();
     expect((await exchange({ proof: used })).ok).toBe(true);
@@ -226,6 +227,60 @@ describe("one writer (properties P5, P6, P7)", () => {
   });
 });
 
+describe("a session that an earlier release opened (fault FS)", () => {
+  const asEarlier = async () => {
+    await runInDurableObject(session(), (_: Session, state) => void state.storage.sql.exec(EARLIER_TABLES));
+    await evictDurableObject(session());
+  };
+
+  it("goes on where it was: what was refused is counted on, what the ledger has is not sent again", async () => {
+    await active();
+    await exchange({ standing: { allow: [] } });
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const sent = (await env.LEDGER.getByName(objectName(ISSUER)).read(0)).length;
+    await asEarlier();
+    expect((await exchange()).ok).toBe(true);
+    await exchange({ standing: { allow: [] } });
+    expect((await session().inspect())?.usage.refusals).toBe(2);
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const rows = await env.LEDGER.getByName(objectName(ISSUER)).read(0);
+    expect(rows).toHaveLength(sent + 2);
+    expect(rows.filter(({ source }) => source === SESSION_ID).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: rows.filter(({ source }) => source === SESSION_ID).length }, (_, at) => at + 1),
+    );
+  });
+
+  it("refuses a token that was revoked then, and one that is revoked now", async () => {
+    await active();
+    await session().revokeToken("tok_before", { kind: "operator" });
+    await asEarlier();
+    expect(await exchange({ token: { jti: "tok_before" } })).toEqual({ ok: false, error: "token_revoked" });
+    expect((await exchange()).ok).toBe(true);
+    await session().revokeToken("tok_now", { kind: "operator" });
+    await evictDurableObject(session());
+    expect(await exchange({ token: { jti: "tok_now" } })).toEqual({ ok: false, error: "token_revoked" });
+  });
+
+  it("slows a client down that polled it then", async () => {
+    await open();
+    await poll();
+    await asEarlier();
+    expect(await poll()).toEqual({ ok: false, error: "slow_down" });
+  });
+
+  it("keeps the receipt that it had", async () => {
+    await active();
+    await session().revoke({ kind: "operator" });
+    await runInDurableObject(session(), (instance: Session) => instance.alarm());
+    const before = (await session().inspect())?.receipt;
+    expect(before).toMatch(/^ey/);
+    await asEarlier();
+    expect((await session().inspect())?.receipt).toBe(before);
+    await evictDurableObject(session());
+    expect((await session().inspect())?.receipt).toBe(before);
+  });
+});
+
 describe("a mint that was lost with its process (fault FD)", () => {
   it.each([
     ["is told as unknown in the receipt, once it cannot come back any more", "possible", ["unknown"]],
@@ -257,7 +312,7 @@ describe("a mint that was lost with its process (fault FD)", () => {
 });
 
 describe("limits", () => {
-  it("refuses a session of an agent that was cut off, before the object was told", async () => {
+  it("FV refuses a session of an agent that was cut off, before the object was told", async () => {
     await active();
     expect(await exchange({ standing: { allow, killedUntil: START } })).toEqual({ ok: false, error: "ended" });
     expect((await exchange({ standing: { allow, killedUntil: START - 1 } })).ok).toBe(true);

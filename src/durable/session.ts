@@ -41,6 +41,7 @@ import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
 import type {
   Activity,
+  AnswerCommand,
   CallCommand,
   CallPermit,
   CodeProgress,
@@ -61,6 +62,7 @@ import type {
   UseFault,
   UseCommand,
 } from "./session-commands.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Events that a watching approver is shown. */
 const MAX_ACTIVITY = 30;
@@ -76,18 +78,22 @@ const CLOSING_WAIT_MS = 5000;
  */
 export class Session extends DurableObject<Env> {
   readonly #storage = this.ctx.storage;
-  readonly #books = new SessionBooks(this.#storage.sql);
+  readonly #books = new SessionBooks(this.#storage);
   readonly #redemption = new Redemption(this.#books);
+  readonly #waiting = new Waiting(this.#books);
   readonly #metering = new Metering(this.#books);
   readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
-  readonly #group = new GroupCommit(this.#storage);
-  readonly #leases = new Leases(this.env, this.#storage, this.#books);
-  readonly #handingOut = new HandingOut(this.env, this.#storage, this.#books, this.#leases);
+  readonly #group = new GroupCommit(
+    (work) => this.#books.transaction(work),
+    () => this.#storage.sync(),
+  );
+  readonly #leases = new Leases(this.env, this.#books);
+  readonly #handingOut = new HandingOut(this.env, this.#books, this.#leases);
   readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#leases);
 
   /** Begins a session and queues its links. The same session again answers where it stands and does nothing. */
   async open(command: OpenCommand): Promise<{ status: SessionState["status"]; request_expires_at: number }> {
-    if (!this.#opened) this.#storage.transactionSync(() => this.#begin(command));
+    if (!this.#opened) this.#books.transaction(() => this.#begin(command));
     await this.#clockwork.arm();
     const { status, request_expires_at } = this.#books.current();
     return { status, request_expires_at };
@@ -154,6 +160,7 @@ export class Session extends DurableObject<Env> {
         on_behalf_of: decider.on_behalf_of,
         break_glass: decider.break_glass,
         assurance: decider.assurance,
+        agent_trust: grant.agent_trust,
         grant_digest,
         units: grant.authorization_details.flatMap(unitsOf),
         expires_at: grant.expires_at,
@@ -213,6 +220,25 @@ export class Session extends DurableObject<Env> {
     return this.#transact(() => this.#redemption.poll(command));
   }
 
+  /** Waits a while for whoever decides. */
+  async untilDecided(): Promise<void> {
+    if (this.#opened) await this.#waiting.untilDecided();
+  }
+
+  /** Waits until whoever asks how the request stands may be answered; false for whoever asks beside another. */
+  async askTurn(): Promise<boolean> {
+    return !this.#opened || this.#waiting.turn();
+  }
+
+  /** The client's human was asked this by the client, or would not be: it is asked once. */
+  answerInput(name: string): void {
+    if (this.#opened) this.#storage.transactionSync(() => this.#waiting.answerInput(name));
+  }
+
+  isInputAnswered(name: string): boolean {
+    return this.#opened && this.#waiting.isAnswered(name);
+  }
+
   /** Whether the browser that began an authorization request may return by now. */
   isDecided(browserDigest: string): boolean {
     return this.#opened && this.#redemption.isDecided(browserDigest);
@@ -238,7 +264,7 @@ export class Session extends DurableObject<Env> {
   /** Waits for one request for more at a time. */
   claimStepUp(requestId: string, until: number): Result<void, StepUpFault> {
     if (!this.#opened) return err("ended");
-    return this.#storage.transactionSync(() => {
+    return this.#books.transaction(() => {
       const claimed = claimStepUp(this.#books.store.state(), requestId, until, this.#books.now());
       if (!claimed.ok) return claimed;
       if (this.#books.current() !== claimed.value) {
@@ -324,9 +350,14 @@ export class Session extends DurableObject<Env> {
     const { session, reservedBytes } = permitted.value;
     const units = command.calls.map(({ unit }) => unit);
     const credential = await this.#leases.credentialFor(command.upstream, units);
-    if (!credential.ok) await this.settle(command.upstream, reservedBytes, 0);
-    await this.#clockwork.arm();
-    if (!credential.ok) return credential;
+    if (!credential.ok) {
+      await this.#transact(() => {
+        this.#metering.settle(command.upstream, reservedBytes, 0);
+        this.#books.usage.writeFreed();
+      });
+      return credential;
+    }
+    await this.#clockwork.armFeed();
     return ok({ ...credential.value, ends_at: session.grant.expires_at, reserved_bytes: reservedBytes });
   }
 
@@ -342,9 +373,35 @@ export class Session extends DurableObject<Env> {
     return this.#transactTogether(() => this.#metering.reserveMore(command));
   }
 
-  /** Says how many bytes a request passed of those that were reserved for it. */
-  async settle(upstream: string, reservedBytes: number, passedBytes: number): Promise<void> {
-    if (this.#opened) await this.#transactTogether(() => this.#metering.settle(upstream, reservedBytes, passedBytes));
+  /**
+   * Asked when the head of a call's answer is there: whether the answer may begin. As far as the head
+   * says how many bytes it needs, those that are missing are reserved and the others free again; answers
+   * how many are reserved then.
+   */
+  async beginAnswer(
+    token: PresentedToken,
+    standing: Standing,
+    { upstream, limits, reservedBytes, neededBytes }: AnswerCommand,
+  ): Promise<Result<number, "ended" | LimitReached>> {
+    if (!this.#opened || !this.#books.live(token, standing).ok) return err("ended");
+    if (neededBytes > reservedBytes) {
+      const more = await this.reserveBytes({
+        upstream,
+        limits,
+        neededBytes: neededBytes - reservedBytes,
+        spareBytes: 0,
+      });
+      return more.ok ? ok(reservedBytes + more.value) : more;
+    }
+    await this.settle(upstream, reservedBytes, neededBytes);
+    return ok(neededBytes);
+  }
+
+  /** Says how many bytes a request needed of those that were reserved for it. */
+  async settle(upstream: string, reservedBytes: number, neededBytes: number): Promise<void> {
+    if (!this.#opened || reservedBytes === neededBytes) return;
+    this.#metering.settle(upstream, reservedBytes, neededBytes);
+    await this.#clockwork.armFeed();
   }
 
   /**
@@ -401,9 +458,10 @@ export class Session extends DurableObject<Env> {
   /** The agent is done: it shows its session token. */
   async finish(agent: string, proof: OneTime): Promise<Result<SessionDescription, UseFault>> {
     if (!this.#opened) return err("unknown_session");
-    const result = this.#storage.transactionSync((): Result<void, UseFault> => {
+    const result = this.#books.transaction((): Result<void, UseFault> => {
       const used = this.#books.oneTime.consume(proof, this.#books.now());
-      if (!used.ok) return used;
+      // An object too full to lend can still end: doing that twice harms nobody.
+      if (!used.ok && used.error !== "overloaded") return used;
       const finished = finish(this.#books.store.state(), agent, this.#books.now());
       if (!finished.ok) return err("ended");
       this.#books.end(finished.value);
@@ -415,7 +473,7 @@ export class Session extends DurableObject<Env> {
   /** The agent takes back a request that nobody has decided yet. */
   async withdraw(agent: string): Promise<Result<SessionDescription, "unknown_session" | "not_pending">> {
     if (!this.#opened) return err("unknown_session");
-    const result = this.#storage.transactionSync((): Result<void, "unknown_session" | "not_pending"> => {
+    const result = this.#books.transaction((): Result<void, "unknown_session" | "not_pending"> => {
       const state = this.#books.current();
       if (state.request.client_id !== agent) return err("unknown_session");
       const withdrawn =
@@ -460,7 +518,7 @@ export class Session extends DurableObject<Env> {
   /** A place came free with an approver: links that were held back may go out. */
   async nudge(): Promise<void> {
     if (!this.#opened) return;
-    this.#storage.transactionSync(() => this.#books.outbox.hasten("notify", Date.now()));
+    this.#books.transaction(() => this.#books.outbox.hasten("notify", Date.now()));
     await this.#clockwork.arm();
   }
 
@@ -479,7 +537,7 @@ export class Session extends DurableObject<Env> {
 
   /** One transaction, and whatever it made due. */
   async #transact<T>(work: () => T): Promise<T> {
-    const result = this.#storage.transactionSync(work);
+    const result = this.#books.transaction(work);
     await this.#clockwork.arm();
     return result;
   }
@@ -493,10 +551,11 @@ export class Session extends DurableObject<Env> {
 
   #begin({ request, requestDigest, plan, setting, channels }: OpenCommand): void {
     this.#books.store.create(openSession(request, requestDigest, plan), setting);
-    const { client_id, session_id, jkt, authorization_details } = request;
+    const { client_id, session_id, agent_trust, jkt, authorization_details } = request;
     this.#books.record("session.requested", {
       client_id,
       session_id,
+      agent_trust,
       jkt,
       request_digest: requestDigest,
       policy: plan.policy_id,

@@ -14,6 +14,7 @@ import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
 import type { Absence } from "../domain/absence.ts";
+import type { TenantDocument } from "../domain/tenant.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
@@ -21,12 +22,14 @@ import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type Revie
 import { arm } from "./arm.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
+import { leaversOf } from "../domain/leavers.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
 import { runTenantJob } from "./tenant-jobs.ts";
+import { digestOf, sha256 } from "../crypto/hash.ts";
 import { ServerPins, type Proposal } from "./server-pins.ts";
-import type { ServerDefinitions, ShownTool } from "../domain/tool-definitions.ts";
+import type { KnownDefinitions, ShownTool, SignedDefinitions } from "../domain/tool-definitions.ts";
 import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
 
@@ -45,9 +48,12 @@ export interface TenantSnapshot {
   /** Who is away by the operator's word, beside what the document says. */
   readonly absences: { readonly [person: string]: Absence };
   /** What is known of the tool definitions of each server. */
-  readonly servers: { readonly [server: string]: ServerDefinitions };
+  readonly servers: { readonly [server: string]: KnownDefinitions };
 }
 
+/** What an isolate that has not heard of a new document may still let in: what it knows is at most this old. */
+const HEARSAY_SECONDS = 5;
+const LEFT = "taken out of the tenant's document";
 /** Jobs tried in one alarm. */
 const MAX_JOBS = 6;
 
@@ -205,20 +211,25 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /**
-   * Stores a document that the caller has validated; answers its version. The same document again
-   * changes nothing.
+   * Stores a document that the caller has validated; answers its version, and the sessions to be told
+   * that their agent is no longer in it. The same document again changes nothing.
    *
    * @param longestSessionSeconds what its policies allow at most: how long an old key may be needed
    */
-  async apply(document: string, digest: string, longestSessionSeconds: number): Promise<number> {
+  async apply(
+    document: string,
+    digest: string,
+    longestSessionSeconds: number,
+  ): Promise<{ version: number; sessions: string[] }> {
     return this.#change(() => {
       const latest = this.#config.latest();
-      if (latest?.document === document) return latest.version;
-      const next = (latest?.version ?? 0) + 1;
-      this.#config.add({ version: next, document }, longestSessionSeconds, this.#now());
-      this.#journal.append("config.applied", { version: next, digest }, this.#now());
+      if (latest?.document === document) return { version: latest.version, sessions: [] };
+      const version = (latest?.version ?? 0) + 1;
+      this.#config.add({ version, document }, longestSessionSeconds, this.#now());
+      this.#journal.append("config.applied", { version, digest }, this.#now());
+      const sessions = this.#cutOffLeavers(latest?.document ?? "{}", document);
       this.#bump();
-      return next;
+      return { version, sessions };
     });
   }
 
@@ -350,14 +361,18 @@ export class Tenant extends DurableObject<Env> {
     });
   }
 
-  /** Keeps a server from its tokens until its owner has looked at what it shows. */
-  async proposeDefinitions(server: string, shown: readonly ShownTool[]): Promise<void> {
+  /**
+   * Keeps a server from its tokens until its owner has looked at what it shows.
+   *
+   * @param unproved why its own signature did not do, where that was asked for
+   */
+  async proposeDefinitions(server: string, shown: readonly ShownTool[], unproved?: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       const digest = this.#pins.propose(server, shown, this.#now());
       if (digest === undefined) return;
       this.#journal.append(
         "server.definitions_differ",
-        { server, digest, tools: shown.map(({ name }) => name) },
+        { server, digest, tools: shown.map(({ name }) => name), unproved },
         this.#now(),
       );
       this.#bump();
@@ -365,16 +380,45 @@ export class Tenant extends DurableObject<Env> {
     await this.#arm();
   }
 
+  /** Accepts what a server signed, and shows; false for a statement that is older than one it made before. */
+  async acceptSigned(server: string, signed: SignedDefinitions, shown: readonly ShownTool[]): Promise<boolean> {
+    const accepted = this.ctx.storage.transactionSync(() => {
+      const how = this.#pins.acceptSigned(server, signed, shown);
+      if (how !== "new") return how;
+      const { tools, issued_at, expires_at, key } = signed;
+      this.#journal.append(
+        "server.definitions_signed",
+        { server, digest: digestOf(tools), tools: Object.keys(tools), issued_at, expires_at, key: sha256(key) },
+        this.#now(),
+      );
+      this.#bump();
+      return how;
+    });
+    await this.#arm();
+    return accepted !== "older";
+  }
+
   /** What waits for the owners of servers. */
   proposedDefinitions(): Proposal[] {
     return this.#pins.waiting();
   }
 
-  /** Decides a difference, which its digest names exactly; answers whether it was the one that waits. */
-  async decideDefinitions(server: string, digest: string, decision: "accepted" | "dismissed"): Promise<boolean> {
+  /**
+   * Decides a difference, which its digest names exactly; answers whether it was the one that waits.
+   *
+   * @param lapsed whether what the server signed counts no more
+   */
+  async decideDefinitions(
+    server: string,
+    digest: string,
+    decision: "accepted" | "dismissed",
+    lapsed: boolean,
+  ): Promise<boolean> {
     const isDecided = this.ctx.storage.transactionSync(() => {
       const found =
-        decision === "accepted" ? this.#pins.accept(server, digest) !== undefined : this.#pins.dismiss(server, digest);
+        decision === "accepted"
+          ? this.#pins.accept(server, digest, lapsed, this.#now()) !== undefined
+          : this.#pins.dismiss(server, digest);
       if (!found) return false;
       this.#journal.append(`server.definitions_${decision}`, { server, digest }, this.#now());
       this.#bump();
@@ -456,6 +500,16 @@ export class Tenant extends DurableObject<Env> {
 
   #revision(): number {
     return this.#sql.exec<{ n: number }>("SELECT n FROM revision").toArray()[0]?.n ?? 0;
+  }
+
+  /** Cuts off the agents that a new document no longer knows; answers the sessions to be told. */
+  #cutOffLeavers(before: string, after: string): string[] {
+    const [known, knownNow] = [before, after].map((text) => JSON.parse(text) as Partial<TenantDocument>);
+    return leaversOf(known!, knownNow!, (host) => this.#sessions.clientsOn(host)).flatMap((id) => {
+      this.#cutOffs.put({ kind: "agent", id }, this.#now() + HEARSAY_SECONDS);
+      this.#journal.append("agent.revoked", { id, reason: LEFT }, this.#now());
+      return this.#sessions.hitBy({ kind: "agent", id });
+    });
   }
 
   #bump(): void {

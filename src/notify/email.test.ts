@@ -1,6 +1,8 @@
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { composeEmail } from "./email.ts";
+import { mimeOf } from "./mime.ts";
 
 const LINK = "https://stint.acme.example/approve#token";
 
@@ -57,6 +59,39 @@ describe("an agent's words in a mail (E06)", () => {
     );
   });
 });
+
+describe("the headers (E02, E07)", () => {
+  const HOSTILE = [
+    "a\nBcc: v@evil.test",
+    "a\u2028Bcc: v@evil.test",
+    "a\0b",
+    "=?utf-8?Q?Bcc=3A_v=40evil?=",
+    "\r\n\r\n<b>body</b>",
+  ];
+
+  it.each(HOSTILE)("E02 hold nothing that ends one of them, and nothing that a reader decodes twice: %j", (text) => {
+    const wire = mimeOf(mailWith(text, text));
+    const [head = "", ...body] = wire.split("\r\n\r\n");
+    const lines = head.replaceAll("\r\n ", "").split("\r\n");
+    expect(lines.map((line) => line.split(":", 1)[0])).toEqual(HEADERS);
+    expect(wire).not.toMatch(/[^\r]\n|[^\x20-\x7e\r\n]/);
+    const subject = [...head.matchAll(/=\?utf-8\?B\?([^?]*)\?=/g)]
+      .map(([, word]) => Buffer.from(word!, "base64").toString())
+      .join("");
+    expect(subject).toMatch(/^Stint: /);
+    expect(subject).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+    expect(body.join("")).not.toContain("evil.test");
+  });
+
+  it("E07 say from whom and to whom it goes by configuration alone, and name nobody to answer to", () => {
+    const lines = mimeOf(mailWith("Reply-To: v@evil.test", "From: v@evil.test")).split("\r\n");
+    expect(lines[0]).toBe("From: Stint <stint@acme.example>");
+    expect(lines[1]).toBe("To: <dana@acme.example>");
+    expect(lines.join("\n")).not.toMatch(/^(?:reply-to|sender|cc|bcc|return-path):/im);
+  });
+});
+
+const HEADERS = ["From", "To", "Subject", "Message-ID", "Date", "Auto-Submitted", "MIME-Version", "Content-Type"];
 
 describe("the subject (E04)", () => {
   it("is cut between characters", () => {

@@ -112,7 +112,7 @@ function unlinked(text: string): string {
 }
 
 /** A scheme before slashes, or one that needs none. */
-const SCHEME = /[A-Za-z][A-Za-z0-9+.-]*:(?=[/\\])|(?:mailto|tel|sms):(?=\S)/gi;
+const SCHEME = /[A-Za-z][A-Za-z0-9+.-]{0,30}:(?=[/\\])|(?:mailto|tel|sms):(?=\S)/gi;
 /** A dot, or what host names take for one (UTS 46), before a label of two characters or more that begins with a letter. */
 const HOST_DOT = /(?<=[\p{L}\p{M}\p{N}_-])[.\u2024\u3002\uFF0E\uFF61](?=\p{L}[\p{L}\p{M}\p{N}-])/gu;
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { err, ok } from "../domain/result.ts";
 import type { EmailMessage } from "./email.ts";
 import type { Delivery, DeliveryContext } from "./notice.ts";

@@ -14,6 +14,7 @@ const UNIT = "github:issues:write@acme/api";
 const labels: Labels = {
   agent_name: "Triage bot",
   owner_name: "Sam (sam@acme.example)",
+  servers: { desk: { trust: "local", host: "desk.test" }, tickets: { trust: "remote", host: "tickets.test" } },
   units: { [UNIT]: { access: "write", title: "Open issues", enforced_by: "upstream" } },
 };
 /** Stands where no agent's text can: it has characters that are cleaned away. */
@@ -24,6 +25,7 @@ function noticeOf(title: string, description: string): LinkNotice {
     issuer: "https://stint.test",
     session_id: "ses_x",
     client_id: "bot",
+    agent_trust: "local",
     jkt: "abcdefghijkl",
     task: {
       title: MARK + cleanAgentText(title, TITLE_LIMITS),
@@ -31,6 +33,8 @@ function noticeOf(title: string, description: string): LinkNotice {
     },
     authorization_details: [
       { type: "upstream_access", upstream: "github", actions: ["issues:write"], locations: ["acme/api"] },
+      { type: "mcp_tools", server: "desk", actions: ["print"] },
+      { type: "mcp_tools", server: "tickets", actions: ["open_issue"], limits: { calls: 3 } },
     ],
     expires_in: 600,
     requested_at: 1,

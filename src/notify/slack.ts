@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { formatDuration } from "../domain/duration.ts";
 import { err, ok } from "../domain/result.ts";
 import { SLACK_DENY_ACTION, type SlackChannel } from "../domain/tenant.ts";

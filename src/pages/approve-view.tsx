@@ -2,7 +2,7 @@ import type { Facts } from "../domain/facts.ts";
 import { AgentWords } from "./agent-words.tsx";
 import { FactsList, Warnings } from "./facts-list.tsx";
 import { Layout } from "./layout.tsx";
-import { LimitFields, type UpstreamLimits } from "./limit-fields.tsx";
+import { LimitFields, type PlaceLimits } from "./limit-fields.tsx";
 import { RoleNote, type Role } from "./role-note.tsx";
 import { Countdown, Moment } from "./time.tsx";
 import { UnitChoices, type UnitLine } from "./units.tsx";
@@ -10,7 +10,7 @@ import { UnitChoices, type UnitLine } from "./units.tsx";
 export interface ApproveViewProps {
   readonly facts: Facts;
   readonly units: readonly UnitLine[];
-  readonly limits: readonly UpstreamLimits[];
+  readonly limits: readonly PlaceLimits[];
   readonly durations: readonly { readonly seconds: number; readonly label: string; readonly selected: boolean }[];
   readonly requestDigest: string;
   readonly token: string;
@@ -57,7 +57,7 @@ export function ApproveView(props: ApproveViewProps) {
         <Warnings facts={facts} />
         <UnitChoices units={units} />
         <p class="hint">Untick what the task does not need.</p>
-        <LimitFields upstreams={limits} />
+        <LimitFields places={limits} />
         <label class="field">
           <span>For at most</span>
           <select name="expires_in">

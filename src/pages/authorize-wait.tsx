@@ -17,7 +17,11 @@ export function AuthorizeWait({ matchCode, returnsTo, sessionId, csrf, requestEx
       <form class="card" method="post" action="/oauth/authorize/continue" id="wait">
         <h1>Waiting for your approval</h1>
         <p role="status" id="wait-status">
-          If you may decide this, a link is on its way to you by Slack or mail. Open it in this browser.
+          If you may decide this, a link is on its way to you by Slack or mail, and the request is in{" "}
+          <a href="/inbox" target="_blank">
+            your inbox
+          </a>
+          . Open it in this browser.
         </p>
         <div class="match">
           <span>Match code</span>

@@ -70,6 +70,7 @@ const ENFORCED: Readonly<Record<Enforcement, string>> = {
   proxy: "enforced by Stint's proxy alone",
   upstream_alone: "enforced by the upstream alone: a server may be handed its token",
   server: "enforced by the server that gets the token",
+  local_server: "enforced by nobody but the program itself, on the agent's own machine",
 };
 
 /** What a line says of a unit, and who sees to it that it stays that. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { Absence } from "../domain/absence.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { secondsOf } from "../domain/moment.ts";

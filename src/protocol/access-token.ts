@@ -12,6 +12,8 @@ const MAX_REMEMBERED = 5000;
 
 /** An access token of ours (RFC 9068) that is genuine and in time. Whether its session lives, only the session knows. */
 export interface AccessToken {
+  /** SHA-256 of the token itself, base64url: what a proof that comes with it names as `ath`. */
+  readonly hash: string;
   readonly session_id: string;
   readonly jti: string;
   /** Thumbprint of the key it is bound to; absent for a bearer token, which no resource of Stint's own takes. */
@@ -30,6 +32,8 @@ export interface AccessToken {
   /** The server that acts, where the token came from a server's exchange. */
   readonly actor?: string | undefined;
 }
+
+type Claimed = Omit<AccessToken, "hash">;
 
 /** The claims of an access token to be signed. */
 export interface AccessTokenClaims {
@@ -57,9 +61,11 @@ export async function verifyAccessToken(
   context: TenantContext,
   now: number,
 ): Promise<Result<AccessToken, "invalid_token">> {
-  const digest = sha256(`${context.issuer} ${context.keys.map((key) => key.kid).join(" ")} ${token}`);
+  const hash = sha256(token);
+  const digest = `${hash} ${context.issuer} ${context.keys.map((key) => key.kid).join(" ")}`;
   const known = remembered.get(digest);
-  const access = known ?? (await verify(token, context, now));
+  const claimed = known === undefined ? await verify(token, context, now) : undefined;
+  const access = known ?? (claimed && { ...claimed, hash });
   if (access === undefined || access.expires_at <= now) {
     remembered.delete(digest);
     return err("invalid_token");
@@ -78,13 +84,13 @@ function remember(digest: string, access: AccessToken): void {
   remembered.set(digest, access);
 }
 
-async function verify(token: string, context: TenantContext, now: number): Promise<AccessToken | undefined> {
+async function verify(token: string, context: TenantContext, now: number): Promise<Claimed | undefined> {
   const claims = await verifyOwnToken(token, "access_token", context.keys, now);
   return claims === undefined || claims["iss"] !== context.issuer ? undefined : readClaims(claims);
 }
 
 /** Our own signature is on it, but a key that signs is not yet a reader that trusts. */
-function readClaims(claims: JsonObject): AccessToken | undefined {
+function readClaims(claims: JsonObject): Claimed | undefined {
   const { sid, jti, aud, client_id, sub, exp, iat, grant_digest, act } = claims;
   const { cnf } = claims;
   const jkt = (cnf as JsonObject | undefined)?.["jkt"];

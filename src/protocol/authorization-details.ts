@@ -1,5 +1,5 @@
-import { z } from "zod";
-import { limitsOf, unitsOf, type AccessDetail, type UpstreamAccess } from "../domain/access.ts";
+import * as z from "zod/v4";
+import { limitsOf, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
 import { areWithin } from "../domain/limits.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -28,10 +28,14 @@ const amount = z.int().min(1).max(MAX_LIMIT).optional();
 
 export const limitsSchema = z
   .strictObject({
-    calls: amount.describe("Operations carried out: each request, root field of a GraphQL document, call of a batch"),
+    calls: amount.describe(
+      "Operations carried out: each request, tool call, root field of a GraphQL document, call of a batch",
+    ),
     writes: amount.describe("Those among the calls that write"),
     bytes: amount.describe("Bytes of bodies, both ways together"),
-    units: amount.describe("Cost units that the upstream's catalogue declares for its operations; 1 each unless told"),
+    units: amount.describe(
+      "Cost units that the catalogue declares for operations, and the server for tools; 1 each unless told",
+    ),
   })
   .refine((limits) => Object.keys(limits).length > 0, "must name at least one limit");
 
@@ -61,6 +65,9 @@ export const mcpToolsSchema = z
     type: z.literal("mcp_tools"),
     server: identifier.describe("The id of a registered MCP server"),
     actions: uniqueList(toolName).describe("Tool names"),
+    limits: limitsSchema
+      .optional()
+      .describe("How much of the server the session may use in all; the same in every entry of one server"),
   })
   .describe("Access to tools of one registered MCP server");
 
@@ -74,14 +81,17 @@ export const authorizationDetailsSchema = z
     `must be at most ${MAX_UNITS} operations at a location`,
   )
   .refine(
-    (details) => details.every((detail) => detail.type === "mcp_tools" || saysTheSame(detail, details)),
-    "must say the same limits in every entry of one upstream: they are counted together",
+    (details) => details.every((detail) => saysTheSame(detail, details)),
+    "must say the same limits in every entry of one upstream or server: they are counted together",
   );
 
-/** Whether an entry names the limits of its upstream in full. */
-function saysTheSame({ upstream, limits = {} }: UpstreamAccess, details: readonly AccessDetail[]): boolean {
-  const all = limitsOf(details, upstream);
-  return areWithin(limits, all) && areWithin(all, limits);
+/** Whether an entry names the limits of its upstream or server in full. */
+function saysTheSame(detail: AccessDetail, details: readonly AccessDetail[]): boolean {
+  const { limits = {} } = detail;
+  return placesOf([detail]).every((place) => {
+    const all = limitsOf(details, place);
+    return areWithin(limits, all) && areWithin(all, limits);
+  });
 }
 
 /** Checks `authorization_details` that came as JSON. RFC 9396 §5. */

@@ -83,7 +83,7 @@ async function readText(request: Request, mediaType: string, maxBytes: number): 
   if (request.headers.has("content-encoding")) {
     return err({ status: 415, error: "invalid_request", description: "send the body without a Content-Encoding" });
   }
-  const bytes = await readCapped(request, maxBytes);
+  const bytes = await readCapped(request, maxBytes).catch(() => BROKEN_OFF);
   if (!bytes.ok) return bytes;
   try {
     const text = utf8.decode(bytes.value);
@@ -94,6 +94,9 @@ async function readText(request: Request, mediaType: string, maxBytes: number): 
     return err(invalidRequest("the body is not valid UTF-8"));
   }
 }
+
+/** Cut short, or not in the chunks that its headers announce. */
+const BROKEN_OFF = err(invalidRequest("the body broke off, or is not as its headers say"));
 
 function isMediaType(header: string | null, mediaType: string): boolean {
   const [type, ...parameters] = (header ?? "")

@@ -19,10 +19,19 @@ export async function verifyClientJwt(
   keys: readonly PublicJwk[],
   types: readonly (string | undefined)[],
 ): Promise<JsonObject | undefined> {
+  return (await verifySignedJwt(token, keys, types))?.claims;
+}
+
+/** As {@link verifyClientJwt}, with the key that signed it. */
+export async function verifySignedJwt(
+  token: string,
+  keys: readonly PublicJwk[],
+  types: readonly (string | undefined)[],
+): Promise<{ readonly claims: JsonObject; readonly key: PublicJwk } | undefined> {
   const read = readJws(token, false);
-  if (!read.ok) return undefined;
-  const signed = await isSignedByOneOf(read.value, keys);
-  return signed && types.includes(read.value.typ) ? read.value.claims : undefined;
+  if (!read.ok || !types.includes(read.value.typ)) return undefined;
+  const key = await signerAmong(keys, read.value);
+  return key === undefined ? undefined : { claims: read.value.claims, key };
 }
 
 /** Claims of a JWT that nobody has verified yet: only to find out whose keys to try. */
@@ -31,13 +40,13 @@ export function peekClaims(token: string): JsonObject | undefined {
   return read.ok ? read.value.claims : undefined;
 }
 
-async function isSignedByOneOf(jws: UnverifiedJws, jwks: readonly PublicJwk[]): Promise<boolean> {
+async function signerAmong(jwks: readonly PublicJwk[], jws: UnverifiedJws): Promise<PublicJwk | undefined> {
   const candidates = jws.kid === undefined ? jwks : jwks.filter((jwk) => jwk.kid === jws.kid);
   for (const jwk of candidates.slice(0, MAX_KEYS_TRIED)) {
     const key = await importPublicKey(jwk, jws.alg);
-    if (key.ok && (await isSignedBy(jws, key.value.key))) return true;
+    if (key.ok && (await isSignedBy(jws, key.value.key))) return jwk;
   }
-  return false;
+  return undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { digestOf } from "../crypto/hash.ts";
 import { cleanAgentText, TITLE_LIMITS } from "../domain/agent-text.ts";
 import type { Json } from "../domain/canonical-json.ts";

@@ -1,6 +1,5 @@
 import { isSignedBy, readJws, SIGNING_ALGORITHMS } from "../crypto/jws.ts";
 import { importPublicKey } from "../crypto/public-key.ts";
-import { sha256 } from "../crypto/hash.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { WireError } from "./wire-error.ts";
 
@@ -23,8 +22,8 @@ export interface ProofExpectation {
   readonly now: number;
   /** Nonces that are good now; one is always demanded. */
   readonly nonces: readonly string[];
-  /** The access token that comes with the proof, at a protected resource. */
-  readonly accessToken?: string | undefined;
+  /** SHA-256 of the access token that comes with the proof, base64url, at a protected resource. */
+  readonly ath?: string | undefined;
 }
 
 export type ProofFault = "missing" | "invalid" | "use_dpop_nonce";
@@ -52,7 +51,7 @@ export async function verifyProof(
   if (htm !== expected.method || !isSameUrl(htu, expected.url)) return err("invalid");
   if (typeof nonce !== "string" || !expected.nonces.includes(nonce)) return err("use_dpop_nonce");
   if (!Number.isSafeInteger(iat) || Math.abs(iat - expected.now) > TOLERANCE_SECONDS) return err("invalid");
-  if (expected.accessToken !== undefined && ath !== sha256(expected.accessToken)) return err("invalid");
+  if (expected.ath !== undefined && ath !== expected.ath) return err("invalid");
   const { jkt } = key.value;
   return ok({ jkt, oneTime: { key: `dpop:${jkt}:${jti}`, rememberUntil: iat + TOLERANCE_SECONDS } });
 }

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 
 const PUBLIC_ONLY = "must be a public key and nothing else: kty, kid, its parameters, and use or alg";
 const onlyPublic = ({ code }: { readonly code?: string | undefined }) =>

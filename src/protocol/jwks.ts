@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { Json } from "../domain/canonical-json.ts";
 import type { PublicJwks } from "../domain/tenant.ts";
 

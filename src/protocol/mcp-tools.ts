@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { authorizationDetailsSchema } from "./authorization-details.ts";
 
 /** The longest path, query or body that a tool's argument may hold, in UTF-16 units. */
@@ -19,7 +19,7 @@ export const MCP_TOOL_INPUTS = {
     authorization_details: authorizationDetailsSchema.describe(
       "The access that the task needs, and no more (RFC 9396)",
     ),
-    expires_in: z.int().min(60).max(86_400).optional().describe("How long, in seconds"),
+    expires_in: z.int().min(60).max(86_400).describe("How long the task needs it, in seconds"),
   }),
   session_state: z.strictObject({ session }),
   call_upstream: z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { AssertionResponse, RegistrationResponse } from "../crypto/passkey.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 

@@ -1,6 +1,6 @@
 import type { RedeemFault } from "../domain/session.ts";
 import { proofErrorAtServer } from "./dpop.ts";
-import { invalidTarget } from "./token-exchange.ts";
+import { invalidTarget, NOT_COUNTED } from "./token-exchange.ts";
 import { UNAVAILABLE, type WireError } from "./wire-error.ts";
 
 export type PollFault =
@@ -12,7 +12,7 @@ export type PollFault =
   | "stale"
   | "overloaded";
 
-export type CodeFault = Exclude<PollFault, "slow_down"> | "invalid_target";
+export type CodeFault = Exclude<PollFault, "slow_down"> | "invalid_target" | "not_counted";
 
 /** What a poll is told, CIBA Core §11. */
 export function pollError(fault: PollFault): WireError {
@@ -78,6 +78,8 @@ export function codeError(fault: CodeFault, nonce: string): WireError {
       };
     case "invalid_target":
       return invalidTarget("nothing was granted for that resource, or the trust policy no longer allows it");
+    case "not_counted":
+      return NOT_COUNTED;
     case "replayed":
     case "stale":
       return proofErrorAtServer("invalid", nonce);

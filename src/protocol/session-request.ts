@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { AccessDetail } from "../domain/access.ts";
 import { cleanAgentText, DESCRIPTION_LIMITS, TITLE_LIMITS } from "../domain/agent-text.ts";
 import type { Json } from "../domain/canonical-json.ts";
@@ -136,7 +136,11 @@ export function askError(fault: AskFault): WireError {
     case "too_long":
       return invalidRequest(`/expires_in: the trust policy allows at most ${fault.maxSeconds} seconds`);
     case "too_much":
-      return invalidDetails(`limits: the trust policy allows at most ${fault.limits} of each upstream`);
+      return invalidDetails(`limits: the trust policy allows at most ${fault.limits} of each upstream and server`);
+    case "not_counted":
+      return invalidDetails(
+        `limits: nobody counts what is done at server ${fault.server}, which is local, or asked for by its own resource; a remote server's calls are counted at {issuer}/mcp/{server}`,
+      );
     case "unknown_approver":
       return {
         status: 400,

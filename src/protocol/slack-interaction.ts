@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { equalsConstantTime, signSlack } from "../crypto/hash.ts";
 import { isSessionId } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import type { AccessDetail } from "../domain/access.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import type { Task } from "../domain/request.ts";
@@ -49,7 +49,8 @@ export const NOTHING_NEW: WireError = {
 export const LIMITS_STAY: WireError = {
   status: 400,
   error: "invalid_authorization_details",
-  description: "what a session may use of an upstream is never raised; leave limits out, or ask for a new session",
+  description:
+    "what a session may use of an upstream or a server is never raised; leave limits out, or ask for a new session",
 };
 export const BEGIN_ANEW: WireError = {
   status: 403,

@@ -95,6 +95,24 @@ describe("the tenant document", () => {
       (document) => (document["policies"]![0]!["assurance"] = [{ level: "link", if: "x" }]),
     ],
     [
+      "definitions signed by keys that are published elsewhere",
+      "/servers/0/definitions",
+      (document) => {
+        const { jwks: _, ...server } = document["servers"]![0]!;
+        document["servers"]![0] = { ...server, definitions: "signed", jwks_uri: "https://tickets.acme.example/keys" };
+      },
+    ],
+    [
+      "definitions signed by no key",
+      "/servers/0/definitions",
+      (document) => (document["servers"]![0]!["definitions"] = "signed"),
+    ],
+    [
+      "definitions signed by a local server",
+      "/servers/0/definitions",
+      (document) => Object.assign(document["servers"]![0]!, { definitions: "signed", trust: "local" }),
+    ],
+    [
       "an unknown word for approvers",
       "/policies/0/approvers/0",
       (document) => (document["policies"]![0]!["approvers"] = ["owner:server"]),
@@ -104,6 +122,16 @@ describe("the tenant document", () => {
     change(document);
     const read = readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting });
     expect(read).toMatchObject({ ok: false, error: expect.arrayContaining([expect.objectContaining({ path })]) });
+  });
+
+  it("warns of a server that accepts its own definitions", () => {
+    const document = example() as Loose;
+    const jwks = { keys: [{ kty: "EC", crv: "P-256", x: "x", y: "y" }] };
+    Object.assign(document["servers"]![0]!, { definitions: "signed", jwks });
+    const read = readTenantDocument(document as never, { issuer: "http://localhost:8787", ...setting });
+    expect(read).toMatchObject({
+      value: { warnings: expect.arrayContaining([expect.objectContaining({ path: "/servers/0/definitions" })]) },
+    });
   });
 
   it("reads rules of assurance, and warns of every level that is worth a warning", () => {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../domain/compiled-tenant.ts";
 import type { Json } from "../domain/canonical-json.ts";
 import { warnHandOuts } from "../domain/hand-out.ts";
@@ -8,6 +8,7 @@ import {
   ASSURANCE_LEVELS,
   assuranceLevels,
   CLIENT_AUTHENTICATION_METHODS,
+  TRUST_LEVELS,
   SSO_AUTHENTICATION_METHODS,
   type TenantDocument,
   type TrustPolicy,
@@ -99,6 +100,10 @@ const dpopBound = z
   .boolean()
   .default(true)
   .describe("Whether tokens are always bound to a key (DPoP). With false, whoever holds such a token can use it");
+const trust = z.enum(TRUST_LEVELS);
+const agentTrust = trust
+  .default("local")
+  .describe("Where it runs: local, on a person's machine, as behind stint mcp and stint run; or remote, as a service");
 
 const agent = z.strictObject({
   client_id: clientId,
@@ -112,6 +117,7 @@ const agent = z.strictObject({
     .default([])
     .describe("Where a browser may return to; a loopback address with any port"),
   dpop_bound_access_tokens: dpopBound,
+  trust: agentTrust,
 });
 
 const metadataHost = z.strictObject({
@@ -121,6 +127,7 @@ const metadataHost = z.strictObject({
     .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?$/, "must be a host name such as vscode.dev"),
   owner: personId,
   dpop_bound_access_tokens: dpopBound,
+  trust: agentTrust,
 });
 
 const identityProvider = z.strictObject({
@@ -192,6 +199,7 @@ const names = z
   .array(z.string().regex(/^[!-~]{1,128}$/, "must be a name without spaces"))
   .min(1)
   .max(200);
+const cost = z.int().min(1).max(1_000_000).optional();
 const operation = z.strictObject({
   access: z.enum(["read", "write"]),
   title: displayName.describe("What it lets an agent do, in the words an approver reads"),
@@ -217,7 +225,7 @@ const operation = z.strictObject({
     .describe("Methods of a JSON-RPC endpoint, and tools for its method tools/call; every call of a batch is judged"),
   location: z.string().max(200).optional().describe("How a location is read off the path, such as :owner/:repo"),
   permissions: z.record(z.string().max(64), z.string().max(64)).optional(),
-  cost: z.int().min(1).max(1_000_000).optional().describe("Cost units of one call; 1 unless told"),
+  cost: cost.describe("Cost units of one call; 1 unless told"),
   scopes: z
     .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, "must be a scope, RFC 6749 §3.3"))
     .max(20)
@@ -275,7 +283,7 @@ const server = z.strictObject({
   id: identifier,
   resource: resourceUri,
   owner: personId,
-  trust: z.enum(["remote", "local"]),
+  trust,
   ...keySource,
   dpop_bound_access_tokens_required: dpopBound,
   hand_out: z
@@ -286,6 +294,12 @@ const server = z.strictObject({
   encryption_key: encryptionKeySchema
     .optional()
     .describe("A public key (P-256, or RSA of 2048 to 4096 bits) to which what is handed out is encrypted"),
+  definitions: z
+    .enum(["pinned", "signed"])
+    .default("pinned")
+    .describe(
+      "Who accepts what it says of its tools: its owner, each time (pinned), or a key of jwks by signed_metadata (signed)",
+    ),
   tools: z.record(
     z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$/),
     z.strictObject({
@@ -293,6 +307,7 @@ const server = z.strictObject({
       operations: z
         .array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}:[A-Za-z0-9:._-]{1,100}$/, "must be upstream:operation"))
         .max(50),
+      cost: cost.describe("Cost units of one call; 1 unless told"),
     }),
   ),
 });
@@ -332,6 +347,7 @@ const policy = z.strictObject({
     .min(1)
     .max(MAX_LIST)
     .describe("client_id, or host:NAME for every client of a welcome metadata host"),
+  trust: trust.optional().describe("Among these agents only those of this trust; all of them unless told"),
   allow: z.array(allowPattern).min(1).max(MAX_LIST),
   max_duration: duration,
   approvers,
@@ -353,7 +369,9 @@ const policy = z.strictObject({
   solo: z.boolean().default(false).describe("Whether an agent's own owner, or the person it works for, may approve it"),
   limits: limitsSchema
     .optional()
-    .describe("How much of each upstream one session may use at most, and does where the request names no limit"),
+    .describe(
+      "How much of each upstream and each remote server one session may use at most, and does where the request names no limit",
+    ),
 });
 
 const notify = z.strictObject({
@@ -490,6 +508,7 @@ export function readTenantDocument(
     warnings: [
       ...document.policies.flatMap(warnAssurance),
       ...warnBearer(document),
+      ...warnSigned(document),
       ...warnHandOuts(document),
       ...warnBreakGlass(document),
     ],
@@ -614,6 +633,20 @@ function warnBearer({ servers }: TenantDocument): DocumentProblem[] {
           {
             path: `/servers/${at}/dpop_bound_access_tokens_required`,
             message: `server ${id} takes tokens that are bound to no key: whoever holds one can use it`,
+          },
+        ],
+  );
+}
+
+/** Whoever holds the server's key then says what agents read of its tools. */
+function warnSigned({ servers }: TenantDocument): DocumentProblem[] {
+  return servers.flatMap(({ id, definitions }, at) =>
+    definitions === "pinned"
+      ? []
+      : [
+          {
+            path: `/servers/${at}/definitions`,
+            message: `server ${id} accepts its own tool definitions by signature: nobody looks at them first`,
           },
         ],
   );

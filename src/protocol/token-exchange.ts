@@ -3,7 +3,7 @@ import type { ExchangeFault, Target } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { INVALID_SCOPE, readAskedAccess } from "./authorization-details.ts";
 import type { PublicJwk, Server } from "../domain/tenant.ts";
-import { hasChanged, NEVER_SEEN } from "../domain/tool-definitions.ts";
+import { isHeld, NEVER_SEEN } from "../domain/tool-definitions.ts";
 import type { TenantContext } from "../tenancy.ts";
 import type { Form } from "./body.ts";
 import type { OneTimeClaim } from "./client-assertion.ts";
@@ -100,8 +100,8 @@ export function findTarget(named: string, { tenant, servers }: TargetContext): R
         "that audience is none of: a registered server's resource, {issuer}/mcp/{server}, {issuer}/proxy/{upstream}",
       ),
     );
-  if (hasChanged(servers[server.id] ?? NEVER_SEEN)) return err(invalidTarget(HELD));
-  return ok(serverTarget(server, named));
+  if (isHeld(servers[server.id] ?? NEVER_SEEN, server)) return err(invalidTarget(HELD));
+  return ok(serverTarget(server, named, { isCounted: named !== server.resource }));
 }
 
 /** What a tenant has, and what is known of the servers among it. */
@@ -115,14 +115,18 @@ export function gatewayAudience(issuer: string, { id }: Pick<Server, "id">): str
 }
 
 /** A server as the target of a token with this audience. */
-export function serverTarget(server: Server, audience: string): Extract<Target, { kind: "server" }> {
+export function serverTarget(
+  server: Server,
+  audience: string,
+  { isCounted }: { readonly isCounted: boolean },
+): Extract<Target, { kind: "server" }> {
   const tools = Object.fromEntries(Object.entries(server.tools).map(([name, tool]) => [name, tool.operations]));
-  return { kind: "server", id: server.id, audience, tools };
+  return { kind: "server", id: server.id, audience, tools, isCounted };
 }
 
 /** Told of a server that no longer shows the tools that its owner accepted. */
 export const HELD =
-  "the server shows other tools than its owner accepted, and gets no token until they accept the difference";
+  "the server shows other tools than were accepted, or can prove them no more, and gets no token until its owner accepts what it shows";
 
 function readExpiresIn(text: string | undefined): Result<number | undefined, WireError> {
   if (text === undefined) return ok(undefined);
@@ -160,10 +164,17 @@ export function exchangeError(fault: ExchangeFault, byScope = false): WireError 
         error: "invalid_authorization_details",
         description: "authorization_details goes beyond what the subject token holds for that audience",
       };
+    case "not_counted":
+      return NOT_COUNTED;
     case "outlives_session":
       return invalidRequest(`expires_in goes beyond what the session and its tokens are allowed; ${NEW_SESSION}`);
   }
 }
+
+/** Told of a token by which limits could be passed. */
+export const NOT_COUNTED = invalidTarget(
+  "limits hold for that server, and are counted at {issuer}/mcp/{server}: name that audience, or call it with the session token",
+);
 
 /** One answer for every subject token that is not good (any more). */
 export const SUBJECT_INVALID: WireError = invalidRequest(

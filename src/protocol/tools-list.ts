@@ -3,6 +3,7 @@ import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { ShownTool } from "../domain/tool-definitions.ts";
+import { EventReader } from "./event-stream.ts";
 
 /** What a server shows of its tools. */
 export interface ToolsPage {
@@ -61,16 +62,8 @@ function shownAs(name: string, definition: Json): ShownTool {
 
 /** The data of each server-sent event that has any. */
 function eventsOf(text: string): string[] {
-  return text
-    .replaceAll(/\r\n?/g, "\n")
-    .split("\n\n")
-    .map((event) =>
-      event
-        .split("\n")
-        .flatMap((line) => /^data(?:: ?(.*))?$/.exec(line)?.slice(1) ?? [])
-        .join("\n"),
-    )
-    .filter((data) => data !== "");
+  const reader = new EventReader();
+  return [...reader.push(text), ...reader.end()].flatMap(({ data = "" }) => (data === "" ? [] : data));
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

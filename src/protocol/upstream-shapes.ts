@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/v4";
 import { UPSTREAM_CLIENT_AUTHENTICATION_METHODS } from "../domain/upstream.ts";
 import { secretReference } from "./secret-reference.ts";
 

@@ -1,4 +1,6 @@
 import { Hono } from "hono";
+import { sha256 } from "../crypto/hash.ts";
+import type { KnownDefinitions } from "../domain/tool-definitions.ts";
 import type { Proposal } from "../durable/server-pins.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { renderError } from "../protocol/wire-error.ts";
@@ -10,15 +12,17 @@ import { tenantObject } from "./objects.ts";
 /** The registered MCP servers, and what they show that their owners have not accepted. */
 export const adminServers = new Hono<App>()
   .get("/admin/servers", async (c) => {
-    const { issuer, tenant, servers: known } = c.var.tenant;
+    const { issuer, tenant, servers: counting, knownServers: known } = c.var.tenant;
     const object = tenantObject(c.env, issuer);
     const [proposals, flags] = await Promise.all([object.proposedDefinitions(), object.flaggedUpstreams()]);
-    const servers = [...tenant.servers.values()].map(({ id, resource, owner, trust }) => ({
+    const servers = [...tenant.servers.values()].map(({ id, resource, owner, trust, definitions }) => ({
       id,
       resource,
       owner,
       trust,
-      accepted_tools: Object.keys(known[id]?.accepted ?? {}),
+      definitions,
+      accepted_tools: Object.keys(counting[id]?.accepted ?? {}),
+      signed: signedOf(known[id]),
       credential_echoed: flags.find(({ upstream }) => upstream === `mcp:${id}`) ?? null,
       difference: differenceOf(proposals.find(({ server }) => server === id)),
     }));
@@ -26,6 +30,13 @@ export const adminServers = new Hono<App>()
   })
   .post("/admin/servers/:id/accept", (c) => decide(c, "accepted"))
   .post("/admin/servers/:id/dismiss", (c) => decide(c, "dismissed"));
+
+/** The newest statement by which a server accepted its own tools. */
+function signedOf(known: KnownDefinitions | undefined) {
+  if (known?.signed === undefined) return null;
+  const { issued_at, expires_at, key } = known.signed;
+  return { issued_at, expires_at, key: sha256(key) };
+}
 
 function differenceOf(proposal: Proposal | undefined) {
   if (proposal === undefined) return null;
@@ -43,12 +54,12 @@ async function decide(c: Handling, decision: "accepted" | "dismissed"): Promise<
   const body = await readJsonObject(c.req.raw);
   if (!body.ok) return renderError(body.error);
   const { digest } = body.value;
-  const { issuer, tenant } = c.var.tenant;
+  const { issuer, tenant, servers } = c.var.tenant;
   const server = c.req.param("id") ?? "";
   const isDecided =
     tenant.servers.has(server) &&
     typeof digest === "string" &&
-    (await tenantObject(c.env, issuer).decideDefinitions(server, digest, decision));
+    (await tenantObject(c.env, issuer).decideDefinitions(server, digest, decision, servers[server]?.lapsed === true));
   forgetTenant(issuer);
   return isDecided ? c.json({ server, [decision]: digest }) : renderError(NOT_FOUND);
 }

@@ -12,14 +12,23 @@ import {
 } from "../crypto/signing-key.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { parseDuration } from "../domain/duration.ts";
-import type { CutOff } from "../domain/cut-off.ts";
+import type { DocumentProblem } from "../domain/compiled-tenant.ts";
+import { cutOffKey, type CutOff } from "../domain/cut-off.ts";
 import { diffDocuments } from "../domain/document-diff.ts";
 import { isSessionId } from "../domain/ids.ts";
 import { registrationOf } from "../domain/registration.ts";
+import type { TenantDocument } from "../domain/tenant.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { describeUpstreams, forgetTenant, loadTenant, signingKey, storeSecret } from "../tenancy.ts";
+import {
+  describeUpstreams,
+  forgetTenant,
+  loadTenant,
+  signingKey,
+  storeSecret,
+  type TenantContext,
+} from "../tenancy.ts";
 import { kekState, renewTenantKeys } from "../tenant-keys.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
 import { adminServers } from "./admin-servers.ts";
@@ -53,13 +62,15 @@ export const admin = new Hono<App>()
     const read = readTenantDocument(body.value, setting);
     if (!read.ok)
       return renderError({ ...invalidRequest("the tenant document has problems"), members: { problems: read.error } });
-    const { document, warnings } = read.value;
+    const { document } = read.value;
+    const warnings = [...read.value.warnings, ...warnReuse(document, c.var.tenant)];
     const changes = diffDocuments(tenant.document as unknown as Json, document as unknown as Json);
     if (c.req.query("dry_run") === "true") return c.json({ version: configVersion, applied: false, changes, warnings });
     const text = canonicalJson(document);
     const longest = Math.max(0, ...document.policies.map(({ max_duration }) => parseDuration(max_duration) ?? 0));
-    const version = await tenantObject(c.env, issuer).apply(text, sha256(text), longest);
+    const { version, sessions } = await tenantObject(c.env, issuer).apply(text, sha256(text), longest);
     forgetTenant(issuer);
+    await tell(c, sessions, "its agent was taken out of the tenant's document");
     return c.json({ version, applied: version !== configVersion, changes, warnings });
   })
   .get("/admin/sessions", async (c) =>
@@ -193,12 +204,30 @@ async function cutOff(c: Handling, whom: CutOff, reason: string | undefined) {
   const { issuer } = c.var.tenant;
   const sessions = await tenantObject(c.env, issuer).cutOff(whom, reason);
   forgetTenant(issuer);
+  return { result: "revoked", sessions: await tell(c, sessions, reason ?? `${whom.kind} revoked`) };
+}
+
+/** Ends the sessions that can be reached; answers those that were ended by it. */
+async function tell(c: Handling, sessions: readonly string[], reason: string): Promise<string[]> {
+  const { issuer } = c.var.tenant;
   const results = await Promise.all(
-    sessions.map((id) =>
-      sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason ?? `${whom.kind} revoked`),
-    ),
+    sessions.map((id) => sessionObject(c.env, issuer, id).revoke({ kind: "operator" }, reason)),
   );
-  return { result: "revoked", sessions: sessions.filter((_, at) => results[at] === "revoked") };
+  return sessions.filter((_, at) => results[at] === "revoked");
+}
+
+/** A name that was taken away from one agent and is given to another: nobody should do that unawares. */
+function warnReuse({ agents }: TenantDocument, { tenant, cutOffs }: TenantContext): DocumentProblem[] {
+  return agents.flatMap(({ client_id }, at) =>
+    tenant.agents.has(client_id) || cutOffs[cutOffKey({ kind: "agent", id: client_id })] === undefined
+      ? []
+      : [
+          {
+            path: `/agents/${at}/client_id`,
+            message: `${client_id} was an agent before; what it began then stays cut off`,
+          },
+        ],
+  );
 }
 
 async function inspect(c: Handling) {

@@ -1,9 +1,11 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
-import { limit, limitsOf, narrow, unitsOf, upstreamsOf, type AccessDetail } from "../domain/access.ts";
+import { limit, limitsOf, narrow, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
 import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import { approverCutOffUntil } from "../domain/cut-off.ts";
+import { isCounted } from "../domain/counted.ts";
+import type { CompiledTenant } from "../domain/compiled-tenant.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { factsOf, unitsAdded } from "../domain/facts.ts";
 import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
@@ -241,10 +243,11 @@ async function viewPage(c: Handling, entered: Entered, csrf: string): Promise<Re
     obstacle?.kind === "sign_in" && sso !== undefined ? await signOnOrigin(c.env, c.var.tenant, sso) : undefined;
   const { request } = entered.description.state;
   const used = await usedSoFar(c, request, request.authorization_details);
-  return page(c, view(entered, csrf, obstacle, used), 200, leadsTo);
+  return page(c, view(c.var.tenant.tenant, entered, csrf, obstacle, used), 200, leadsTo);
 }
 
 function view(
+  tenant: CompiledTenant,
   { form, link, approverName, description, decider }: Entered,
   csrf: string,
   obstacle: Obstacle | undefined,
@@ -260,10 +263,9 @@ function view(
     <ApproveView
       facts={withUsage(factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code), used)}
       units={linesOf(unitsAdded(request, request.authorization_details), setting.labels)}
-      limits={upstreamsOf(request.authorization_details).map((upstream) => ({
-        upstream,
-        limits: limitsOf(request.authorization_details, upstream),
-      }))}
+      limits={placesOf(request.authorization_details)
+        .filter((place) => isCounted(tenant, place, request.code_flow?.resource))
+        .map((place) => ({ place, limits: limitsOf(request.authorization_details, place) }))}
       durations={durations.map((seconds) => ({
         seconds,
         label: formatDuration(seconds),
@@ -300,7 +302,7 @@ function readNarrowing({ form, decider, description: { state } }: Entered, now: 
   return {
     authorization_details: limit(
       narrow(authorization_details, (unit) => ticked.has(unit) || held.has(unit)),
-      (upstream) => readLimits(form, upstream),
+      (place) => readLimits(form, place),
     ),
     expires_at: base?.expires_at ?? now + seconds,
   };

@@ -1,11 +1,11 @@
 import type { Client } from "../clients.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import type { Target } from "../domain/exchange.ts";
-import { allowsNow, judgeAsk } from "../domain/policy.ts";
+import { allowsNow, judgeAsk, policiesOf } from "../domain/policy.ts";
 import { isLoopback, isRegisteredRedirect } from "../domain/redirect-uri.ts";
 import type { CodeFlow } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { usualAccess } from "../domain/usual-access.ts";
+import { allowedTools, usualAccess, usualReading } from "../domain/usual-access.ts";
 import { INVALID_SCOPE } from "../protocol/authorization-details.ts";
 import { readAuthorizationRequest, type AuthorizationRequest } from "../protocol/authorization-request.ts";
 import type { Form } from "../protocol/body.ts";
@@ -51,9 +51,11 @@ export function judgeAuthorization(
   const { tenant, issuer } = c.var.tenant;
   const target = resource === undefined || resource === issuer ? ok(undefined) : findTarget(resource, c.var.tenant);
   if (!target.ok) return refuse(target.error);
-  const details = request.value.authorization_details ?? usualAt(c, client, target.value);
+  const asked = request.value.authorization_details;
+  const details =
+    asked === undefined ? usualAt(c, client, target.value) : askedAt(c, client, target.value, asked, form);
   if (details.length === 0) return refuse(INVALID_SCOPE);
-  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in };
+  const wanted = { client_id: client.id, details, expiresInSeconds: request.value.expires_in, resource };
   const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok) return refuse(askError(judged.error));
   if (request.value.silent) return refuse(INTERACTION_REQUIRED);
@@ -67,8 +69,23 @@ export function judgeAuthorization(
   return ok({ request: request.value, details, codeFlow });
 }
 
+/** `authorization_details` mean what they say; a scope is a list that the client was shown. */
+function askedAt(
+  c: Handling,
+  client: Client,
+  target: Target | undefined,
+  asked: readonly AccessDetail[],
+  form: Form,
+): readonly AccessDetail[] {
+  const { tenant } = c.var.tenant;
+  const server = target?.kind === "server" ? tenant.servers.get(target.id) : undefined;
+  if (server === undefined || form.has("authorization_details")) return asked;
+  return allowedTools(asked, server, (unit) => allowsNow(tenant, client.id, unit));
+}
+
 function usualAt(c: Handling, client: Client, target: Target | undefined): AccessDetail[] {
   const { tenant } = c.var.tenant;
+  if (target?.kind === "stint") return usualReading(tenant, policiesOf(tenant, client.id));
   const server = target?.kind === "server" ? tenant.servers.get(target.id) : undefined;
   return server === undefined ? [] : usualAccess(server, (unit) => allowsNow(tenant, client.id, unit));
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Result } from "../domain/result.ts";
 import { err, ok } from "../domain/result.ts";
 import type { LimitReached } from "../domain/limits.ts";
-import type { ReserveCommand } from "../durable/session-commands.ts";
+import type { AnswerCommand, ReserveCommand } from "../durable/session-commands.ts";
 import { ByteMeter, type MeteredCall } from "./byte-meter.ts";
 
 const REACHED: LimitReached = { limit: "bytes", limits: { bytes: 100 }, left: { bytes: 0 } };
@@ -52,11 +52,18 @@ async function lengthOf(stream: ReadableStream<Uint8Array>): Promise<number> {
 }
 
 describe("ByteMeter", () => {
-  it("passes what there is room for, empty pieces among it, and settles once", async () => {
+  it("passes what there is room for, empty pieces among it, and has nothing to settle where all was needed", async () => {
     const { meter, settled } = metered(1000);
     expect(await lengthOf((await meter.answer(pieces(5, 0, 0, 20, 0, 30)))!)).toBe(55);
     meter.end();
-    expect(settled).toEqual([[55, 55]]);
+    expect(settled).toEqual([]);
+  });
+
+  it("settles once", async () => {
+    const { meter, settled } = metered(1000);
+    expect(await lengthOf((await meter.answer(pieces(5, 2)))!)).toBe(7);
+    meter.end();
+    expect(settled).toEqual([[10, 7]]);
   });
 
   it("is read as well by whoever brings the memory", async () => {
@@ -77,7 +84,7 @@ describe("ByteMeter", () => {
     const { meter, settled } = metered(40);
     await expect(lengthOf((await meter.answer(pieces(25, 25, 25)))!)).rejects.toThrow(RangeError);
     expect(meter.reached).toEqual(REACHED);
-    expect(settled).toEqual([[50, 50]]);
+    expect(settled).toEqual([]);
   });
 
   it("says of an answer that may not even begin, before it does", async () => {
@@ -133,10 +140,45 @@ describe("ByteMeter", () => {
     expect(settled).toEqual([[10, 5]]);
   });
 
-  it("reserves for an answer whose length is known before any of it passes", async () => {
-    const { meter } = metered(40, { stream: pieces(5), bytes: 5 });
-    expect(await meter.makeRoom(46)).toBe(false);
+  it("asks for what the head of the answer says, a request's body with it", async () => {
+    const { meter, settled } = metered(40, { stream: pieces(5), bytes: 5 });
+    const asked: AnswerCommand[] = [];
+    const begun = await meter.begin(3, async (answer) => (asked.push(answer), ok(8)));
+    expect(begun).toBe(true);
+    expect(asked).toMatchObject([{ reservedBytes: 10, neededBytes: 8 }]);
+    expect(await lengthOf((await meter.answer(pieces(3)))!)).toBe(3);
+    expect(settled).toEqual([]);
+  });
+
+  it("passes no more than the head said without asking again", async () => {
+    const { meter, settled } = metered(0);
+    await meter.begin(3, async () => ok(3));
+    await expect(lengthOf((await meter.answer(pieces(3, 1)))!)).rejects.toThrow(RangeError);
     expect(meter.reached).toEqual(REACHED);
-    expect(await meter.makeRoom(45)).toBe(true);
+    expect(settled).toEqual([]);
+  });
+
+  it("asks for nothing more where the head does not say how much there will be", async () => {
+    const { meter } = metered(40);
+    const asked: AnswerCommand[] = [];
+    await meter.begin(undefined, async (answer) => (asked.push(answer), ok(10)));
+    expect(asked).toMatchObject([{ reservedBytes: 10, neededBytes: 10 }]);
+  });
+
+  it("tells an answer that a limit forbids from one that comes too late", async () => {
+    const limited = metered(40);
+    expect(await limited.meter.begin(50, async () => err(REACHED))).toBe(true);
+    expect(limited.meter.reached).toEqual(REACHED);
+    const late = metered(40);
+    expect(await late.meter.begin(5, async () => err("ended"))).toBe(false);
+    expect(late.meter.reached).toBeUndefined();
+    expect(late.settled).toEqual([[10, 0]]);
+  });
+
+  it("frees nothing where it is not known what was freed already", async () => {
+    const { meter, settled } = metered(40);
+    expect(await meter.begin(5, async () => undefined)).toBe(false);
+    meter.end();
+    expect(settled).toEqual([]);
   });
 });

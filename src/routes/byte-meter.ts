@@ -1,6 +1,9 @@
 import type { LimitReached, Limits } from "../domain/limits.ts";
 import type { Session } from "../durable/session.ts";
+import type { AnswerCommand } from "../durable/session-commands.ts";
+import { orLater } from "./or-later.ts";
 import type { PassingBody } from "./passing-body.ts";
+import type { BegunAnswer } from "./session-watch.ts";
 
 /** The most that one stream reserves beyond its need, in bytes: what a proxy that dies leaves counted and unused. */
 const MAX_SPARE_BYTES = 4 * 1024 * 1024;
@@ -71,9 +74,26 @@ export class ByteMeter {
     );
   }
 
-  /** Reserves what an answer of this length needs, before any of it passes. */
-  makeRoom(bytes: number): Promise<boolean> {
-    return this.#reserveUpTo(this.#passedBytes + bytes, 0);
+  /**
+   * Has the answer begin, if its session still lives and there is room for as much as its head says; of
+   * what was reserved, no more is kept.
+   *
+   * @param length of the answer's body, if that is known
+   * @param ask asks the session
+   * @returns whether the session lives; {@link reached} says whether a limit forbids the answer
+   */
+  async begin(length: number | undefined, ask: (answer: AnswerCommand) => Promise<BegunAnswer>): Promise<boolean> {
+    const { upstream, limits } = this.#call;
+    const reservedBytes = this.#reservedBytes;
+    const neededBytes = length === undefined ? reservedBytes : this.#passedBytes + length;
+    const begun = await ask({ upstream, limits, reservedBytes, neededBytes });
+    // A request's body may have gone on meanwhile, and reserved more.
+    if (begun?.ok) this.#reservedBytes += begun.value - reservedBytes;
+    // It may have freed already what is not needed: then nothing more may be.
+    else if (begun === undefined) this.#ended = true;
+    else if (begun.error === "ended") this.end();
+    else this.#reached = begun.error;
+    return begun !== undefined && (begun.ok || begun.error !== "ended");
   }
 
   /**
@@ -83,7 +103,7 @@ export class ByteMeter {
   async answer(body: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | undefined> {
     const reader = body.getReader();
     let first: Promise<Uint8Array | undefined> | undefined = this.#next(reader);
-    await orLater(first);
+    await orLater(first, FIRST_PIECE_PATIENCE_MS);
     if (this.#reached !== undefined) {
       this.end();
       await reader.cancel().catch(() => undefined);
@@ -97,10 +117,19 @@ export class ByteMeter {
     return this.#through(reader, next, () => this.end());
   }
 
+  /** As {@link answer}, of a body that is here already. */
+  async wholeAnswer(body: Uint8Array): Promise<Uint8Array | undefined> {
+    const hasRoom = await this.#reserveUpTo(this.#passedBytes + body.byteLength, 0);
+    if (hasRoom) this.#passedBytes += body.byteLength;
+    this.end();
+    return hasRoom ? body : undefined;
+  }
+
   /** Nothing more will pass: the session is told what did. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.#passedBytes === this.#reservedBytes) return;
     const { session, upstream, later } = this.#call;
     later(session.settle(upstream, this.#reservedBytes, this.#passedBytes));
   }
@@ -168,12 +197,4 @@ async function readSome(
     const read = await reader.read();
     if (read.done || read.value.byteLength > 0) return read;
   }
-}
-
-/** Waits until something has happened, one way or the other, but not for long. */
-async function orLater(event: Promise<unknown>): Promise<void> {
-  const later = Promise.withResolvers<void>();
-  const timer = setTimeout(later.resolve, FIRST_PIECE_PATIENCE_MS);
-  await Promise.race([event.catch(() => undefined), later.promise]);
-  clearTimeout(timer);
 }

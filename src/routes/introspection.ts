@@ -34,7 +34,10 @@ async function introspect(c: Handling, client: AuthenticatedClient, presented: s
   const standing = standingOf(c.var.tenant, token.value.agent);
   if (standing === undefined) return inactive;
   const { issuer } = c.var.tenant;
-  const live = await sessionObject(c.env, issuer, token.value.session_id).introspect(token.value, standing);
+  const live = await sessionObject(c.env, issuer, token.value.session_id).introspect(
+    { jti: token.value.jti },
+    standing,
+  );
   return live.ok ? { active: true, iss: issuer, ...statementOf(token.value) } : inactive;
 }
 

@@ -18,6 +18,8 @@ export async function callTool(c: Handling, bearing: Bearing, input: CallUpstrea
   const path = canonicalPath(input.path);
   const query = canonicalQuery(input.query ?? "");
   if (!path.ok || !query.ok) return toolError("the path or query is not in canonical form, or carries a credential");
+  if (input.body !== undefined && ["GET", "HEAD"].includes(input.method))
+    return toolError("GET and HEAD take no body; nothing was sent");
   const target = { upstream, path: path.value, query: query.value === "" ? "" : `?${query.value}` };
   const response = await callUpstream(asProxied(c, input), bearing, target);
   const body = await readCapped({ headers: response.headers, body: response.body }, MAX_ANSWER_BYTES).catch(

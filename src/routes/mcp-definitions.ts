@@ -1,15 +1,18 @@
-import { differences, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
+import { falseReaders } from "../domain/tool-claims.ts";
+import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { proposalDigest } from "../crypto/proposal-digest.ts";
 import type { Server } from "../domain/tenant.ts";
 import type { Minting } from "../durable/session-commands.ts";
 import { readCapped } from "../protocol/body.ts";
+import type { ExpectedAnswers } from "../protocol/expected-answers.ts";
 import { readMessages, readToolsPage } from "../protocol/tools-list.ts";
 import { HELD } from "../protocol/token-exchange.ts";
 import { deny, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant } from "../tenancy.ts";
 import type { Handling } from "./http.ts";
 import { listTools, MAX_LIST_BYTES } from "./mcp-list-tools.ts";
+import { acceptBySignature } from "./mcp-signature.ts";
 import type { ServerCaller } from "./mcp-server-credential.ts";
 import { personObject, tenantObject } from "./objects.ts";
 
@@ -21,7 +24,7 @@ const lookedAt = new Map<string, number>();
 
 export interface RefusedServer {
   readonly error: WireError;
-  readonly reason: "definitions_not_accepted" | "definitions_unreadable";
+  readonly reason: "definitions_not_accepted" | "definitions_unreadable" | "definitions_false";
 }
 
 /** Why a server is called by nobody: what it shows waits for its owner. */
@@ -48,18 +51,19 @@ export async function checkShownTools(caller: ServerCaller, looking: Minting): P
   return refusal;
 }
 
-/** Passes on a list of tools that an agent asked for, if each is what the owner accepted. */
+/** Passes on a list of tools that an agent asked for, if it is there as a whole and each is what the owner accepted. */
 export async function showDifferences(
   caller: ServerCaller,
   response: Response,
+  expected: ExpectedAnswers,
 ): Promise<Result<Response, RefusedServer>> {
   const body = await readCapped({ headers: new Headers(), body: response.body }, MAX_LIST_BYTES).catch(() => undefined);
   if (body?.ok !== true) return err(UNREADABLE);
   const text = new TextDecoder().decode(body.value);
   const messages = readMessages(response.headers.get("content-type"), text);
-  // What is not answered here could be answered on another stream, where nobody compares.
+  // An answer that is still to come could come where nobody compares.
   const isAnswered = messages.ok && messages.value.some((message) => "result" in message || "error" in message);
-  const page = messages.ok && isAnswered ? readToolsPage(messages.value) : undefined;
+  const page = isAnswered && expected.areComplete ? readToolsPage(messages.value) : undefined;
   if (page?.ok !== true) return err(UNREADABLE);
   const refusal = await compare(caller, page.value.tools);
   return refusal === undefined ? ok(new Response(body.value, response)) : err(refusal);
@@ -68,12 +72,18 @@ export async function showDifferences(
 /** Compares with what was accepted. A difference is kept for the owner, who is told first: twice rather than never. */
 async function compare({ c, server }: ServerCaller, shown: readonly ShownTool[]): Promise<RefusedServer | undefined> {
   const { issuer, servers } = c.var.tenant;
-  const different = differences(shown, (servers[server.id] ?? NEVER_SEEN).accepted);
-  if (different.length === 0) return undefined;
+  if (falseReaders(shown, server).length > 0) return FALSE_READER;
+  const known = servers[server.id] ?? NEVER_SEEN;
+  const different = differences(shown, known.accepted);
+  // Who shows no tool would have nothing to prove, and is called by their names all the same.
+  if (different.length === 0 && !hasToProve(known, server)) return undefined;
   lookedAt.delete(keyOf(c, server));
+  const unproved = server.definitions === "signed" ? await acceptBySignature(c, server, shown) : undefined;
+  if (unproved === "accepted") return undefined;
+  if (different.length === 0) return NOT_ACCEPTED;
   const owner = { issuer, person: server.owner };
   await personObject(c.env, issuer, server.owner).tellOfDefinitions(owner, server.id, proposalDigest(different));
-  await tenantObject(c.env, issuer).proposeDefinitions(server.id, different);
+  await tenantObject(c.env, issuer).proposeDefinitions(server.id, different, unproved);
   forgetTenant(issuer);
   return NOT_ACCEPTED;
 }
@@ -85,6 +95,13 @@ function keyOf(c: Handling, { id, resource }: Server): string {
 const NOT_ACCEPTED: RefusedServer = {
   reason: "definitions_not_accepted",
   error: deny("definitions_not_accepted", HELD),
+};
+const FALSE_READER: RefusedServer = {
+  reason: "definitions_false",
+  error: deny(
+    "definitions_false",
+    "the server says that a tool only reads which its registration says writes; its owner must mend the one or the other",
+  ),
 };
 const UNREADABLE: RefusedServer = {
   reason: "definitions_unreadable",

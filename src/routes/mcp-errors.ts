@@ -12,6 +12,7 @@ export function serverCallError(
   if (typeof fault === "object") return limitError(fault);
   switch (fault) {
     case "not_granted":
+    case "not_counted":
     case "invalid_target":
     case "wider_than_subject":
     case "wrong_subject":

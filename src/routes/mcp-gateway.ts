@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { bindHandle } from "../crypto/mcp-handle.ts";
 import { newId } from "../crypto/random.ts";
+import { serverPlace } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { toolsOf } from "../domain/server-calls.ts";
@@ -9,12 +10,13 @@ import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { ByteMeter } from "./byte-meter.ts";
+import { onlyItsAnswers } from "./mcp-answer.ts";
 import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
 import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
-import { sessionObject } from "./objects.ts";
+import { presented, sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
 import { leftAlone } from "./proxy-errors.ts";
@@ -50,19 +52,19 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
     return renderError(error);
   }
-  const { calls, showsTools, limits, headers, body: text } = judged.value;
-  const upstream = `mcp:${server.id}`;
+  const { calls, showsTools, limits, headers, answers, body: text } = judged.value;
+  const upstream = serverPlace(server.id);
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
   if (waitSeconds > 0) {
-    const isLive = await session.introspect(token, standing);
+    const isLive = await session.introspect(presented(token), standing);
     return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
   }
   const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
   const mustLook = calls.length > 0 && !isLookedAt(c, server);
   const body = passingBody(c, text);
   const permit = await session.callServer({
-    token,
+    token: presented(token),
     proof: proof.oneTime,
     standing,
     upstream,
@@ -72,7 +74,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     bodyBytes: body.bytes ?? 0,
     held: token.authorization_details,
     heldUntil: token.expires_at,
-    target: serverTarget(server, server.resource),
+    target: serverTarget(server, server.resource, { isCounted: true }),
     mint: {
       jti: newId(ID_PREFIXES.token),
       jkt: key?.jkt,
@@ -101,7 +103,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
       return renderError(refusal.error);
     }
     // Looking took its time: what was ended meanwhile does not begin.
-    const live = await session.introspect(token, standing);
+    const live = await session.introspect(presented(token), standing);
     if (!live.ok) {
       health.withdrew();
       meter.end();
@@ -119,9 +121,16 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
       lease_id: permit.value.token.jti,
     },
   );
-  const shown = showsTools && response.ok ? await showDifferences(caller, response) : ok(response);
+  const refuse = (reason: string) => session.refuse(reason, { jti: token.jti, server: server.id });
+  const onForeign = () => c.executionCtx.waitUntil(refuse("foreign_answer"));
+  const answered = await onlyItsAnswers(response, answers, onForeign);
+  if (!answered.ok) {
+    await refuse("foreign_answer");
+    return renderError(answered.error);
+  }
+  const shown = showsTools && response.ok ? await showDifferences(caller, answered.value, answers) : answered;
   if (!shown.ok) {
-    await session.refuse(shown.error.reason, { jti: token.jti, server: server.id });
+    await refuse(shown.error.reason);
     return renderError(shown.error.error);
   }
   return bindSession(c, server, bearing.value, shown.value);

@@ -1,5 +1,5 @@
 import { boundHandle } from "../crypto/mcp-handle.ts";
-import { toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
+import { limitsOf, serverPlace, toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
 import type { BodyCall } from "../domain/body-calls.ts";
 import type { CallsFault } from "../domain/judged-calls.ts";
 import { tightest, type Limits } from "../domain/limits.ts";
@@ -8,6 +8,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { judgeServerRequest, toolsOf, type ServerRequest } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
 import { readJson } from "../protocol/body.ts";
+import { ExpectedAnswers } from "../protocol/expected-answers.ts";
 import { scopeError } from "../protocol/dpop.ts";
 import { readMcpRequest } from "../protocol/mcp-request.ts";
 import { deny, invalidRequest, type WireError } from "../protocol/wire-error.ts";
@@ -22,11 +23,12 @@ export const SESSION_HEADER = "mcp-session-id";
 
 /** A request that the token and today's policy cover, whatever the session says. */
 interface JudgedServerCall extends ServerRequest {
-  /** Of today's policy. */
+  /** Of the token and of today's policy. */
   readonly limits: Limits;
   readonly headers: Headers;
-  /** What is sent is this, to the byte; undefined where nothing is. */
-  readonly body: Uint8Array | undefined;
+  /** What is sent is this, to the byte. */
+  readonly body: Uint8Array;
+  readonly answers: ExpectedAnswers;
 }
 
 /** Why a request does not pass, for the caller and for the audit log. */
@@ -50,23 +52,35 @@ export async function judgeServerCall(
   if (headers === undefined) return err({ reason: "foreign_handle", error: NO_SUCH_HANDLE });
   const held = new Set(token.authorization_details.flatMap(unitsOf));
   const mayCall = (unit: AccessUnit): boolean => held.has(unit) && allowsNow(tenant, token.agent, unit);
-  const said = c.req.method === "POST" ? await readCalls(c) : ok({ calls: [], body: undefined });
+  // What ends a handle says so in its head. A body of it was judged by nobody, and stays here.
+  const said = c.req.method === "POST" ? await readCalls(c) : ok(NOTHING_SAID);
   if (!said.ok) return err({ reason: "unreadable_body", error: said.error });
   const judged = judgeServerRequest(server, said.value.calls, mayCall);
   if (!judged.ok) return err(refusalOf(c, server, said.value.calls, judged.error, audience));
   const { calls } = judged.value;
   const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
-  const limits = tightest(units.map((unit) => limitsNow(tenant, token.agent, unit)));
-  return ok({ ...judged.value, limits, headers, body: said.value.body });
+  const limits = tightest([
+    limitsOf(token.authorization_details, serverPlace(server.id)),
+    ...units.map((unit) => limitsNow(tenant, token.agent, unit)),
+  ]);
+  const { body, answers } = said.value;
+  return ok({ ...judged.value, limits, headers, body, answers });
 }
 
-async function readCalls(c: Handling): Promise<Result<{ calls: readonly BodyCall[]; body: Uint8Array }, WireError>> {
+/** What a body says, and may be answered. */
+interface Said extends Pick<JudgedServerCall, "body" | "answers"> {
+  readonly calls: readonly BodyCall[];
+}
+
+const NOTHING_SAID: Said = { calls: [], body: new Uint8Array(), answers: new ExpectedAnswers([]) };
+
+async function readCalls(c: Handling): Promise<Result<Said, WireError>> {
   const read = await readJson(c.req.raw, MAX_REQUEST_BYTES);
   if (!read.ok) return read;
-  const calls = readMcpRequest(read.value.value, c.req.raw.headers);
-  return calls.ok
-    ? ok({ calls: calls.value, body: new TextEncoder().encode(read.value.text) })
-    : err(invalidRequest(calls.error));
+  const { value, text } = read.value;
+  const calls = readMcpRequest(value, c.req.raw.headers);
+  if (!calls.ok) return err(invalidRequest(calls.error));
+  return ok({ calls: calls.value, body: new TextEncoder().encode(text), answers: new ExpectedAnswers(value) });
 }
 
 /** The caller's headers with the server's own handle in them; undefined where the handle is not the caller's. */
@@ -98,7 +112,7 @@ function refusalOf(
   return { reason: fault.reason, unit: fault.unit, error };
 }
 
-const NO_SUCH_HANDLE: WireError = {
+export const NO_SUCH_HANDLE: WireError = {
   status: 404,
   error: "not_found",
   description: "this Mcp-Session-Id was not given to this session; begin anew with initialize",

@@ -58,6 +58,8 @@ async function pages(
 ): Promise<readonly ShownTool[] | undefined> {
   const shown = new Map<string, ShownTool>();
   let cursor: string | undefined;
+  /** Of all pages: what differs is kept in one row. */
+  let length = 0;
   for (let id = 1; id <= MAX_PAGES; id += 1) {
     const from = cursor === undefined ? {} : { cursor };
     const answer = await post({ jsonrpc: "2.0", id, method: "tools/list", params: { ...params, ...from } }, headers);
@@ -68,6 +70,8 @@ async function pages(
     const page = hasList ? readToolsPage(answer.messages as never) : err("unreadable" as const);
     if (!page.ok || page.value.tools.some(({ name }) => shown.has(name))) return undefined;
     for (const tool of page.value.tools) shown.set(tool.name, tool);
+    length += page.value.tools.reduce((sum, { definition }) => sum + definition.length, 0);
+    if (length > MAX_LIST_BYTES) return undefined;
     cursor = page.value.nextCursor;
     if (cursor === undefined) return [...shown.values()];
   }

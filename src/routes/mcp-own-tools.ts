@@ -1,88 +1,38 @@
-import {
-  CLIENT_CAPABILITIES_META_KEY,
-  createRequestStateCodec,
-  inputRequired,
-  inputResponse,
-  McpServer,
-  type CallToolResult,
-  type InputRequiredResult,
-  type ServerContext,
-} from "@modelcontextprotocol/server";
-import { deriveKey, digestOf } from "../crypto/hash.ts";
-import { MCP_TOOL_INPUTS, type RequestSessionInput } from "../protocol/mcp-tools.ts";
+import { McpServer, type CallToolResult, type McpRequestContext } from "@modelcontextprotocol/server";
+import { MCP_TOOL_INPUTS, type CallUpstreamInput } from "../protocol/mcp-tools.ts";
+import { offerTasks } from "../protocol/mcp-tasks.ts";
 import type { Handling } from "./http.ts";
 import { callTool } from "./mcp-call.ts";
-import { decided, endOwn, ownSession, requestOwn, stateOf } from "./mcp-sessions.ts";
+import { orFault } from "./mcp-fault.ts";
+import type { OlderClient } from "./mcp-older-client.ts";
 import { toolError } from "./mcp-result.ts";
+import { endOwn, ownSession, stateOf } from "./mcp-sessions.ts";
+import { sessionTasks } from "./mcp-tasks.ts";
+import { SessionAsker } from "./mcp-waiting.ts";
 import type { Bearing } from "./proof.ts";
 
-/** As long as a request waits for its human, in seconds: after that there is nothing to wait for. */
-const REQUEST_STATE_SECONDS = 900;
-/** What is asked of the human at the client: to look at a page on which nothing can be done without signing in. */
-const APPROVAL = "approval";
-
-/** What a client brings back when it calls again. */
-interface Waiting {
-  readonly session_id: string;
-  /** Of the arguments that the session was asked for with. */
-  readonly asked: string;
-}
-
 /** Stint's own tools, for one request of a client whose token and key were checked. */
-export function ownTools(c: Handling, bearing: Bearing): McpServer {
-  const { root, issuer } = c.var.tenant;
-  const codec = createRequestStateCodec<Waiting>({
-    key: deriveKey(root, "mcp request state", issuer),
-    ttlSeconds: REQUEST_STATE_SECONDS,
-    // A state that somebody else brings, or for something else, is no state.
-    bind: ({ mcpReq }) => [mcpReq.method, bearing.token.client_id, bearing.proof.jkt].join(" "),
-  });
+export function ownTools(c: Handling, bearing: Bearing, era: McpRequestContext["era"], older: OlderClient): McpServer {
+  const asker = new SessionAsker(c, bearing, era, older);
   const server = new McpServer(
     { name: "stint", version: "1" },
     {
-      requestState: { verify: (state, ctx) => codec.verify(state, ctx) },
+      requestState: { verify: (state, ctx) => asker.codec.verify(state, ctx) },
       capabilities: { tools: { listChanged: false } },
     },
   );
-
-  async function request(
-    input: RequestSessionInput,
-    ctx: ServerContext,
-  ): Promise<CallToolResult | InputRequiredResult> {
-    const asked = digestOf(input);
-    const waiting = ctx.mcpReq.requestState<Waiting>();
-    if (waiting !== undefined) {
-      if (waiting.asked !== asked) return toolError("requestState belongs to other arguments; nothing was asked for");
-      const answer = inputResponse(ctx.mcpReq.inputResponses, APPROVAL);
-      // Who declined to look has not denied anything: the request waits on, but this call does not.
-      if (answer.kind !== "elicit" || answer.action !== "accept") return stateOf(c, bearing, waiting.session_id);
-      return decided(c, bearing, waiting.session_id, ctx.mcpReq.signal);
-    }
-    const requested = await requestOwn(c, bearing, input);
-    if (!requested.ok) return requested.error;
-    const { session_id, match_code } = requested.value;
-    if (!opensUrls(ctx)) return stateOf(c, bearing, session_id);
-    return inputRequired({
-      inputRequests: {
-        [APPROVAL]: inputRequired.elicitUrl({
-          message: `A human has to approve this session. Its code is ${match_code}; whoever may decide signs in to see it.`,
-          url: `${issuer}/inbox`,
-        }),
-      },
-      requestState: await codec.mint({ session_id, asked }, ctx),
-    });
-  }
+  if (era === "modern") offerTasks(server, sessionTasks(c, bearing));
 
   server.registerTool(
     "request_session",
     {
       title: "Ask for a session",
       description:
-        "Asks for access that one task needs. A human decides; you cannot approve it, and no link to do so exists for you. Answers with a session_id to ask for with session_state, and a code that the human compares.",
+        "Asks for access that one task needs. A human decides; you cannot approve it, and no link to do so exists for you. While nobody has decided, the answer is a session_id to ask for with session_state, and a code that the human compares.",
       inputSchema: MCP_TOOL_INPUTS.request_session,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
     },
-    request,
+    (input, ctx) => orFault(asker.ask(input, ctx), FAILED),
   );
   server.registerTool(
     "session_state",
@@ -92,7 +42,7 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
       inputSchema: MCP_TOOL_INPUTS.session_state,
       annotations: { readOnlyHint: true },
     },
-    ({ session }) => stateOf(c, bearing, session),
+    ({ session }) => orFault(stateOf(c, bearing, session), FAILED),
   );
   server.registerTool(
     "call_upstream",
@@ -103,12 +53,7 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
       inputSchema: MCP_TOOL_INPUTS.call_upstream,
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
     },
-    async (input) => {
-      const own = await ownSession(c, bearing, input.session);
-      if (!own.ok) return own.error;
-      const held = own.value.bearing;
-      return held === undefined ? toolError("the session is not active; see session_state") : callTool(c, held, input);
-    },
+    (input) => orFault(callOwn(c, bearing, input), FAILED),
   );
   server.registerTool(
     "end_session",
@@ -118,14 +63,16 @@ export function ownTools(c: Handling, bearing: Bearing): McpServer {
       inputSchema: MCP_TOOL_INPUTS.end_session,
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     },
-    ({ session }) => endOwn(c, bearing, session),
+    ({ session }) => orFault(endOwn(c, bearing, session), FAILED),
   );
   return server;
 }
 
-/** Whether the client said, in this very request, that it can show its human an address. */
-function opensUrls({ mcpReq }: ServerContext): boolean {
-  const envelope = (mcpReq.envelope ?? {}) as { readonly [key: string]: unknown };
-  const capabilities = envelope[CLIENT_CAPABILITIES_META_KEY] as { elicitation?: { url?: unknown } } | undefined;
-  return capabilities?.elicitation?.url !== undefined;
+async function callOwn(c: Handling, bearing: Bearing, input: CallUpstreamInput): Promise<CallToolResult> {
+  const own = await ownSession(c, bearing, input.session);
+  if (!own.ok) return own.error;
+  const held = own.value.bearing;
+  return held === undefined ? toolError("the session is not active; see session_state") : callTool(c, held, input);
 }
+
+const FAILED = toolError("Stint cannot answer now; what was asked for may have been done");

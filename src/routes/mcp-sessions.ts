@@ -3,6 +3,7 @@ import { findClient } from "../clients.ts";
 import { newId } from "../crypto/random.ts";
 import { ID_PREFIXES, isSessionId } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import type { Ending } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { readSessionRequest } from "../protocol/session-request.ts";
 import type { RequestSessionInput } from "../protocol/mcp-tools.ts";
@@ -17,8 +18,6 @@ import { sessionView } from "./session-view.ts";
 
 /** How long one call waits for a human, in seconds: clients give a call up soon after. */
 const WAIT_SECONDS = 25;
-/** How often it is looked whether they have decided, in milliseconds. */
-const LOOK_EVERY_MS = 1000;
 
 /** Asks for a session in the client's own name, bound to the key that it proved. */
 export async function requestOwn(
@@ -112,13 +111,13 @@ export async function decided(
   sessionId: string,
   signal: AbortSignal,
 ): Promise<CallToolResult> {
-  for (let waited = 0; ; waited += LOOK_EVERY_MS) {
+  const until = Date.now() + WAIT_SECONDS * 1000;
+  for (;;) {
     const own = await ownSession(c, bearing, sessionId);
     if (!own.ok) return own.error;
     const { description } = own.value;
-    const isWaiting = description.state.status === "pending";
-    if (!isWaiting || waited >= WAIT_SECONDS * 1000 || signal.aborted) return tell(description);
-    await new Promise((done) => void setTimeout(done, LOOK_EVERY_MS));
+    if (description.state.status !== "pending" || Date.now() >= until || signal.aborted) return tell(description);
+    await sessionObject(c.env, c.var.tenant.issuer, sessionId).untilDecided();
   }
 }
 
@@ -130,14 +129,14 @@ export async function endOwn(c: Handling, bearing: Bearing, named: string | unde
   const { client_id, session_id } = description.state.request;
   const session = sessionObject(c.env, c.var.tenant.issuer, session_id);
   if (description.state.status === "ended") return tell(description);
-  const ended =
-    description.state.status === "pending"
-      ? await session.withdraw(client_id)
-      : await session.finish(client_id, partOfRequest());
-  return ended.ok ? toolAnswer(sessionView(ended.value)) : toolError("the session has ended meanwhile");
+  const withdrawn = description.state.status === "pending" ? await session.withdraw(client_id) : undefined;
+  // Where a human approved it meanwhile there is a session to end.
+  const ended = withdrawn?.ok === true ? withdrawn : await session.finish(client_id, partOfRequest());
+  return ended.ok ? toolAnswer(sessionView(ended.value)) : stateOf(c, bearing, named);
 }
 
-function tell(description: SessionDescription): CallToolResult {
+/** What a tool says of a session that was asked for. One that nobody approved is an error that says so. */
+export function tell(description: SessionDescription): CallToolResult {
   const { state, setting } = description;
   const view = sessionView(description);
   if (state.status === "pending")
@@ -146,9 +145,15 @@ function tell(description: SessionDescription): CallToolResult {
       match_code: setting.match_code,
       next: "a human has to decide; show them the match code, and ask again with session_state after some seconds",
     });
-  if (state.status === "ended" && state.how === "denied")
-    return toolError("a human denied this session; do not ask for the same again, tell whom you work for", view);
-  return toolAnswer(view);
+  const refusal = state.status === "ended" && state.grant === undefined ? NEVER_BEGAN[state.how] : undefined;
+  return refusal === undefined ? toolAnswer(view) : toolError(refusal, view);
 }
+
+/** Why there was no session, for the model. What it took back itself is no error. */
+const NEVER_BEGAN: { readonly [how in Ending]?: string } = {
+  denied: "a human denied this session; do not ask for the same again, tell whom you work for",
+  expired: "nobody decided in time; tell whom you work for before you ask again",
+  revoked: "the request was taken away; do not ask for the same again, tell whom you work for",
+};
 
 const NO_SUCH_SESSION = toolError("there is no such session of this client and key");

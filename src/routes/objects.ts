@@ -2,7 +2,7 @@ import { objectName } from "../domain/ids.ts";
 import { cutOffUntil } from "../domain/cut-off.ts";
 import { policiesOf } from "../domain/policy.ts";
 import { registrationOf } from "../domain/registration.ts";
-import type { Standing } from "../durable/session-commands.ts";
+import type { PresentedToken, Standing } from "../durable/session-commands.ts";
 import type { TenantContext } from "../tenancy.ts";
 
 /** A session's object. The tenant is part of its name, so an id of one tenant means nothing in another. */
@@ -24,6 +24,11 @@ export function tenantObject(env: Env, issuer: string) {
 
 export function ledgerObject(env: Env, issuer: string) {
   return env.LEDGER.getByName(objectName(issuer));
+}
+
+/** What a session has to know of a token that was verified: as little as can be, for it goes along with every call. */
+export function presented({ jti }: PresentedToken): PresentedToken {
+  return { jti };
 }
 
 /** What the tenant's policies say of a client now; undefined when it is no longer registered. */

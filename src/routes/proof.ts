@@ -85,7 +85,7 @@ export async function bearingAt(
     url,
     now,
     nonces,
-    accessToken: presented,
+    ath: token.value.hash,
   });
   if (!proof.ok) return err(proofErrorAtResource(proof.error, challenge));
   if (proof.value.jkt !== token.value.jkt) return err(proofErrorAtResource("invalid", challenge));

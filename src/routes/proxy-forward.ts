@@ -1,5 +1,6 @@
+import type { Credential } from "../domain/credential.ts";
 import { credentialForms } from "../domain/credential-forms.ts";
-import { EchoWatch } from "../domain/echo-watch.ts";
+import { EchoTexts, EchoWatch } from "../domain/echo-watch.ts";
 import type { Upstream } from "../domain/upstream.ts";
 import type { Session } from "../durable/session.ts";
 import type { CallPermit, UpstreamMisdeed } from "../durable/session-commands.ts";
@@ -26,6 +27,8 @@ const IDLE_DEADLINE_MS = 60_000;
 const CALL_DEADLINE_MS = 300_000;
 /** The largest body that is passed on, either way, in bytes. */
 const MAX_BODY_BYTES = 1024 ** 3;
+/** Credentials of which it is remembered what to look for, the latest ones. */
+const MAX_REMEMBERED_TEXTS = 32;
 /** What a gateway answers for an upstream that is not there. */
 const NOT_THERE = new Set([502, 503, 504]);
 
@@ -46,13 +49,13 @@ export interface Call {
 export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
   const { c, token, upstream, health, meter } = call;
   const { credential } = permit;
-  const forms = shownAs(credential).flatMap(credentialForms);
-  if (forms.length === 0) {
+  const texts = textsOf(credential);
+  if (texts === undefined) {
     health.withdrew();
     meter.end();
     return renderError(MISCONFIGURED);
   }
-  const watch = new EchoWatch(forms);
+  const watch = new EchoWatch(texts);
   const url = upstream.base_url + pathAndQuery;
   const received = { method: c.req.method, headers: call.headers, body: meter.request() };
   // A body that has to be signed is read here, and may break off or be over the limit.
@@ -94,9 +97,8 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   }
   const response = answered.value;
   health.settled(!NOT_THERE.has(response.status));
-  if (await sessionWatch.isOver()) {
-    meter.end();
-    await response.body?.cancel();
+  if (!(await meter.begin(lengthOf(response), (answer) => sessionWatch.begin(answer)))) {
+    await discard(response);
     return renderError(endedError(call));
   }
   // An upstream that takes its key in the address names its own addresses with it, as in links to a next page.
@@ -108,7 +110,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const refusal = await judgeHead(call, permit, head, location, watch);
   if (refusal !== undefined) {
     meter.end();
-    await response.body?.cancel();
+    await discard(response);
     return renderError(refusal);
   }
   const headers = headersFromUpstream(answerHeaders);
@@ -120,12 +122,49 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     meter.end();
     return new Response(null, { status: response.status, headers });
   }
-  const hasRoom = await meter.makeRoom(Number(response.headers.get("content-length") ?? 0));
-  const counted = hasRoom ? await meter.answer(response.body) : undefined;
+  const counted = meter.reached === undefined ? await count(response.body, meter) : undefined;
   if (counted !== undefined) return new Response(counted, { status: response.status, headers });
   meter.end();
-  await response.body.cancel().catch(() => undefined);
+  await discard(response);
   return renderError(meter.reached === undefined ? endedError(call) : limitError(meter.reached, true));
+}
+
+const textsOfLate = new Map<string, EchoTexts>();
+
+/** What an answer may not hold; undefined where the credential has nothing that could be looked for. Calls use the same one again and again. */
+function textsOf(credential: Credential): EchoTexts | undefined {
+  const shown = shownAs(credential);
+  const name = shown.join("\n");
+  const known = textsOfLate.get(name);
+  if (known !== undefined) return known;
+  const forms = shown.flatMap(credentialForms);
+  if (forms.length === 0) return undefined;
+  if (textsOfLate.size >= MAX_REMEMBERED_TEXTS) textsOfLate.delete(textsOfLate.keys().next().value!);
+  const texts = new EchoTexts(forms);
+  textsOfLate.set(name, texts);
+  return texts;
+}
+
+/** What an upstream answered; its body is bytes where all of it is here. */
+interface Answer {
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | Uint8Array | null;
+}
+
+function count(body: NonNullable<Answer["body"]>, meter: ByteMeter): Promise<Answer["body"] | undefined> {
+  return body instanceof Uint8Array ? meter.wholeAnswer(body) : meter.answer(body);
+}
+
+/** How many bytes an answer will have, if its head says so. */
+function lengthOf({ body, headers }: Answer): number | undefined {
+  if (body === null) return 0;
+  if (body instanceof Uint8Array) return body.byteLength;
+  const length = headers.get("content-length") ?? "";
+  return /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+async function discard({ body }: Answer): Promise<void> {
+  if (body instanceof ReadableStream) await body.cancel().catch(() => undefined);
 }
 
 /** Tells what the lack of an answer says of the upstream. */

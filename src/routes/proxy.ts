@@ -9,7 +9,7 @@ import { ByteMeter } from "./byte-meter.ts";
 import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
-import { sessionObject } from "./objects.ts";
+import { presented, sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
 import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL, QUERY_AMBIGUOUS } from "./proxy-errors.ts";
@@ -56,13 +56,13 @@ export async function callUpstream(
   const waitSeconds = health.enter();
   if (waitSeconds > 0) {
     // Nothing is used up and nothing is sent, but a session that has ended learns that first.
-    const live = await session.introspect(token, standing);
+    const live = await session.introspect(presented(token), standing);
     return renderError(live.ok ? leftAlone(waitSeconds) : useErrorAtResource(live.error, challenge));
   }
   const { calls, limits } = judged.value;
   const body = passingBody(c, judged.value.body);
   const permit = await session.call({
-    token,
+    token: presented(token),
     proof: proof.oneTime,
     standing,
     upstream: upstream.upstream.id,

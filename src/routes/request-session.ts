@@ -120,7 +120,15 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       return err({ kind: "not_claimed", fault: claimed.error });
     }
   }
-  const request: SessionRequest = { issuer, session_id, client_id: client.id, ...content, requested_at };
+  const registration = registrationOf(tenant, client.id);
+  const request: SessionRequest = {
+    issuer,
+    session_id,
+    client_id: client.id,
+    ...(registration === undefined ? {} : { agent_trust: registration.trust }),
+    ...content,
+    requested_at,
+  };
   const labels = {
     ...withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
     stand_ins: standInLines(tenant, judged.value.plan, requested_at),
@@ -134,7 +142,7 @@ export async function requestSession(c: Handling, ask: SessionAsk): Promise<Resu
       issuer,
       labels,
       match_code: code,
-      owner: registrationOf(tenant, client.id)?.owner,
+      owner: registration?.owner,
       browser: ask.browser,
     },
     channels: channelsOf(tenant.document.notify),
@@ -153,6 +161,7 @@ async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, As
     user,
     approver,
     inBrowser: codeFlow !== undefined,
+    resource: codeFlow?.resource,
   };
   const judged = judgeAsk(tenant, wanted, nowSeconds());
   if (!judged.ok || user === undefined) return judged;

@@ -1,4 +1,4 @@
-import { limitsOf, upstreamsOf } from "../domain/access.ts";
+import { limitsOf, placesOf } from "../domain/access.ts";
 import { leftOf, NOTHING_USED } from "../domain/limits.ts";
 import type { UpstreamUsage } from "../domain/receipt.ts";
 import type { SessionState } from "../domain/session.ts";
@@ -27,10 +27,10 @@ export function sessionView({ state, leases, usage, receipt }: SessionDescriptio
   };
 }
 
-/** For each upstream that was granted: what was used of it, and what is left of its limits. */
+/** For each upstream and server that was granted: what was used of it, and what is left of its limits. */
 function accountOf(state: SessionState, used: readonly UpstreamUsage[]): Record<string, unknown>[] {
   const details = state.status === "pending" ? [] : (state.grant?.authorization_details ?? []);
-  return upstreamsOf(details).map((upstream) => {
+  return placesOf(details).map((upstream) => {
     const account = used.find((one) => one.upstream === upstream) ?? { upstream, ...NOTHING_USED };
     const limits = limitsOf(details, upstream);
     return { ...account, ...(Object.keys(limits).length === 0 ? {} : { left: leftOf(limits, account) }) };

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { limit, limitsOf, narrow, unitsBeyond, unitsOf, upstreamsOf, type AccessDetail } from "../domain/access.ts";
+import { limit, limitsOf, narrow, placesOf, unitsBeyond, unitsOf, type AccessDetail } from "../domain/access.ts";
 import { MIN_SESSION_SECONDS } from "../domain/grant.ts";
 import { LIMIT_NAMES } from "../domain/limits.ts";
 import type { Json } from "../domain/canonical-json.ts";
@@ -61,17 +61,17 @@ export const stepUp = new Hono<App>().post("/sessions/:id/grants", async (c) => 
   return c.json(answer, 202, { ...NO_STORE, "dpop-nonce": freshNonce(c, "resource") });
 });
 
-/** Whether more is asked of an upstream than the session may use of it. What is left out stays as it is. */
+/** Whether more is asked of a place than the session may use of it. What is left out stays as it is. */
 function raisesLimit(more: readonly AccessDetail[], held: readonly AccessDetail[]): boolean {
-  return upstreamsOf(held).some((upstream) => {
-    const [asked, signed] = [limitsOf(more, upstream), limitsOf(held, upstream)];
+  return placesOf(held).some((place) => {
+    const [asked, signed] = [limitsOf(more, place), limitsOf(held, place)];
     return LIMIT_NAMES.some((name) => (asked[name] ?? 0) > (signed[name] ?? Infinity));
   });
 }
 
-/** All that the session would hold. What comes on top stands in entries of its own, each unit once, under the lowest limits of its upstream. */
+/** All that the session would hold. What comes on top stands in entries of its own, each unit once, under the lowest limits of its place. */
 function together(held: readonly AccessDetail[], more: readonly AccessDetail[]): AccessDetail[] {
   const units = new Set(held.flatMap(unitsOf));
   const all = [...held, ...narrow(more, (unit) => !units.has(unit))];
-  return limit(all, (upstream) => limitsOf(more, upstream));
+  return limit(all, (place) => limitsOf(more, place));
 }

@@ -18,6 +18,12 @@ export interface GuardedServer {
     readonly headers: IncomingMessage["headers"];
     readonly body: string;
   }[];
+  /** The server, as each caller is shown it. */
+  readonly build: () => McpServer;
+  /** Its protected resource metadata (RFC 9728); none, unless a test puts some here. */
+  metadata: object | undefined;
+  /** How often those were asked for. */
+  metadataAsked: number;
   /** Answers by hand instead, once the token was believed. */
   byHand: ((request: IncomingMessage, body: string, answer: ServerResponse, token: string) => boolean) | undefined;
   close(): Promise<void>;
@@ -31,6 +37,9 @@ export async function startGuardedServer(port: number, issuer: string): Promise<
     descriptions: { open_issue: "Opens an issue", close_issue: "Closes an issue" },
     carriedOut: [],
     seen: [],
+    build,
+    metadata: undefined,
+    metadataAsked: 0,
     byHand: undefined,
     close: () =>
       new Promise((done) => {
@@ -38,7 +47,7 @@ export async function startGuardedServer(port: number, issuer: string): Promise<
         server.close(() => done());
       }),
   };
-  const handler = createMcpHandler(() => {
+  function build(): McpServer {
     const mcp = new McpServer({ name: "tickets", version: "1.0.0" });
     for (const [name, description] of Object.entries(itself.descriptions))
       mcp.registerTool(name, { description, inputSchema: z.object({ title: z.string().optional() }) }, async () => {
@@ -46,7 +55,8 @@ export async function startGuardedServer(port: number, issuer: string): Promise<
         return { content: [{ type: "text", text: `${name}: done` }] };
       });
     return mcp;
-  });
+  }
+  const handler = createMcpHandler(build);
 
   async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const [scheme, token = ""] = (incoming.headers.authorization ?? "").split(" ");
@@ -68,6 +78,12 @@ export async function startGuardedServer(port: number, issuer: string): Promise<
   }
 
   const server = createServer((incoming, outgoing) => {
+    if (incoming.url === "/.well-known/oauth-protected-resource/mcp") {
+      itself.metadataAsked += 1;
+      outgoing.writeHead(itself.metadata === undefined ? 404 : 200, { "content-type": "application/json" });
+      outgoing.end(JSON.stringify(itself.metadata));
+      return;
+    }
     void answer(incoming, outgoing).catch(() => {
       if (!outgoing.headersSent) outgoing.writeHead(401, { "www-authenticate": "DPoP" });
       outgoing.end();

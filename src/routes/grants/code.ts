@@ -1,6 +1,7 @@
 import { sha256 } from "../../crypto/hash.ts";
 import { newId } from "../../crypto/random.ts";
 import { sessionOfHandle } from "../../crypto/session-handle.ts";
+import { limitedNow } from "../../domain/policy.ts";
 import { ID_PREFIXES } from "../../domain/ids.ts";
 import type { Target } from "../../domain/exchange.ts";
 import { err, ok, type Result } from "../../domain/result.ts";
@@ -12,6 +13,7 @@ import { takesBearer } from "../authorization.ts";
 import { identifyAnyClient, useAssertion } from "../client.ts";
 import type { Handling } from "../http.ts";
 import { sessionObject, standingOf } from "../objects.ts";
+import { refuseUnproved } from "../mcp-signature.ts";
 import { freshNonce, proofAtServer } from "../proof.ts";
 import { answerToken, TOKEN_PATH } from "../token-answer.ts";
 
@@ -41,6 +43,8 @@ export async function redeemCode(c: Handling, form: Form): Promise<Response> {
   const session = sessionObject(c.env, issuer, sessionId);
   const target = targetOf(form, (await session.request())?.code_flow?.resource, c);
   if (!target.ok) return renderError(target.error);
+  const unproved = await refuseUnproved(c, target.value);
+  if (unproved !== undefined) return renderError(unproved);
   // Asked again today: a server that takes no such tokens any more gets none that was approved before.
   if (bearer && !takesBearer(c, target.value)) return renderError(codeError("wrong_key", freshNonce(c, "as")));
   const redeemed = await session.redeemCode({
@@ -55,6 +59,7 @@ export async function redeemCode(c: Handling, form: Form): Promise<Response> {
     jti: newId(ID_PREFIXES.token),
     standing,
     target: target.value,
+    limitedNow: limitedNow(c.var.tenant.tenant, client.value.id, target.value),
   });
   if (!redeemed.ok) return renderError(codeError(redeemed.error, freshNonce(c, "as")));
   return answerToken(c, redeemed.value, { session_id: redeemed.value.session_id });

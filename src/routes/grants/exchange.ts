@@ -1,4 +1,5 @@
 import { newId } from "../../crypto/random.ts";
+import { limitedNow } from "../../domain/policy.ts";
 import type { ExchangeAsk, Subject } from "../../domain/exchange.ts";
 import { ID_PREFIXES } from "../../domain/ids.ts";
 import { registrationOf } from "../../domain/registration.ts";
@@ -17,8 +18,9 @@ import {
 import { invalidRequest, renderError, type WireError } from "../../protocol/wire-error.ts";
 import { assertionOf, identifyClient, useAssertion, type AuthenticatedClient } from "../client.ts";
 import { nowSeconds, type Handling } from "../http.ts";
-import { sessionObject, standingOf } from "../objects.ts";
+import { presented, sessionObject, standingOf } from "../objects.ts";
 import { freshNonce, proofAtServer } from "../proof.ts";
+import { refuseUnproved } from "../mcp-signature.ts";
 import { answerToken, refuseHolder, TOKEN_PATH } from "../token-answer.ts";
 import { mintError } from "./exchange-errors.ts";
 import { handOut, ONLY_SERVERS } from "./hand-out.ts";
@@ -36,16 +38,19 @@ export async function exchangeToken(c: Handling, form: Form): Promise<Response> 
   if (!exchanger.ok) return refuseHolder(c, subjectToken, "exchange_by_wrong_party", exchanger.error);
   const standing = standingOf(c.var.tenant, subject.value.agent);
   if (standing === undefined) return renderError(INVALID_CLIENT);
+  const unproved = await refuseUnproved(c, target);
+  if (unproved !== undefined) return refuseHolder(c, subjectToken, "definitions_not_proved", unproved);
   const { server } = exchanger.value;
   if (asksUpstreamToken && server === undefined)
     return refuseHolder(c, subjectToken, "hand_out_to_agent", ONLY_SERVERS);
-  const use = { token: subject.value, proof: proof.value.oneTime, standing };
+  const use = { token: presented(subject.value), proof: proof.value.oneTime, standing };
   const ask: ExchangeAsk = {
     subject: subjectOf(subject.value, c.var.tenant.issuer),
     exchanger: server === undefined ? { kind: "agent" } : { kind: "server", resource: server.resource },
     target,
     requested,
     expiresInSeconds,
+    limitedNow: limitedNow(c.var.tenant.tenant, subject.value.agent, target),
   };
   if (asksUpstreamToken && server !== undefined)
     return handOut(c, subject.value.session_id, { ...use, ask, server: server.id }, form.has("scope"));
