@@ -52,10 +52,10 @@ function raw(base: string, text: (path: string, host: string) => string): Promis
 const statusOf = (said: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(said)?.[1] ?? 0);
 const sessionIdOf = ({ stderr }: StintProcess): string => /Session (ses_\S+):/.exec(stderr())?.[1] ?? "";
 
+/** As its own object says: the index of sessions is told a moment later. */
 async function stateOf(sessionId: string): Promise<unknown> {
-  const { body } = await world.broker.admin("GET", "/admin/sessions");
-  const sessions = body["sessions"] as { session_id: string; status: string }[];
-  return sessions.find(({ session_id }) => session_id === sessionId)?.status;
+  const { body } = await world.broker.admin("GET", `/admin/sessions/${sessionId}`);
+  return body["status"];
 }
 
 describe("the endpoint of stint run", () => {
@@ -206,7 +206,7 @@ describe("stint mcp", () => {
     const access = ["echo:things:read"];
     send(2, "tools/call", { name: "request_session", arguments: { task: "A long line", access } });
     const sessionId = /ses_[\w-]+/.exec(await answer(2))?.[0] ?? "";
-    await until("the request", async () => ((await stateOf(sessionId)) === "pending" ? true : undefined));
+    expect(await stateOf(sessionId)).toBe("pending");
     child.stdin.write("x".repeat(12 * 1024 * 1024));
     expect(await ended).toBe(0);
     expect(said.err).toMatch(/maximum size/);

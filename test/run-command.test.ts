@@ -45,10 +45,10 @@ const WAITS = `trap 'exit 9' TERM; echo "$STINT_UPSTREAM_ECHO_URL"; while :; do 
 
 const sessionIdOf = (stderr: string): string => /Session (ses_\S+):/.exec(stderr)?.[1] ?? "";
 
+/** As its own object says: the index of sessions is told a moment later. */
 async function statusOf(sessionId: string): Promise<unknown> {
-  const { body } = await world.broker.admin("GET", "/admin/sessions");
-  const sessions = body["sessions"] as { session_id: string; status: string }[];
-  return sessions.find(({ session_id }) => session_id === sessionId)?.status;
+  const { body } = await world.broker.admin("GET", `/admin/sessions/${sessionId}`);
+  return body["status"];
 }
 
 describe("stint run", () => {
