@@ -156,10 +156,11 @@ export class SessionBooks {
   }
 
   live(token: PresentedToken, standing: Standing): Result<ActiveSession, LiveFault> {
-    const state = this.current();
+    const { state: stored, hasRevoked } = this.store.read();
+    const state = asOf(stored, this.now());
     if (state.status !== "active" || isKilled(state, standing)) return err("ended");
     if (state.first_token === undefined) return err("not_redeemed");
-    if (this.store.isTokenRevoked(token.jti)) return err("token_revoked");
+    if (this.store.isTokenRevoked(token.jti, hasRevoked)) return err("token_revoked");
     return ok(state);
   }
 

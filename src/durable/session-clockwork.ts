@@ -10,7 +10,7 @@ import { runSessionJob } from "./session-jobs.ts";
 const MAX_PARALLEL_JOBS = 6;
 /** Batches of jobs in one go, before the alarm takes over. */
 const MAX_JOB_ROUNDS = 5;
-/** What waits for an answer goes before what nobody waits for: an alarm that is due is given this much time, in milliseconds. */
+/** The refusals that follow an end go before the work that it makes, for which nobody waits, by this much, in milliseconds. */
 const YIELD_MS = 50;
 /** The platform drops an alarm whose handler keeps failing; this re-arms it long before. */
 const ALARM_RETRY_MS = 5000;
@@ -118,7 +118,8 @@ export class SessionClockwork {
       state.status === "ended" ? toMs(state.ended_at + RETENTION_SECONDS) : undefined,
     ].filter((at) => at !== undefined);
     if (candidates.length === 0) return;
-    const at = Math.max(Math.min(...candidates), Date.now() + YIELD_MS);
+    const due = Math.min(...candidates);
+    const at = state.status === "ended" ? Math.max(due, Date.now() + YIELD_MS) : due;
     this.#alarmAt ??= anew ? undefined : ((await this.#ctx.storage.getAlarm()) ?? undefined);
     if (!anew && this.#alarmAt !== undefined && this.#alarmAt <= at) return;
     this.#alarmAt = at;

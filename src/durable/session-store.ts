@@ -76,11 +76,17 @@ export class SessionStore {
     this.#setting = undefined;
   }
 
-  /** The stored state. Read at every decision; only the parsing is remembered. */
-  state(): SessionState {
-    const { state: text } = this.#sql.exec<{ state: string }>("SELECT state FROM session").one();
+  /** The stored state, and whether any token was revoked. Read at every decision; only the parsing is remembered. */
+  read(): { readonly state: SessionState; readonly hasRevoked: boolean } {
+    const { state: text, has_revoked } = this.#sql
+      .exec<{ state: string; has_revoked: number }>("SELECT state, has_revoked FROM session")
+      .one();
     if (this.#parsed?.text !== text) this.#parsed = { text, state: JSON.parse(text) as SessionState };
-    return this.#parsed.state;
+    return { state: this.#parsed.state, hasRevoked: has_revoked === 1 };
+  }
+
+  state(): SessionState {
+    return this.read().state;
   }
 
   setting(): SessionSetting {
@@ -118,9 +124,9 @@ export class SessionStore {
     );
   }
 
-  isTokenRevoked(jti: string): boolean {
-    if (this.#sql.exec<{ has_revoked: number }>("SELECT has_revoked FROM session").one().has_revoked === 0)
-      return false;
+  /** @param hasRevoked as {@link read} says */
+  isTokenRevoked(jti: string, hasRevoked = this.read().hasRevoked): boolean {
+    if (!hasRevoked) return false;
     return this.#sql.exec("SELECT 1 FROM revoked_token WHERE jti = ?", jti).toArray().length > 0;
   }
 
