@@ -8,7 +8,7 @@ import type { Journal } from "./journal.ts";
 const HEARSAY_SECONDS = 5;
 const REASON = "taken out of the tenant's document";
 
-/** The clients that the first document knows and the second does not, as far as documents name them. */
+/** What a document says of who may be an agent. */
 type Known = Pick<TenantDocument, "agents" | "client_metadata_hosts">;
 
 /**
