@@ -242,10 +242,27 @@ describe("the command line", () => {
 });
 
 describe("the audit log (group U)", () => {
-  it("verifies, and names the first row that was touched", async () => {
+  it("U02 U03 verifies, and names the first row that was touched, or what a kept checkpoint says is gone", async () => {
     await approvedSession(world);
     await until("the ledger", async () => ((await rows()).length > 5 ? true : undefined));
     expect((await stint("audit", "verify", ...access())).stdout).toContain("every one fits");
+    const kept = join(world.broker.dataPath, "checkpoint");
+    writeFileSync(kept, (await stint("audit", "checkpoint", ...access())).stdout);
+    expect((await stint("audit", "verify", "--checkpoint", kept, ...access())).stdout).toContain("every one fits");
+    const [head = "", claims = "", signature = ""] = readFileSync(kept, "utf8").split(".");
+    const { n } = JSON.parse(Buffer.from(claims, "base64url").toString()) as { n: number };
+    for (const [changes, fault] of [
+      [{ n: n + 100_000 }, "the log ends at row"],
+      [{ chain: "another" }, "is not the one of which the checkpoint was kept"],
+      [{ n: "x" }, "holds no checkpoint"],
+    ] as const) {
+      const other = { ...(JSON.parse(Buffer.from(claims, "base64url").toString()) as object), ...changes };
+      writeFileSync(kept, [head, Buffer.from(JSON.stringify(other)).toString("base64url"), signature].join("."));
+      expect(await stint("audit", "verify", "--checkpoint", kept, ...access())).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(fault),
+      });
+    }
     const all = await rows();
     const touched: Record<string, (list: AuditRow[]) => void> = {
       edited: (list) => list.splice(3, 1, { ...list[3]!, data: '{"x":1}' }),

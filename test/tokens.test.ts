@@ -323,7 +323,7 @@ describe("token exchange (group X)", () => {
     expect(tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true))).toBeTruthy();
   });
 
-  it("X13 P9 goes one hop and no further", async () => {
+  it("P9 X13 goes one hop and no further", async () => {
     const { agent, serverToken, proxyToken } = await approvedSession(world);
     const server = await world.server();
     const onward = tokenOf(await server.exchange(await serverToken(), proxyOf("github"), {}, true));
