@@ -8,7 +8,7 @@ const SLOW_DOWN_SECONDS = 5;
 
 /** What came of a request. */
 export type Decision =
-  | { readonly kind: "approved"; readonly session: GrantedSession }
+  | { readonly kind: "approved"; readonly session: GrantedSession; readonly token: SessionToken }
   /** `comment` is the approver's own word to the agent. */
   | { readonly kind: "denied"; readonly comment: string | undefined }
   | { readonly kind: "expired" }
@@ -27,13 +27,13 @@ export async function openRequest(client: StintClient, ask: SessionAsk): Promise
  * Waits until a human has decided, polling as CIBA Core §10.1 and §11 ask for. A broker that is away
  * for a moment ends nothing: the request waits there.
  *
- * @param signal gives up; the promise is then rejected
+ * @param signal gives up, where there is one; the promise is then rejected
  * @param onWait told before each poll how many seconds the request is still open
  */
 export async function waitForDecision(
   client: StintClient,
   opened: Opened,
-  signal: AbortSignal,
+  signal?: AbortSignal,
   onWait: (secondsLeft: number) => void = () => undefined,
 ): Promise<Decision> {
   const openUntilMs = performance.now() + opened.expires_in * 1000;
@@ -41,11 +41,11 @@ export async function waitForDecision(
   for (;;) {
     const leftMs = openUntilMs - performance.now();
     onWait(Math.max(0, Math.ceil(leftMs / 1000)));
-    await sleep(intervalSeconds * 1000, undefined, { signal });
+    await sleep(intervalSeconds * 1000, undefined, signal === undefined ? {} : { signal });
     const polled = await client.poll(opened.auth_req_id).catch(() => undefined);
     if (polled?.status === 200) {
-      const session = new GrantedSession(client, polled.body as unknown as SessionToken);
-      return { kind: "approved", session };
+      const token = polled.body as unknown as SessionToken;
+      return { kind: "approved", session: new GrantedSession(client, token), token };
     }
     if (polled === undefined || polled.status >= 500) {
       if (leftMs <= 0) return { kind: "refused", why: `no broker answers at ${client.issuer} any more` };

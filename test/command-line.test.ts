@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
 import { Approver, linksIn } from "./support/approver.ts";
 import { stint } from "./support/run-stint.ts";
@@ -109,6 +110,18 @@ describe("stint, as an operator types it", () => {
     const asked = await asking;
     expect(asked.stderr).toMatch(/Match code [A-Z0-9]{3}-[A-Z0-9]{3}/);
     expect(JSON.parse(asked.stdout)).toMatchObject({ token_type: "DPoP", session_id: expect.stringMatching(/^ses_/) });
+  });
+
+  it("says so where no broker answers, and asks nobody", async () => {
+    const file = join(folder, "lonely.jwk");
+    await stint(["keygen", file]);
+    const url = `http://localhost:${await freePort()}`;
+    const options = ["--client-id", "bot-60", "--key", file, "--task", "x", "--access", "github:issues:read@acme/api"];
+    const asked = await stint(["request", "--url", url, ...options]);
+    expect(asked).toMatchObject({
+      code: 1,
+      stderr: `stint request: no broker answers at ${url}; name it with --url\n`,
+    });
   });
 
   it("prints an admin token that works elsewhere", async () => {

@@ -1,11 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { parseDuration } from "../../src/domain/duration.ts";
 import { parseAccess } from "../access-short-form.ts";
 import { AGENT_HELP, AGENT_OPTIONS, agentOf } from "../agent-options.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
+import { openRequest, waitForDecision } from "../wait-for-decision.ts";
 
 export const requestCommand: Command = {
   summary: "ask for a session as an agent, and wait for the human",
@@ -36,26 +35,23 @@ ${AGENT_HELP}`,
     const expiresIn = parseDuration(values["expires-in"] ?? "15m");
     if (expiresIn === undefined) throw new CliError("--expires-in must be a time such as 90s, 30m or 2h", 2);
     const client = await agentOf(values);
-    const asked = await client.ask(
-      {
-        task: { title: task, ...(description === undefined ? {} : { description }) },
-        authorization_details: parseAccess(access),
-        expires_in: expiresIn,
-      },
-      randomUUID(),
-    );
-    if (asked.status !== 202) throw new CliError(`refused: ${String(asked.body["error_description"])}`);
-    process.stderr.write(`Asked. Match code ${asked.body.match_code}. Waiting for a human…\n`);
-    for (let interval = asked.body.interval; ;) {
-      await sleep(interval * 1000);
-      const polled = await client.poll(asked.body.auth_req_id);
-      if (polled.status === 200) {
-        process.stdout.write(`${JSON.stringify(polled.body, undefined, 2)}\n`);
+    const opened = await openRequest(client, {
+      task: { title: task, ...(description === undefined ? {} : { description }) },
+      authorization_details: parseAccess(access),
+      expires_in: expiresIn,
+    });
+    process.stderr.write(`Asked. Match code ${opened.match_code}. Waiting for a human…\n`);
+    const decision = await waitForDecision(client, opened);
+    switch (decision.kind) {
+      case "approved":
+        process.stdout.write(`${JSON.stringify(decision.token, undefined, 2)}\n`);
         return 0;
-      }
-      if (polled.body["error"] === "slow_down") interval += 5;
-      else if (polled.body["error"] !== "authorization_pending")
-        throw new CliError(`${String(polled.body["error"])}: ${String(polled.body["error_description"])}`);
+      case "denied":
+        throw new CliError(`denied${decision.comment === undefined ? "" : `: ${decision.comment}`}`);
+      case "expired":
+        throw new CliError("nobody decided in time; ask again");
+      case "refused":
+        throw new CliError(decision.why);
     }
   },
 };
