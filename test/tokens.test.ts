@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
+import { ACCESS_TOKEN_TYPE, newProofKey, StintClient, TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
 import { until } from "../demo/until.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import { forgeProof, newKey, nowSeconds, signRaw } from "./support/forge.ts";
@@ -55,7 +55,7 @@ describe("polling and the session token (group T)", () => {
     const agent = await world.freshAgent();
     const { session_id, auth_req_id } = (await agent.ask(ask())).body;
     await (await Approver.bySlack(world, "dana", session_id)).approve();
-    const sameClient = Object.assign(await world.freshAgent(), { clientId: agent.clientId });
+    const sameClient = new StintClient(world.issuer, agent.clientId, world.keys.agent.privateJwk, await newProofKey());
     expect((await sameClient.poll(auth_req_id)).body).toMatchObject({ error: "invalid_dpop_proof" });
     expect((await agent.poll(auth_req_id)).status).toBe(200);
   });
@@ -234,8 +234,8 @@ describe("token exchange (group X)", () => {
       expect((await other.exchange(subject, proxyOf("github"), {}, true)).body).toMatchObject({
         error: "invalid_request",
       });
-    Object.assign(other, { clientId: "nobody" });
-    expect(await other.exchange(token, proxyOf("github"), {}, true)).toMatchObject({
+    const nobody = new StintClient(world.issuer, "nobody", world.keys.agent.privateJwk, other.proofKey);
+    expect(await nobody.exchange(token, proxyOf("github"), {}, true)).toMatchObject({
       status: 401,
       body: { error: "invalid_client" },
     });

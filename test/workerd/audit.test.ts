@@ -13,6 +13,7 @@ import {
   atWork,
   beginWorld,
   claimsOf,
+  client,
   endWorld,
   inStorage,
   ISSUER,
@@ -279,7 +280,7 @@ describe("a registration and a document of the same name (M27)", () => {
     const asked: string[] = [];
     const inner = globalThis.fetch;
     globalThis.fetch = ((input: string, init?: RequestInit) => (asked.push(input), inner(input, init))) as never;
-    const registered = Object.assign(await agent(1), { clientId: ID });
+    const registered = await client(ID);
     expect((await registered.ask(ASK)).status).toBe(202);
     expect(asked.every((url) => url.startsWith(ISSUER))).toBe(true);
   });

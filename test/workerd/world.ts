@@ -111,8 +111,13 @@ export function at(second: number): void {
   vi.setSystemTime((START + second) * 1000);
 }
 
-export async function agent(number: number, issuer: string = ISSUER): Promise<StintClient> {
-  return new StintClient(issuer, `bot-${number}`, (await agentKey()).privateJwk, await newProofKey());
+/** A client with the key that all clients here have. */
+export async function client(clientId: string, issuer: string = ISSUER): Promise<StintClient> {
+  return new StintClient(issuer, clientId, (await agentKey()).privateJwk, await newProofKey());
+}
+
+export function agent(number: number, issuer: string = ISSUER): Promise<StintClient> {
+  return client(`bot-${number}`, issuer);
 }
 
 /** The same client with the same keys, at another issuer. */
