@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { authorizationDetailsSchema } from "../src/protocol/authorization-details.ts";
 import { sessionRequestSchema } from "../src/protocol/session-request.ts";
-import { tenantDocumentSchema } from "../src/protocol/tenant-document.ts";
+import { tenantDocumentSchema } from "../src/protocol/tenant/schema.ts";
 import { ROOT } from "./build.ts";
 
 /** The JSON Schemas that are published, from the very schemas that the broker checks with. */

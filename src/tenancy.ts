@@ -21,7 +21,7 @@ import { log } from "./log.ts";
 import type { DeliveryContext } from "./notify/notice.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
 import { inForce, type KnownDefinitions, type ServerDefinitions } from "./domain/tool-definitions.ts";
-import { tenantDocumentSchema } from "./protocol/tenant-document.ts";
+import { tenantDocumentSchema } from "./protocol/tenant/schema.ts";
 import type { TenantSnapshot } from "./durable/tenant.ts";
 
 /** How old an isolate's picture of a tenant may be: the bound of a kill switch for what an object has not been told. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileCatalogue } from "../domain/operations.ts";
-import { tenantDocumentSchema } from "../protocol/tenant-document.ts";
+import { tenantDocumentSchema } from "../protocol/tenant/schema.ts";
 import { shippedCatalogue } from "./index.ts";
 
 describe("the catalogue for GitHub", () => {

@@ -1,6 +1,6 @@
 import * as z from "zod/v4";
-import { UPSTREAM_CLIENT_AUTHENTICATION_METHODS } from "../domain/upstream.ts";
-import { secretReference } from "./secret-reference.ts";
+import { UPSTREAM_CLIENT_AUTHENTICATION_METHODS } from "../../domain/upstream.ts";
+import { secretReference } from "../secret-reference.ts";
 
 /** What each kind of upstream is configured with, beside what all of them share. */
 
