@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { digestOf } from "../crypto/hash.ts";
 import { unitsOf } from "../domain/access.ts";
 import { approversOf, type ApprovalPlan } from "../domain/policy.ts";
 import type { BreakGlass } from "../domain/break-glass.ts";
@@ -10,10 +9,6 @@ import { compilePattern } from "../domain/pattern.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
-  approve,
-  breakGlass,
-  deny,
-  draftGrant,
   finish,
   openSession,
   revoke,
@@ -26,9 +21,10 @@ import {
   type PendingSession,
   type SessionState,
 } from "../domain/session.ts";
-import { claimStepUp, extend, settleStepUp, type Granted, type StepUp, type StepUpFault } from "../domain/step-up.ts";
+import type { Granted, StepUp, StepUpFault } from "../domain/step-up.ts";
 import { loadTenant } from "../tenancy.ts";
 import { approvalLink, signApprovalLink } from "./approval-link.ts";
+import { Decisions } from "./decisions.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { HandingOut, type HandedOut, type HandingOutFault } from "./handing-out.ts";
@@ -39,6 +35,7 @@ import { ServerCalls, type ServerCallFault } from "./server-calls.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
+import { StepUps } from "./step-ups.ts";
 import type {
   Activity,
   AnswerCommand,
@@ -79,7 +76,9 @@ const CLOSING_WAIT_MS = 5000;
 export class Session extends DurableObject<Env> {
   readonly #storage = this.ctx.storage;
   readonly #books = new SessionBooks(this.#storage);
+  readonly #decisions = new Decisions(this.#books);
   readonly #redemption = new Redemption(this.#books);
+  readonly #stepUps = new StepUps(this.#books);
   readonly #waiting = new Waiting(this.#books);
   readonly #metering = new Metering(this.#books);
   readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
@@ -140,8 +139,7 @@ export class Session extends DurableObject<Env> {
   /** The grant that a narrowing would make, and its digest, for the approver to look at. */
   draft(decider: Decider, narrowing: Narrowing): Result<{ grant: Grant; digest: string }, DecideFault> {
     if (!this.#opened) return err({ reason: "not_an_approver" });
-    const grant = draftGrant(this.#books.store.state(), decider, narrowing, this.#books.now());
-    return grant.ok ? ok({ grant: grant.value, digest: digestOf(grant.value) }) : grant;
+    return this.#decisions.draft(decider, narrowing);
   }
 
   async approve(
@@ -149,47 +147,13 @@ export class Session extends DurableObject<Env> {
     seen: Narrowing & { digest: string },
   ): Promise<Result<ActiveSession | PendingSession, DecideFault>> {
     if (!this.#opened) return err({ reason: "not_an_approver" });
-    return this.#transact(() => {
-      const approved = approve(this.#books.store.state(), decider, seen, digestOf, this.#books.now());
-      if (!approved.ok) return this.#refuseDecision(decider, approved.error);
-      const { status } = approved.value;
-      const { grant, grant_digest } = approved.value.status === "active" ? approved.value : approved.value.proposal!;
-      this.#books.store.write(approved.value);
-      this.#books.record("decision.approved", {
-        person: decider.person,
-        on_behalf_of: decider.on_behalf_of,
-        break_glass: decider.break_glass,
-        assurance: decider.assurance,
-        agent_trust: grant.agent_trust,
-        grant_digest,
-        units: grant.authorization_details.flatMap(unitsOf),
-        expires_at: grant.expires_at,
-        ...(status === "pending" ? { awaits_others: true } : {}),
-      });
-      if (status === "pending") {
-        this.#books.queue(`release:${decider.person}`, "release", { person: decider.person });
-        return approved;
-      }
-      this.#books.queueOutcome();
-      this.#books.queue("index:active", "index");
-      this.#books.queue("settle", "settle");
-      if (approved.value.request.extends !== undefined) this.#books.queue("step_up", "step_up");
-      return approved;
-    });
+    return this.#transact(() => this.#decisions.approve(decider, seen));
   }
 
   /** Lets an admin decide alone, tells everybody whom it concerns, and answers the admin's link. */
   async breakGlass(broken: BreakGlass): Promise<Result<{ link: string }, BreakGlassConflict>> {
     if (!this.#opened) return err("not_pending");
-    const result = await this.#transact(() => {
-      const before = this.#books.current();
-      const changed = breakGlass(before, broken, this.#books.now());
-      if (!changed.ok || before.broken !== undefined) return changed;
-      this.#books.store.write(changed.value);
-      this.#books.record("glass.broken", { person: broken.person, reason: broken.reason });
-      this.#books.queue("glass", "glass");
-      return changed;
-    });
+    const result = await this.#transact(() => this.#decisions.breakGlass(broken));
     if (!result.ok) return result;
     const tenant = await loadTenant(this.env, result.value.request.issuer);
     return ok({ link: await approvalLink(tenant, result.value, broken.person) });
@@ -197,19 +161,7 @@ export class Session extends DurableObject<Env> {
 
   async deny(decider: Decider, digest: string): Promise<Result<EndedSession, DecideFault>> {
     if (!this.#opened) return err({ reason: "not_an_approver" });
-    return this.#transact(() => {
-      const denied = deny(this.#books.store.state(), decider, digest, this.#books.now());
-      if (!denied.ok) return this.#refuseDecision(decider, denied.error);
-      this.#books.record("decision.denied", {
-        person: decider.person,
-        on_behalf_of: decider.on_behalf_of,
-        assurance: decider.assurance,
-        request_digest: digest,
-        ...(decider.via === undefined ? {} : { via: decider.via }),
-      });
-      this.#books.end(denied.value);
-      return denied;
-    });
+    return this.#transact(() => this.#decisions.deny(decider, digest));
   }
 
   // For the agent and the servers it calls.
@@ -264,54 +216,19 @@ export class Session extends DurableObject<Env> {
   /** Waits for one request for more at a time. */
   claimStepUp(requestId: string, until: number): Result<void, StepUpFault> {
     if (!this.#opened) return err("ended");
-    return this.#books.transaction(() => {
-      const claimed = claimStepUp(this.#books.store.state(), requestId, until, this.#books.now());
-      if (!claimed.ok) return claimed;
-      if (this.#books.current() !== claimed.value) {
-        this.#books.store.write(claimed.value);
-        this.#books.record("step_up.requested", { request_id: requestId });
-      }
-      return ok(undefined);
-    });
+    return this.#books.transaction(() => this.#stepUps.claim(requestId, until));
   }
 
   /** Takes a second approved grant in the place of the first; answers whether this session holds it now. */
   async extend(more: Granted): Promise<boolean> {
     if (!this.#opened) return false;
-    return this.#transact(() => {
-      const before = this.#books.current();
-      if (before.status === "active" && holds(before, more.grant_digest)) return true;
-      const leases = this.#books.leases.open();
-      const extended = extend(before, more, leases, this.#books.now());
-      if (!extended.ok) {
-        this.#books.refuse({ reason: `step_up_${extended.error}`, grant_digest: more.grant_digest });
-        return false;
-      }
-      this.#books.store.write(extended.value);
-      this.#books.record("step_up.granted", {
-        request_id: more.grant.extends?.request_id,
-        person: more.decision.person,
-        assurance: more.decision.assurance,
-        grant_digest: more.grant_digest,
-        units: more.grant.authorization_details.flatMap(unitsOf),
-      });
-      this.#books.queue("index:extended", "index");
-      this.#books.queueMessageUpdates();
-      return true;
-    });
+    return this.#transact(() => this.#stepUps.extend(more));
   }
 
   /** A request for more came to nothing. */
   async stepUpOver(requestId: string, how: StepUp["status"], comment?: string): Promise<void> {
     if (!this.#opened) return;
-    await this.#transact(() => {
-      const state = this.#books.current();
-      if (state.status !== "active") return;
-      const settled = settleStepUp(state, requestId, how, comment);
-      if (settled === state) return;
-      this.#books.store.write(settled);
-      this.#books.record("step_up.over", { request_id: requestId, how });
-    });
+    await this.#transact(() => this.#stepUps.over(requestId, how, comment));
   }
 
   /** Mints a token for one audience: one transaction that uses up the proof, decides, and records. */
@@ -576,14 +493,6 @@ export class Session extends DurableObject<Env> {
     if (channels.includes("slack")) this.#books.queue("notice", "notice");
   }
 
-  /** A second look at a decided request is what people do; anything else is written down. */
-  #refuseDecision(decider: Decider, fault: DecideFault): { ok: false; error: DecideFault } {
-    if (fault.reason !== "already_decided" && fault.reason !== "request_expired") {
-      this.#books.refuse({ reason: fault.reason, person: decider.person });
-    }
-    return err(fault);
-  }
-
   /** Takes back what was lent while the agent waits, so that its answer can hold the receipt. */
   async #closeBooks(): Promise<Result<SessionDescription, never>> {
     await Promise.race([this.#clockwork.runDueJobs(), new Promise((resolve) => setTimeout(resolve, CLOSING_WAIT_MS))]);
@@ -595,11 +504,6 @@ export class Session extends DurableObject<Env> {
 /** Whether somebody was asked to decide it, or may alone. */
 function mayLook({ plan, broken }: SessionState, person: string): boolean {
   return approversOf(plan).includes(person) || broken?.person === person;
-}
-
-/** Whether a grant was taken already: the news of it may come twice. */
-function holds({ grant_digest, earlier = [] }: ActiveSession, digest: string): boolean {
-  return [grant_digest, ...earlier.map((granted) => granted.grant_digest)].includes(digest);
 }
 
 /** How long a plan waits before it asks a person: who stands in is asked when the one they stand in for is. */
