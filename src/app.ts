@@ -18,6 +18,7 @@ import { mcpGateway } from "./routes/mcp-gateway.ts";
 import { proxy } from "./routes/proxy.ts";
 import { revocation } from "./routes/revocation.ts";
 import { inbox } from "./routes/inbox.tsx";
+import { isForPerson, lostPage } from "./routes/lost.tsx";
 import { signInPages } from "./routes/sign-in.tsx";
 import { slack } from "./routes/slack.ts";
 import { sessions } from "./routes/sessions.ts";
@@ -88,6 +89,7 @@ for (const surface of [
 
 app.notFound((c) => {
   const methods = METHODS_OF.get(c.req.path);
+  if (methods === undefined && isForPerson(c)) return lostPage(c, { kind: "nothing" });
   if (methods === undefined)
     return renderError({ status: 404, error: "not_found", description: "there is nothing at this address" });
   return renderError({
@@ -104,7 +106,7 @@ app.notFound((c) => {
  */
 app.onError((fault, c) => {
   log("request.failed", { route: c.req.routePath, reason: fault.name });
-  return renderError(UNAVAILABLE);
+  return isForPerson(c) ? lostPage(c, { kind: "fault" }) : renderError(UNAVAILABLE);
 });
 
 const METHODS_OF: ReadonlyMap<string, string> = new Map([

@@ -105,6 +105,30 @@ describe("an object that does not answer (fault FG)", () => {
     expect((await work.bot.exchange(work.sessionToken, PROXY)).status).toBe(200);
   });
 
+  it("FG tells a person by a page that looks finished, and a program by JSON", async () => {
+    const work = await atWork(1);
+    answerWithout("TENANT", FAULTS["is overloaded"]!);
+    at(6);
+    const asked = { accept: "text/html,application/xhtml+xml", "content-type": "application/x-www-form-urlencoded" };
+    const pages = [
+      await fetch(`${ISSUER}/approve/view`, { method: "POST", headers: asked, body: "token=x" }),
+      await fetch(`${ISSUER}/inbox`, { headers: asked }),
+    ];
+    for (const answer of pages) {
+      expect([answer.status, answer.headers.get("content-type")]).toEqual([503, "text/html; charset=utf-8"]);
+      expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
+      expect(await answer.text()).toContain("Stint cannot answer now");
+    }
+    const script = await fetch(`${ISSUER}/approve/challenge`, { method: "POST", headers: { accept: "*/*" }, body: "" });
+    expect(script.headers.get("content-type")).toBe("application/json");
+    const program = await work.bot.call(work.proxyToken, "GET", "/proxy/api/things");
+    expect(program).toMatchObject(UNAVAILABLE);
+    answerAgain();
+    const nowhere = await fetch(`${ISSUER}/`, { headers: asked });
+    expect([nowhere.status, (await nowhere.text()).includes('href="/inbox"')]).toEqual([404, true]);
+    expect((await fetch(`${ISSUER}/nowhere`, { headers: asked })).headers.get("content-type")).toBe("application/json");
+  });
+
   it("FG FP opens one session for one request, when the answer that it was opened got lost", async () => {
     const bot = await agent(1);
     for (const objects of ["AGENT", "SESSION"] as const) {
