@@ -63,7 +63,11 @@ export const admin = new Hono<App>()
     if (!read.ok)
       return renderError({ ...invalidRequest("the tenant document has problems"), members: { problems: read.error } });
     const { document } = read.value;
-    const warnings = [...read.value.warnings, ...warnReuse(document, c.var.tenant)];
+    const warnings = [
+      ...read.value.warnings,
+      ...warnReuse(document, c.var.tenant),
+      ...warnLeavers(document, c.var.tenant),
+    ];
     const changes = diffDocuments(tenant.document as unknown as Json, document as unknown as Json);
     if (c.req.query("dry_run") === "true") return c.json({ version: configVersion, applied: false, changes, warnings });
     const text = canonicalJson(document);
@@ -228,6 +232,17 @@ function warnReuse({ agents }: TenantDocument, { tenant, cutOffs }: TenantContex
           },
         ],
   );
+}
+
+/** What a person leaves behind would serve whoever is given the same id later. */
+function warnLeavers({ people }: TenantDocument, { tenant }: TenantContext): DocumentProblem[] {
+  const stay = new Set(people.map(({ id }) => id));
+  return [...tenant.people.keys()]
+    .filter((id) => !stay.has(id))
+    .map((id) => ({
+      path: "/people",
+      message: `${id} leaves, and may decide nothing more; who leaves for good is taken away with stint revoke --approver, stint passkeys revoke and stint accounts unlink`,
+    }));
 }
 
 async function inspect(c: Handling) {

@@ -67,6 +67,22 @@ describe("an agent that is taken out of the document (W08)", () => {
   });
 });
 
+describe("a person who is taken out of the document (W08)", () => {
+  it("W08 is named to the operator with what stays behind, once", async () => {
+    const document = (await tenantDocument()) as { people: { id: string }[]; policies: object[] };
+    const people = document.people.filter(({ id }) => id !== "dana");
+    const changed = { ...document, people, policies: [] };
+    const warned = (path: string) =>
+      expect.objectContaining({ path, message: expect.stringContaining("dana leaves") }) as object;
+    for (const query of ["?dry_run=true", ""]) {
+      const answer = await admin("POST", `/admin/tenant${query}`, changed);
+      expect([answer.status, await answer.json()]).toMatchObject([200, { warnings: [warned("/people")] }]);
+    }
+    const same = await admin("POST", "/admin/tenant", changed);
+    expect(await same.json()).toMatchObject({ warnings: [] });
+  });
+});
+
 describe("a tenant that asks for nothing more (Q27)", () => {
   it("Q27 refuses requests of agents whom no policy lets ask, and tells nobody", async () => {
     const bot = await agent(1);
