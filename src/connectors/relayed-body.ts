@@ -1,5 +1,6 @@
 import type { EchoWatch } from "../domain/echo-watch.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { within } from "../within.ts";
 
 /** Read at once from an upstream's answer, in bytes: less at first, because most answers are small. */
 const READ_BYTES = 65_536;
@@ -103,11 +104,4 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   joined.set(a);
   joined.set(b, a.length);
   return joined;
-}
-
-/** What a promise comes to, if it does so in time. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -1,5 +1,6 @@
 import { objectName } from "../domain/ids.ts";
 import { log } from "../log.ts";
+import { orTimeout } from "../within.ts";
 import type { Journal } from "./journal.ts";
 
 /** Rows sent to the ledger in one call. */
@@ -51,7 +52,7 @@ export class LedgerFeed {
     const ledger = this.#env.LEDGER.getByName(objectName(issuer));
     for (let events = this.#journal.unsent(BATCH); events.length > 0; events = this.#journal.unsent(BATCH)) {
       if (this.#waitingRows() >= SLOW_ROWS) await this.#report(issuer);
-      const held = await within(LEDGER_DEADLINE_MS, ledger.append(this.#source, events));
+      const held = await orTimeout(LEDGER_DEADLINE_MS, ledger.append(this.#source, events));
       this.#journal.markSent(held);
       if (held < events.at(-1)!.seq) return;
     }
@@ -60,23 +61,11 @@ export class LedgerFeed {
   async #report(issuer: string): Promise<void> {
     const tenant = this.#env.TENANT.getByName(objectName(issuer));
     // A tenant that does not answer either lets nothing pass anyway.
-    await within(LEDGER_DEADLINE_MS, tenant.reportBacklog(this.#source, this.#waitingRows())).catch(() => undefined);
+    await orTimeout(LEDGER_DEADLINE_MS, tenant.reportBacklog(this.#source, this.#waitingRows())).catch(() => undefined);
   }
 
   #waitingRows(): number {
     const [oldest] = this.#journal.unsent(1);
     return oldest === undefined ? 0 : this.#journal.head().seq - oldest.seq + 1;
-  }
-}
-
-async function within<T>(ms: number, work: PromiseLike<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const overdue = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error("overdue")), ms);
-  });
-  try {
-    return await Promise.race([work, overdue]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -23,6 +23,7 @@ import {
 } from "../domain/session.ts";
 import type { Granted, StepUp, StepUpFault } from "../domain/step-up.ts";
 import { loadTenant } from "../tenancy.ts";
+import { within } from "../within.ts";
 import { approvalLink, signApprovalLink } from "./approval-link.ts";
 import { Decisions } from "./decisions.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -184,7 +185,7 @@ export class Session extends DurableObject<Env> {
 
   /** The client's human was asked this by the client, or would not be: it is asked once. */
   answerInput(name: string): void {
-    if (this.#opened) this.#storage.transactionSync(() => this.#waiting.answerInput(name));
+    if (this.#opened) this.#books.transaction(() => this.#waiting.answerInput(name));
   }
 
   isInputAnswered(name: string): boolean {
@@ -495,7 +496,7 @@ export class Session extends DurableObject<Env> {
 
   /** Takes back what was lent while the agent waits, so that its answer can hold the receipt. */
   async #closeBooks(): Promise<Result<SessionDescription, never>> {
-    await Promise.race([this.#clockwork.runDueJobs(), new Promise((resolve) => setTimeout(resolve, CLOSING_WAIT_MS))]);
+    await within(CLOSING_WAIT_MS, this.#clockwork.runDueJobs());
     await this.#clockwork.arm();
     return ok(this.#books.describe());
   }

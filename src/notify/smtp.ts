@@ -6,6 +6,7 @@ import type { SmtpServer } from "../domain/tenant.ts";
 import type { EmailMessage } from "./email.ts";
 import { mimeOf } from "./mime.ts";
 import type { Delivery, DeliveryContext, DeliveryFault } from "./notice.ts";
+import { orTimeout } from "../within.ts";
 
 const DEADLINE_MS = 20_000;
 /** An SMTP reply is a few lines; a server that sends more is not speaking SMTP. */
@@ -25,7 +26,7 @@ export async function sendBySmtp(message: EmailMessage, context: DeliveryContext
 
   const conversation = new Conversation(smtp);
   try {
-    return await within(DEADLINE_MS, converse(conversation, smtp, password, message));
+    return await orTimeout(DEADLINE_MS, converse(conversation, smtp, password, message));
   } catch {
     return err({ kind: "retry", reason: "connection_failed" });
   } finally {
@@ -126,17 +127,5 @@ class Conversation {
 
   close(): void {
     this.#socket.close().catch(() => undefined);
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timeout")), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,7 +1,7 @@
 import type { LimitReached, Limits } from "../domain/limits.ts";
 import type { Session } from "../durable/session.ts";
 import type { AnswerCommand } from "../durable/session-commands.ts";
-import { orLater } from "./or-later.ts";
+import { within } from "../within.ts";
 import type { PassingBody } from "./passing-body.ts";
 import type { BegunAnswer } from "./session-watch.ts";
 
@@ -103,7 +103,10 @@ export class ByteMeter {
   async answer(body: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | undefined> {
     const reader = body.getReader();
     let first: Promise<Uint8Array | undefined> | undefined = this.#next(reader);
-    await orLater(first, FIRST_PIECE_PATIENCE_MS);
+    await within(
+      FIRST_PIECE_PATIENCE_MS,
+      first.catch(() => undefined),
+    );
     if (this.#reached !== undefined) {
       this.end();
       await reader.cancel().catch(() => undefined);

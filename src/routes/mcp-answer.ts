@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { EventReader, renderEvent } from "../protocol/event-stream.ts";
 import type { ExpectedAnswers } from "../protocol/expected-answers.ts";
 import type { WireError } from "../protocol/wire-error.ts";
-import { orLater } from "./or-later.ts";
+import { within } from "../within.ts";
 
 /** The longest message of a server that is passed on, in bytes: a client holds all of it. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
@@ -67,12 +67,10 @@ class JudgedEvents {
   /** Whether the first event may pass, as far as that is known after a moment. */
   async haveBegun(): Promise<boolean> {
     let mayPass = true;
-    await orLater(
-      this.#first!.catch(() => {
-        mayPass = false;
-      }),
-      FIRST_EVENT_PATIENCE_MS,
-    );
+    const first = this.#first!.catch(() => {
+      mayPass = false;
+    });
+    await within(FIRST_EVENT_PATIENCE_MS, first);
     return mayPass;
   }
 
