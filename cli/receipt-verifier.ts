@@ -1,5 +1,6 @@
 import { digestOf } from "../src/crypto/hash.ts";
-import { isSignedBy, readJws, type JsonObject } from "../src/crypto/jws.ts";
+import { isSignedBy, readJws } from "../src/crypto/jws.ts";
+import type { JsonObject } from "../src/domain/canonical-json.ts";
 import { verifyPasskeyUse } from "../src/crypto/passkey.ts";
 import { importPublicKey } from "../src/crypto/public-key.ts";
 import { continues, type AccessDetail } from "../src/domain/access.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { compactVerify, type CryptoKey } from "jose";
-import type { Json } from "../domain/canonical-json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../domain/canonical-json.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 
@@ -10,8 +10,6 @@ export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 /** Longer than any token that is sent to us for good reasons. */
 const MAX_JWS_LENGTH = 16_384;
-
-export type JsonObject = { readonly [name: string]: Json };
 
 /** A compact JWS that has been read but not believed. */
 export interface CompactJws {
@@ -69,7 +67,7 @@ export function readCompactJws(token: string, allowJwk: boolean): Result<Compact
   if (!SIGNING_ALGORITHMS.includes(alg as SigningAlgorithm)) return err("alg_not_allowed");
   if (!Object.keys(header).every((name) => KNOWN_HEADER.has(name))) return err("header_not_allowed");
   if (!isOptionalString(typ) || !isOptionalString(kid)) return err("header_not_allowed");
-  if (jwk !== undefined && (!allowJwk || !isObject(jwk))) return err("header_not_allowed");
+  if (jwk !== undefined && (!allowJwk || !isJsonObject(jwk))) return err("header_not_allowed");
   return ok({ token, alg: alg as SigningAlgorithm, typ, kid, jwk });
 }
 
@@ -119,11 +117,7 @@ function readObject(segment: string): JsonObject | undefined {
     return undefined;
   }
   const parsed = parseStrictJson(text);
-  return parsed.ok && isObject(parsed.value) ? parsed.value : undefined;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined;
 }
 
 function isOptionalString(value: Json | undefined): value is string | undefined {

@@ -1,7 +1,8 @@
 import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from "jose";
 import type { PublicJwk } from "../domain/tenant.ts";
 import { newId } from "./random.ts";
-import { isSignedBy, readJws, signJws, type JsonObject } from "./jws.ts";
+import { isSignedBy, readJws, signJws } from "./jws.ts";
+import type { JsonObject } from "../domain/canonical-json.ts";
 import { seal, unseal } from "./seal.ts";
 import type { Vault } from "./vault.ts";
 

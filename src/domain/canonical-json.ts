@@ -1,5 +1,12 @@
 /** A JSON value as `JSON.parse` yields it. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+export type JsonObject = { readonly [name: string]: Json };
+
+/** Whether what `JSON.parse` yielded is an object, and neither a list nor null. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 /**
  * Serialises a JSON value by RFC 8785: members sorted by UTF-16 code units, no white space,

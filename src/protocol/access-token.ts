@@ -1,5 +1,5 @@
 import { sha256 } from "../crypto/hash.ts";
-import type { JsonObject } from "../crypto/jws.ts";
+import type { JsonObject } from "../domain/canonical-json.ts";
 import { verifyOwnToken } from "../crypto/signing-key.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { isSessionId } from "../domain/ids.ts";

@@ -1,4 +1,4 @@
-import type { Json } from "../domain/canonical-json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson, type JsonFault } from "../domain/strict-json.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
@@ -17,13 +17,11 @@ export type Form = ReadonlyMap<string, string>;
 export async function readJsonObject(
   request: Request,
   maxBytes = MAX_BODY_BYTES,
-): Promise<Result<{ readonly [name: string]: Json }, WireError>> {
+): Promise<Result<JsonObject, WireError>> {
   const read = await readJson(request, maxBytes);
   if (!read.ok) return read;
   const { value } = read.value;
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    return err(invalidRequest("the body must be a JSON object"));
-  return ok(value as { readonly [name: string]: Json });
+  return isJsonObject(value) ? ok(value) : err(invalidRequest("the body must be a JSON object"));
 }
 
 /** Reads JSON from a request, together with the text it stood in: as UTF-8 again, that is the body to the byte. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../crypto/jws.ts";
+import type { JsonObject } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { PublicJwk } from "../domain/tenant.ts";
 import { isJti, isPresent, peekClaims, verifyClientJwt } from "./client-jwt.ts";

@@ -1,4 +1,5 @@
-import { isSignedBy, readJws, type JsonObject, type UnverifiedJws } from "../crypto/jws.ts";
+import { isSignedBy, readJws, type UnverifiedJws } from "../crypto/jws.ts";
+import type { JsonObject } from "../domain/canonical-json.ts";
 import { importPublicKey } from "../crypto/public-key.ts";
 import type { PublicJwk } from "../domain/tenant.ts";
 

@@ -1,7 +1,7 @@
 import * as z from "zod/v4";
 import { digestOf } from "../crypto/hash.ts";
 import { cleanAgentText, TITLE_LIMITS } from "../domain/agent-text.ts";
-import type { Json } from "../domain/canonical-json.ts";
+import { isJsonObject, type Json } from "../domain/canonical-json.ts";
 import { isLoopback, isRedirectUri } from "../domain/redirect-uri.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { CLIENT_AUTHENTICATION_METHODS, type ClientAuthentication, type PublicJwks } from "../domain/tenant.ts";
@@ -50,7 +50,7 @@ export type MetadataFault =
  * @param clientId the address it was fetched from, which it must name letter for letter
  */
 export function readClientMetadata(document: Json, clientId: string): Result<ClientMetadata, MetadataFault> {
-  if (typeof document !== "object" || document === null || Array.isArray(document)) return err("malformed");
+  if (!isJsonObject(document)) return err("malformed");
   if (Object.keys(document).some((name) => name.startsWith("client_secret"))) return err("shared_secret");
   const parsed = metadataSchema.safeParse(document);
   if (!parsed.success) return err("malformed");

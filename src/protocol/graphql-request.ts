@@ -1,5 +1,5 @@
 import type { BodyCall } from "../domain/body-calls.ts";
-import type { Json } from "../domain/canonical-json.ts";
+import { isJsonObject, type Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readDocument } from "./graphql-document.ts";
 
@@ -30,11 +30,10 @@ export function readGraphqlRequest(value: Json): Result<readonly BodyCall[], str
 }
 
 function readOne(value: Json): Result<readonly BodyCall[], string> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    return err("send a JSON object with query, or an array of them");
+  if (!isJsonObject(value)) return err("send a JSON object with query, or an array of them");
   if (Object.keys(value).some((name) => !MEMBERS.has(name)))
     return err("send query, operationName and variables alone: no stored documents, no extensions");
-  const { query, operationName, variables } = value as { readonly [name: string]: Json };
+  const { query, operationName, variables } = value;
   if (typeof query !== "string")
     return err("query must be the text of the document; stored documents are not known here");
   if (operationName !== undefined && operationName !== null && typeof operationName !== "string")

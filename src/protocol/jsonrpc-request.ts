@@ -1,6 +1,5 @@
 import { TOOLS_CALL, type BodyCall } from "../domain/body-calls.ts";
-import type { Json } from "../domain/canonical-json.ts";
-import type { Given } from "../domain/given-location.ts";
+import { isJsonObject, type Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { spelling } from "../domain/spelling.ts";
 
@@ -41,7 +40,7 @@ export function readJsonRpcRequest(value: Json, headers: Headers): Result<readon
 }
 
 function readMessage(message: Json): Result<Message, string> {
-  if (!isObject(message) || Object.keys(message).some((name) => !MEMBERS.has(name)))
+  if (!isJsonObject(message) || Object.keys(message).some((name) => !MEMBERS.has(name)))
     return err("each call must be an object with jsonrpc, method, params and id alone");
   const { jsonrpc, method, params, id } = message;
   if (jsonrpc !== "2.0") return err('jsonrpc must be "2.0"');
@@ -50,23 +49,23 @@ function readMessage(message: Json): Result<Message, string> {
     return err("id must be a text or a number");
   if (params !== undefined && (typeof params !== "object" || params === null))
     return err("params must be an object or an array");
-  const name = isObject(params) ? (params["name"] ?? params["uri"]) : undefined;
+  const name = isJsonObject(params) ? (params["name"] ?? params["uri"]) : undefined;
   if (method !== TOOLS_CALL)
-    return ok({ call: { kind: "method", method, given: isObject(params) ? params : {} }, method, id, name });
+    return ok({ call: { kind: "method", method, given: isJsonObject(params) ? params : {} }, method, id, name });
   const call = readTool(params);
   return call.ok ? ok({ call: call.value, method, id, name }) : call;
 }
 
 /** Which tool is called, with what. A second member that some reader would take for the same leaves that open. */
 function readTool(params: Json | undefined): Result<BodyCall, string> {
-  if (!isObject(params)) return err(`params of ${TOOLS_CALL} must be an object`);
+  if (!isJsonObject(params)) return err(`params of ${TOOLS_CALL} must be an object`);
   for (const member of ["name", "arguments"]) {
     if (Object.keys(params).some((other) => other !== member && spelling(other) === member))
       return err(`params of ${TOOLS_CALL} must have one ${member}`);
   }
   const { name, arguments: given = {} } = params;
   if (typeof name !== "string") return err(`params of ${TOOLS_CALL} must have a name`);
-  return isObject(given) ? ok({ kind: "tool", tool: name, given }) : err("arguments must be an object");
+  return isJsonObject(given) ? ok({ kind: "tool", tool: name, given }) : err("arguments must be an object");
 }
 
 function agree(headers: Headers, messages: readonly Message[]): boolean {
@@ -75,8 +74,4 @@ function agree(headers: Headers, messages: readonly Message[]): boolean {
   const [only] = messages;
   if (only === undefined || messages.length > 1) return false;
   return (method === null || method === only.method) && (name === null || name === only.name);
-}
-
-function isObject(value: Json | undefined): value is Given {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@ import {
   type InputRequest,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import { isJsonObject } from "../domain/canonical-json.ts";
 
 /** Tasks of revision 2026-07-28 (SEP-2663): a tool's answer that a client fetches later. */
 export const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
@@ -28,8 +29,8 @@ export function declaredAbilities({ mcpReq }: ServerContext): Abilities {
 export function abilitiesIn(meta: { readonly [key: string]: unknown }): Abilities {
   const { extensions, elicitation } = objectIn(meta[CLIENT_CAPABILITIES_META_KEY]);
   return {
-    tasks: isObject(objectIn(extensions)[TASKS_EXTENSION]),
-    urls: isObject(objectIn(elicitation)["url"]),
+    tasks: isJsonObject(objectIn(extensions)[TASKS_EXTENSION]),
+    urls: isJsonObject(objectIn(elicitation)["url"]),
   };
 }
 
@@ -49,9 +50,5 @@ export function lookParams(issuer: string, matchCode: string): { message: string
 }
 
 function objectIn(value: unknown): { readonly [key: string]: unknown } {
-  return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isJsonObject(value) ? value : {};
 }

@@ -1,5 +1,5 @@
 import type { BodyCall } from "../domain/body-calls.ts";
-import type { Json } from "../domain/canonical-json.ts";
+import { isJsonObject, type Json } from "../domain/canonical-json.ts";
 import { ok, type Result } from "../domain/result.ts";
 import { readJsonRpcRequest } from "./jsonrpc-request.ts";
 
@@ -14,8 +14,8 @@ export function readMcpRequest(value: Json, headers: Headers): Result<readonly B
 }
 
 function isAnswer(value: Json): boolean {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const { jsonrpc, id, result, error } = value as { readonly [name: string]: Json };
+  if (!isJsonObject(value)) return false;
+  const { jsonrpc, id, result, error } = value;
   return (
     Object.keys(value).every((name) => ANSWER_MEMBERS.has(name)) &&
     jsonrpc === "2.0" &&

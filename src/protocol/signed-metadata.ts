@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../domain/result.ts";
+import { isJsonObject, type Json } from "../domain/canonical-json.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { PublicJwk } from "../domain/tenant.ts";
 import { keyName, type AcceptedTools, type SignedDefinitions } from "../domain/tool-definitions.ts";
@@ -40,8 +41,8 @@ export async function readSignedDefinitions(
 ): Promise<Result<SignedDefinitions, MetadataFault>> {
   const parsed = parseStrictJson(text);
   const document = parsed.ok ? parsed.value : undefined;
-  if (typeof document !== "object" || document === null || Array.isArray(document)) return err("unreadable");
-  const { resource: named, signed_metadata } = document as { readonly [member: string]: unknown };
+  if (!isJsonObject(document)) return err("unreadable");
+  const { resource: named, signed_metadata } = document;
   // RFC 9728 §3.3: a document that is another's must not be used.
   if (named !== resource) return err("other_resource");
   if (typeof signed_metadata !== "string") return err("unsigned");
@@ -58,9 +59,11 @@ export async function readSignedDefinitions(
 }
 
 function readDigests(value: unknown): AcceptedTools | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const entries = Object.entries(value);
-  const isSound =
-    entries.length > 0 && entries.every(([, digest]) => typeof digest === "string" && DIGEST.test(digest));
-  return isSound ? Object.fromEntries(entries) : undefined;
+  return entries.length > 0 && entries.every(isDigestOfTool) ? Object.fromEntries(entries) : undefined;
+}
+
+function isDigestOfTool(entry: [tool: string, digest: Json]): entry is [string, string] {
+  return typeof entry[1] === "string" && DIGEST.test(entry[1]);
 }

@@ -1,5 +1,5 @@
 import { sha256 } from "../crypto/hash.ts";
-import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { canonicalJson, isJsonObject, type Json, type JsonObject } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { ShownTool } from "../domain/tool-definitions.ts";
@@ -14,8 +14,6 @@ export interface ToolsPage {
 /** What a server says to models of itself, beside its tools; no tool has this name. */
 const INSTRUCTIONS = "(instructions)";
 
-type JsonObject = { readonly [name: string]: Json };
-
 /** The messages of an answer of the streamable HTTP transport: JSON, or events that hold JSON. */
 export function readMessages(contentType: string | null, text: string): Result<readonly JsonObject[], "unreadable"> {
   const [type = ""] = (contentType ?? "").toLowerCase().split(";");
@@ -26,7 +24,7 @@ export function readMessages(contentType: string | null, text: string): Result<r
     if (!parsed.ok) return err("unreadable");
     const values: readonly Json[] = Array.isArray(parsed.value) ? (parsed.value as readonly Json[]) : [parsed.value];
     for (const value of values) {
-      if (!isObject(value)) return err("unreadable");
+      if (!isJsonObject(value)) return err("unreadable");
       messages.push(value);
     }
   }
@@ -41,12 +39,12 @@ export function readToolsPage(messages: readonly JsonObject[]): Result<ToolsPage
   const shown = new Map<string, ShownTool>();
   let nextCursor: string | undefined;
   for (const { result } of messages) {
-    if (!isObject(result)) continue;
+    if (!isJsonObject(result)) continue;
     const { tools = [], nextCursor: cursor, instructions } = result;
     if (instructions !== undefined) shown.set(INSTRUCTIONS, shownAs(INSTRUCTIONS, instructions));
     if (!Array.isArray(tools)) return err("unreadable");
     for (const definition of tools as readonly Json[]) {
-      const name = isObject(definition) ? definition["name"] : undefined;
+      const name = isJsonObject(definition) ? definition["name"] : undefined;
       if (typeof name !== "string" || shown.has(name)) return err("unreadable");
       shown.set(name, shownAs(name, definition));
     }
@@ -64,8 +62,4 @@ function shownAs(name: string, definition: Json): ShownTool {
 function eventsOf(text: string): string[] {
   const reader = new EventReader();
   return [...reader.push(text), ...reader.end()].flatMap(({ data = "" }) => (data === "" ? [] : data));
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
