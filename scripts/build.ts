@@ -1,6 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -11,21 +20,27 @@ const STAMP = join(DIST, ".built-from");
 /**
  * Builds the worker into `dist/index.js` as `wrangler deploy` would, unless it is built from these
  * very sources already. Answers the bundle's path; throws with the tool's own words when it fails.
+ * Each file comes into its place whole, so a broker that starts meanwhile never reads half a worker.
  */
 export function buildWorker(): string {
   const bundle = join(DIST, "index.js");
   const wanted = digestOfSources();
   if (existsSync(bundle) && existsSync(STAMP) && readFileSync(STAMP, "utf8") === wanted) return bundle;
   process.stderr.write("Building the worker…\n");
-  const wrangler = join(ROOT, "node_modules", ".bin", "wrangler");
-  const built = spawnSync(wrangler, ["deploy", "--dry-run", "--outdir", DIST], {
-    cwd: ROOT,
-    encoding: "utf8",
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" },
-  });
-  if (built.status !== 0) throw new Error(`the worker does not build:\n${built.stdout}${built.stderr}`);
   mkdirSync(DIST, { recursive: true });
-  writeFileSync(STAMP, wanted);
+  const fresh = mkdtempSync(join(ROOT, ".building-"));
+  try {
+    const built = spawnSync(
+      join(ROOT, "node_modules", ".bin", "wrangler"),
+      ["deploy", "--dry-run", "--outdir", fresh],
+      { cwd: ROOT, encoding: "utf8", env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" } },
+    );
+    if (built.status !== 0) throw new Error(`the worker does not build:\n${built.stdout}${built.stderr}`);
+    for (const name of readdirSync(fresh)) renameSync(join(fresh, name), join(DIST, name));
+    writeFileSync(STAMP, wanted);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
   return bundle;
 }
 
