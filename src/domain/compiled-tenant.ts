@@ -3,7 +3,7 @@ import { OWNER_WORD } from "./approvers.ts";
 import { compileEndpoints, type EndpointFinder } from "./body-calls.ts";
 import { compileDemand, matchesSomething, type Demand, type Territory } from "./demand.ts";
 import { compileCatalogue, restrictCatalogue, type CallResolver } from "./operations.ts";
-import { compilePattern, type Matcher } from "./pattern.ts";
+import { compilePatterns } from "./pattern.ts";
 import { parseDuration } from "./duration.ts";
 import { secondsOf } from "./moment.ts";
 import { checkHandOuts } from "./hand-out.ts";
@@ -282,9 +282,8 @@ function compilePolicy(
     return [];
   }
   if (!demandsSomething(policy, `${path}/assurance`, territory, report)) return [];
-  const matchers: Matcher[] = policy.allow.map(compilePattern);
   const demands = compileDemand(policy.assurance, territory);
-  return [{ policy, maxDurationSeconds, allows: (unit) => matchers.some((matches) => matches(unit)), demands }];
+  return [{ policy, maxDurationSeconds, allows: compilePatterns(policy.allow), demands }];
 }
 
 /** Whether a policy demands some level of everything; reports patterns that could never match besides. */

@@ -9,6 +9,12 @@ export function compilePattern(pattern: string): Matcher {
   return compileWith(pattern, (run) => !run.includes("/"));
 }
 
+/** Compiles patterns of which one has to cover a unit. */
+export function compilePatterns(patterns: readonly string[]): Matcher {
+  const matchers = patterns.map(compilePattern);
+  return (unit) => matchers.some((matches) => matches(unit));
+}
+
 /**
  * Compiles a pattern of what is to be guarded better. It errs on the wide side: `*` crosses `/`, and
  * case does not matter, because to some upstreams `Acme/Prod` and `acme/prod` are the same place.

@@ -1,7 +1,7 @@
 import { encrypterTo } from "../crypto/jwe.ts";
 import type { AccessDetail } from "../domain/access.ts";
 import { MAX_HAND_OUTS, planHandOut, type HandOutFault, type PossibleHandOut } from "../domain/hand-out.ts";
-import { compilePattern } from "../domain/pattern.ts";
+import { compilePatterns } from "../domain/pattern.ts";
 import { limitsNow } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { loadTenant, narrowingAt, type TenantContext } from "../tenancy.ts";
@@ -83,14 +83,13 @@ export class HandingOut {
     const { ask, server: id, standing } = command;
     if (ask.target.kind !== "upstream") return this.#refuse(command, "invalid_target");
     const upstream = ask.target.id;
-    const allowed = standing.allow.map(compilePattern);
     const plan = planHandOut(
       grant,
       ask,
       {
         server: context.tenant.servers.get(id),
         shown: this.#shown(),
-        allowedNow: (unit) => allowed.some((matches) => matches(unit)),
+        allowedNow: compilePatterns(standing.allow),
         limitsNow: (unit) => limitsNow(context.tenant, grant.client_id, unit),
       },
       this.#books.now(),

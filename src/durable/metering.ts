@@ -1,6 +1,6 @@
 import { limitsOf, unitsOf } from "../domain/access.ts";
 import { exceeded, leftOf, sum, tightest, type LimitName, type LimitReached, type Limits } from "../domain/limits.ts";
-import { compilePattern } from "../domain/pattern.ts";
+import { compilePatterns } from "../domain/pattern.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { ActiveSession } from "../domain/session.ts";
 import type { SessionBooks } from "./session-books.ts";
@@ -39,8 +39,8 @@ export class Metering {
     if (!used.ok) return used;
     const details = used.value.grant.authorization_details;
     const granted = new Set(details.flatMap(unitsOf));
-    const allowed = standing.allow.map(compilePattern);
-    const refused = calls.find(({ unit }) => !granted.has(unit) || !allowed.some((matches) => matches(unit)));
+    const allowedNow = compilePatterns(standing.allow);
+    const refused = calls.find(({ unit }) => !granted.has(unit) || !allowedNow(unit));
     if (refused !== undefined || calls.length === 0) {
       this.#books.refuse({ reason: "not_granted", unit: refused?.unit, method });
       return err("not_granted");

@@ -1,6 +1,6 @@
 import { planCodeToken } from "../domain/exchange.ts";
 import type { Grant } from "../domain/grant.ts";
-import { compilePattern } from "../domain/pattern.ts";
+import { compilePatterns } from "../domain/pattern.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
   fitsCode,
@@ -107,8 +107,7 @@ export class Redemption {
       return redeemed;
     }
     const { grant, grant_digest } = redeemed.value;
-    const allowed = standing.allow.map(compilePattern);
-    const plan = planCodeToken(grant, target, (unit) => allowed.some((matches) => matches(unit)), limitedNow);
+    const plan = planCodeToken(grant, target, compilePatterns(standing.allow), limitedNow);
     if (!plan.ok) return plan;
     this.#books.store.write(redeemed.value);
     const audience = target?.audience ?? grant.issuer;

@@ -1,4 +1,4 @@
-import { compilePattern } from "../domain/pattern.ts";
+import { compilePatterns } from "../domain/pattern.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { planServerToken } from "../domain/server-calls.ts";
 import type { ExchangeFault } from "../domain/exchange.ts";
@@ -62,11 +62,10 @@ export class ServerCalls {
   #plan({ standing, held, heldUntil, target }: ServerCallCommand, calls: ServerCallCommand["calls"]) {
     const state = this.#books.current();
     if (state.status !== "active") return err("subject_expired" as const);
-    const allowed = standing.allow.map(compilePattern);
     return planServerToken(
       state.grant,
       { held, heldUntil, target, calls },
-      (unit) => allowed.some((matches) => matches(unit)),
+      compilePatterns(standing.allow),
       this.#books.now(),
     );
   }

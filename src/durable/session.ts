@@ -5,7 +5,7 @@ import type { BreakGlass } from "../domain/break-glass.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
 import type { LimitReached } from "../domain/limits.ts";
-import { compilePattern } from "../domain/pattern.ts";
+import { compilePatterns } from "../domain/pattern.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import {
@@ -240,8 +240,7 @@ export class Session extends DurableObject<Env> {
       const used = this.#books.use(command);
       if (!used.ok) return used;
       const { grant, grant_digest } = used.value;
-      const allowed = standing.allow.map(compilePattern);
-      const plan = planExchange(grant, ask, (unit) => allowed.some((matches) => matches(unit)), this.#books.now());
+      const plan = planExchange(grant, ask, compilePatterns(standing.allow), this.#books.now());
       const { audience } = ask.target;
       if (!plan.ok) {
         this.#books.refuse({ reason: plan.error, audience, actor: mint.actor });
