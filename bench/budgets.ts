@@ -52,7 +52,7 @@ export function judge(results: Results): Verdict[] {
 }
 
 /** What the broker adds to the median of a bare pass-through, with answers of this size, one at a time. */
-export function addedMs({ proxy }: Results, bytes: number): number {
+function addedMs({ proxy }: Results, bytes: number): number {
   const median = (way: Way): number =>
     proxy.calls.find((one) => one.way === way && one.bytes === bytes && one.at_once === 1)!.p50_ms;
   return round(median("stint") - median("bare"));

@@ -6,7 +6,7 @@ import type { Results } from "./results.ts";
  * https://developers.cloudflare.com/workers/platform/pricing/ and
  * https://developers.cloudflare.com/durable-objects/platform/pricing/
  */
-export const PRICES = {
+const PRICES = {
   million_worker_requests: 0.3,
   million_cpu_milliseconds: 0.02,
   million_object_requests: 0.15,

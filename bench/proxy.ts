@@ -6,7 +6,7 @@ import { figuresOf, type Figures, type Summary } from "./summary.ts";
 import type { LiveSession, World } from "./world.ts";
 
 export const SMALL_BYTES = 1000;
-export const LARGE_BYTES = 10_000_000;
+const LARGE_BYTES = 10_000_000;
 /** Large answers that pass at once while memory is watched, and how often it is looked at, in milliseconds. */
 const STREAMS = 8;
 const LOOK_MS = 20;

@@ -3,7 +3,7 @@ import { costs } from "./cost.ts";
 import type { Results } from "./results.ts";
 
 /** A table as Markdown has it; the first column is text, the others are numbers or short. */
-export function markdownTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+function markdownTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, at) => (at === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n");
 }

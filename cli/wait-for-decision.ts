@@ -70,7 +70,7 @@ export async function waitForDecision(
 }
 
 /** Why the broker refused, as it says so itself. */
-export function reasonOf({ status, body }: Answer<object>): string {
+function reasonOf({ status, body }: Answer<object>): string {
   const { error, error_description: description } = body as { error?: unknown; error_description?: unknown };
   if (typeof error !== "string") return `the broker answered ${status}`;
   return typeof description === "string" ? `${error}: ${description}` : error;

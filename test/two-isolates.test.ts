@@ -10,7 +10,7 @@ import { callAdmin } from "../cli/admin-client.ts";
 import { openDataDirectory } from "../cli/data-directory.ts";
 import { workerdConfig } from "../cli/workerd-config.ts";
 import { freePort } from "../demo/free-port.ts";
-import { startLinkSink, type LinkSink } from "../demo/link-sink.ts";
+import { startLinkSink, type LinkSink } from "./support/link-sink.ts";
 import { until } from "../demo/until.ts";
 import { buildWorker, ROOT } from "../scripts/build.ts";
 

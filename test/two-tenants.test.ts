@@ -4,7 +4,7 @@ import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { startBroker, type Broker } from "../demo/broker.ts";
 import { freePort } from "../demo/free-port.ts";
 import { callTool, rpc, TASKS, told } from "./support/mcp-caller.ts";
-import { startLinkSink, type LinkSink } from "../demo/link-sink.ts";
+import { startLinkSink, type LinkSink } from "./support/link-sink.ts";
 
 /** Two tenants of one broker, alike in every name that they use. */
 let broker: Broker;

@@ -22,7 +22,7 @@ export const KEY_USES = [
 export type KeyUse = (typeof KEY_USES)[number];
 
 /** The `typ` of what each key signs. */
-export const TOKEN_TYPES: Readonly<Record<KeyUse, string>> = {
+const TOKEN_TYPES: Readonly<Record<KeyUse, string>> = {
   access_token: "at+jwt",
   approval_link: "stint-approval+jwt",
   invitation: "stint-invitation+jwt",

@@ -1,7 +1,7 @@
 import { unescapeText } from "./unescape.ts";
 
 /** A shorter secret cannot be told from chance, and would break answers that hold nothing. In characters. */
-export const MIN_SECRET_LENGTH = 8;
+const MIN_SECRET_LENGTH = 8;
 /** Every byte in hex. The forms are made for each call through the proxy. */
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 

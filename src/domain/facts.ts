@@ -204,7 +204,7 @@ function handOutWarnings({ hand_outs = [] }: Labels, details: readonly AccessDet
 }
 
 /** The first characters of a key's thumbprint, for a human to compare. */
-export function shortThumbprint(jkt: string): string {
+function shortThumbprint(jkt: string): string {
   return `${jkt.slice(0, 4)} ${jkt.slice(4, 8)} ${jkt.slice(8, 12)}`;
 }
 

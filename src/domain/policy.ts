@@ -43,7 +43,7 @@ export interface Ask extends Asking {
 }
 
 /** How long a session lasts whose request names no time, in seconds. */
-export const DEFAULT_SESSION_SECONDS = 30 * 60;
+const DEFAULT_SESSION_SECONDS = 30 * 60;
 
 /** What the policy makes of an ask. */
 export interface JudgedAsk {

@@ -68,7 +68,7 @@ export interface ReceiptClaims {
  *
  * @param timeOf writes epoch seconds as people read them
  */
-export function describeFate(fate: LeaseFate, timeOf: (seconds: number) => string): string {
+function describeFate(fate: LeaseFate, timeOf: (seconds: number) => string): string {
   switch (fate.fate) {
     case "revoked":
       return `taken back at the upstream at ${timeOf(fate.at)}`;

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "./result.ts";
 /** Deep enough for any document Stint knows, far from where a recursive reader would overflow. */
 export const MAX_JSON_DEPTH = 32;
 /** Members and elements in one document, all levels together. */
-export const MAX_JSON_NODES = 20_000;
+const MAX_JSON_NODES = 20_000;
 
 export type JsonFault =
   | "not_json"

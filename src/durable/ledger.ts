@@ -101,6 +101,6 @@ export class Ledger extends DurableObject<Env> {
 }
 
 /** The text whose SHA-256 is a row's link in the ledger's chain. */
-export function chainInput(row: { n: number; source: string; hash: string }, previousChain: string): string {
+function chainInput(row: { n: number; source: string; hash: string }, previousChain: string): string {
   return canonicalJson({ n: row.n, source: row.source, hash: row.hash, previous: previousChain });
 }

@@ -46,7 +46,7 @@ const uniqueList = <T extends z.ZodType<string>>(item: T) =>
     .max(MAX_ITEMS)
     .refine((items) => new Set(items).size === items.length, "must not name anything twice");
 
-export const upstreamAccessSchema = z
+const upstreamAccessSchema = z
   .strictObject({
     type: z.literal("upstream_access"),
     upstream: identifier.describe("The id of a configured upstream"),
@@ -60,7 +60,7 @@ export const upstreamAccessSchema = z
   })
   .describe("Access to operations of one upstream");
 
-export const mcpToolsSchema = z
+const mcpToolsSchema = z
   .strictObject({
     type: z.literal("mcp_tools"),
     server: identifier.describe("The id of a registered MCP server"),
@@ -103,7 +103,7 @@ export function readAuthorizationDetails(value: Json | undefined): Result<Access
 }
 
 /** Checks `authorization_details` that came as a form parameter holding JSON. */
-export function readAuthorizationDetailsText(text: string): Result<AccessDetail[], WireError> {
+function readAuthorizationDetailsText(text: string): Result<AccessDetail[], WireError> {
   const parsed = parseStrictJson(text);
   return parsed.ok ? readAuthorizationDetails(parsed.value) : err(invalidDetails("not valid JSON"));
 }

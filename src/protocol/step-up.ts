@@ -8,7 +8,7 @@ import { readTask, taskSchema } from "./session-request.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 /** The body of `POST /sessions/{id}/grants`. It names no time: what comes on top ends with the session. */
-export const stepUpSchema = z.strictObject({
+const stepUpSchema = z.strictObject({
   task: taskSchema.optional().describe("Why more is needed; the session's own task when left out"),
   authorization_details: z.unknown(),
 });

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { until } from "./until.ts";
+import { until } from "../../demo/until.ts";
 
 /** Takes Slack's messages, and approves what the links in them ask, in the order in which they came. */
 export interface LinkSink {
