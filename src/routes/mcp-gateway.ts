@@ -1,27 +1,28 @@
 import { Hono } from "hono";
-import { bindHandle } from "../crypto/mcp-handle.ts";
 import { newId } from "../crypto/random.ts";
 import { serverPlace } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { toolsOf } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
+import type { ServerPermit } from "../durable/session-commands.ts";
+import type { Challenge } from "../protocol/dpop.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { ByteMeter } from "./byte-meter.ts";
-import { onlyItsAnswers } from "./mcp-answer.ts";
-import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
-import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
-import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
-import { presented, sessionObject } from "./objects.ts";
-import { passingBody } from "./passing-body.ts";
-import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
-import { leftAlone } from "./proxy-errors.ts";
-import { forward } from "./proxy-forward.ts";
+import { onlyItsAnswers } from "./mcp-answer.ts";
+import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
 import { serverCallError } from "./mcp-errors.ts";
+import { judgeServerCall, type JudgedServerCall } from "./mcp-judge.ts";
+import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
+import { withBoundHandle } from "./mcp-session-header.ts";
+import { presented, sessionObject } from "./objects.ts";
+import { callCommand, enter, meterOf, type OutgoingCall } from "./outgoing-call.ts";
+import { passingBody } from "./passing-body.ts";
+import { bearingAt, challengeOf } from "./proof.ts";
+import { forward } from "./proxy-forward.ts";
 import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
 
@@ -33,105 +34,31 @@ const METHODS = new Set(["POST", "DELETE"]);
 
 /** A registered MCP server behind Stint. What is not granted never leaves, and its tokens never reach the agent. */
 export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
-  const found = readServer(c);
-  if (!found.ok) return renderError(found.error);
-  const server = found.value;
-  const { issuer } = c.var.tenant;
-  const audience = gatewayAudience(issuer, server);
-  const scope = toolsOf(server).join(" ");
-  const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
-  if (!bearing.ok) return renderError(bearing.error);
-  const behind = ledgerBehind(c);
-  if (behind !== undefined) return renderError(behind);
-  const { token, proof, standing } = bearing.value;
-  const session = sessionObject(c.env, issuer, token.session_id);
-  const challenge = { ...challengeOf(c, audience), scope };
-  const judged = await judgeServerCall(c, server, bearing.value, audience);
-  if (!judged.ok) {
-    const { error, reason, unit } = judged.error;
-    await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
-    return renderError(error);
-  }
-  const { calls, showsTools, limits, headers, answers, body: text } = judged.value;
-  const upstream = serverPlace(server.id);
-  const health = new UpstreamHealth(issuer, upstream);
-  const waitSeconds = health.enter();
-  if (waitSeconds > 0) {
-    const isLive = await session.introspect(presented(token), standing);
-    return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
-  }
-  const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
-  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
-  const body = passingBody(c, text);
-  const permit = await session.callServer({
-    token: presented(token),
-    proof: proof.oneTime,
-    standing,
-    upstream,
-    calls,
-    method: c.req.method,
-    limits,
-    bodyBytes: body.bytes ?? 0,
-    held: token.authorization_details,
-    heldUntil: token.expires_at,
-    target: serverTarget(server, server.resource, { isCounted: true }),
-    mint: {
-      jti: newId(ID_PREFIXES.token),
-      jkt: key?.jkt,
-      ...(mustLook ? { looking_jti: newId(ID_PREFIXES.token) } : {}),
-    },
-  });
-  if (!permit.ok) {
-    health.withdrew();
-    return renderError(serverCallError(permit.error, challenge));
-  }
-  const meter = new ByteMeter({
-    session,
-    upstream,
-    limits,
-    reservedBytes: permit.value.reserved_bytes,
-    body,
-    later: (work) => c.executionCtx.waitUntil(work),
-  });
-  const caller: ServerCaller = { c, server, key };
-  if (permit.value.looking !== undefined) {
-    const refusal = await checkShownTools(caller, permit.value.looking, calls);
-    if (refusal !== undefined) {
-      health.withdrew();
-      meter.end();
-      await session.refuse(refusal.reason, { jti: token.jti, server: server.id });
-      return renderError(refusal.error);
-    }
-    // Looking took its time: what was ended meanwhile does not begin.
-    const live = await session.introspect(presented(token), standing);
-    if (!live.ok) {
-      health.withdrew();
-      meter.end();
-      return renderError(useErrorAtResource(live.error, challenge));
-    }
-  }
-  const credential = await serverCredential(caller, permit.value.token);
-  const response = await forward(
-    { c, token, session, health, upstream: { id: upstream, base_url: server.resource }, audience, headers, meter },
-    "",
-    {
-      credential,
-      ends_at: permit.value.ends_at,
-      reserved_bytes: permit.value.reserved_bytes,
-      lease_id: permit.value.token.jti,
-    },
-  );
-  const refuse = (reason: string) => session.refuse(reason, { jti: token.jti, server: server.id });
-  const onForeign = () => c.executionCtx.waitUntil(refuse("foreign_answer"));
-  const answered = await onlyItsAnswers(response, answers, onForeign);
-  if (!answered.ok) return renderError(answered.error);
-  const shown = showsTools && response.ok ? await showDifferences(caller, answered.value, answers) : answered;
-  if (!shown.ok) {
-    await refuse(shown.error.reason);
-    return renderError(shown.error.error);
-  }
-  return bindSession(c, server, bearing.value, shown.value);
+  const answered = await callServer(c);
+  return answered.ok ? answered.value : renderError(answered.error);
 });
+
+async function callServer(c: Handling): Promise<Result<Response, WireError>> {
+  const server = readServer(c);
+  if (!server.ok) return server;
+  const call = await readCall(c, server.value);
+  if (!call.ok) return call;
+  const permit = await askSession(call.value);
+  if (!permit.ok) return permit;
+  const shown = await haveToolsShown(call.value, permit.value);
+  if (!shown.ok) return shown;
+  const response = await send(call.value, permit.value);
+  const answer = await judgeAnswer(call.value, response);
+  return answer.ok ? ok(withBoundHandle(c, server.value, call.value.bearing.token, answer.value)) : answer;
+}
+
+/** A request to a server that the token and today's policy cover. */
+interface ServerCall extends OutgoingCall {
+  readonly caller: ServerCaller;
+  readonly challenge: Challenge;
+  /** What the server may answer. */
+  readonly expected: Pick<JudgedServerCall, "answers" | "showsTools">;
+}
 
 /** The server that a request line names, to the letter. */
 function readServer(c: Handling): Result<Server, WireError> {
@@ -162,12 +89,107 @@ function readServer(c: Handling): Result<Server, WireError> {
   return ok(server);
 }
 
-/** Binds the handle that a server gives to the session that it was given through. */
-function bindSession(c: Handling, server: Server, { token }: Bearing, response: Response): Response {
-  const handle = response.headers.get(SESSION_HEADER);
-  if (handle === null) return response;
-  const { root, issuer } = c.var.tenant;
-  const headers = new Headers(response.headers);
-  headers.set(SESSION_HEADER, bindHandle(root, { issuer, server: server.id, sessionId: token.session_id }, handle));
-  return new Response(response.body, { status: response.status, headers });
+/** Who calls, and whether this token and today's policy cover all that the request says. */
+async function readCall(c: Handling, server: Server): Promise<Result<ServerCall, WireError>> {
+  const { issuer } = c.var.tenant;
+  const audience = gatewayAudience(issuer, server);
+  const scope = toolsOf(server).join(" ");
+  const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
+  if (!bearing.ok) return bearing;
+  const behind = ledgerBehind(c);
+  if (behind !== undefined) return err(behind);
+  const { token } = bearing.value;
+  const session = sessionObject(c.env, issuer, token.session_id);
+  const judged = await judgeServerCall(c, server, bearing.value, audience);
+  if (!judged.ok) {
+    const { error, reason, unit } = judged.error;
+    await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
+    return err(error);
+  }
+  const { calls, limits, headers, body, answers, showsTools } = judged.value;
+  const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
+  const place = serverPlace(server.id);
+  return ok({
+    c,
+    bearing: bearing.value,
+    session,
+    upstream: { id: place, base_url: server.resource },
+    health: new UpstreamHealth(issuer, place),
+    audience,
+    calls,
+    limits,
+    headers,
+    body: passingBody(c, body),
+    caller: { c, server, key },
+    challenge: { ...challengeOf(c, audience), scope },
+    expected: { answers, showsTools },
+  });
+}
+
+/** Has the session let the call through, and mint what the server is shown. */
+async function askSession(call: ServerCall): Promise<Result<ServerPermit, WireError>> {
+  const { c, bearing, session, health, caller, challenge, calls } = call;
+  const { server, key } = caller;
+  const entered = await enter(call, challenge);
+  if (!entered.ok) return entered;
+  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
+  const permit = await session.callServer({
+    ...callCommand(call),
+    held: bearing.token.authorization_details,
+    heldUntil: bearing.token.expires_at,
+    target: serverTarget(server, server.resource, { isCounted: true }),
+    mint: {
+      jti: newId(ID_PREFIXES.token),
+      jkt: key?.jkt,
+      ...(mustLook ? { looking_jti: newId(ID_PREFIXES.token) } : {}),
+    },
+  });
+  if (permit.ok) return permit;
+  health.withdrew();
+  return err(serverCallError(permit.error, challenge));
+}
+
+/** Before a tool is called, its server shows that it is the one which the owner accepted. */
+async function haveToolsShown(
+  call: ServerCall,
+  { looking, reserved_bytes }: ServerPermit,
+): Promise<Result<void, WireError>> {
+  if (looking === undefined) return ok(undefined);
+  const { bearing, session, health, caller, challenge, calls } = call;
+  const stop = (error: WireError): Result<never, WireError> => {
+    health.withdrew();
+    meterOf(call, reserved_bytes).end();
+    return err(error);
+  };
+  const refusal = await checkShownTools(caller, looking, calls);
+  if (refusal !== undefined) {
+    const stopped = stop(refusal.error);
+    await refuse(call, refusal.reason);
+    return stopped;
+  }
+  // Looking took its time: what was ended meanwhile does not begin.
+  const live = await session.introspect(presented(bearing.token), bearing.standing);
+  return live.ok ? ok(undefined) : stop(useErrorAtResource(live.error, challenge));
+}
+
+async function send(call: ServerCall, { token, ends_at, reserved_bytes }: ServerPermit): Promise<Response> {
+  const credential = await serverCredential(call.caller, token);
+  return forward(call, "", { credential, ends_at, reserved_bytes, lease_id: token.jti });
+}
+
+/** What of an answer passes: no more than was asked for, and no tool that the owner has not accepted. */
+async function judgeAnswer(call: ServerCall, response: Response): Promise<Result<Response, WireError>> {
+  const { answers, showsTools } = call.expected;
+  const onForeign = (): void => call.c.executionCtx.waitUntil(refuse(call, "foreign_answer"));
+  const answered = await onlyItsAnswers(response, answers, onForeign);
+  if (!answered.ok || !showsTools || !response.ok) return answered;
+  const shown = await showDifferences(call.caller, answered.value, answers);
+  if (shown.ok) return shown;
+  await refuse(call, shown.error.reason);
+  return err(shown.error.error);
+}
+
+/** Has the session write down why a call of it was stopped. */
+async function refuse({ bearing, session, caller }: ServerCall, reason: string): Promise<void> {
+  await session.refuse(reason, { jti: bearing.token.jti, server: caller.server.id });
 }

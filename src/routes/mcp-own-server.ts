@@ -3,7 +3,7 @@ import type { Json } from "../domain/canonical-json.ts";
 import { refuseTaskNews } from "../protocol/mcp-tasks.ts";
 import { NO_STORE, renderError } from "../protocol/wire-error.ts";
 import type { Handling } from "./http.ts";
-import { SESSION_HEADER } from "./mcp-judge.ts";
+import { SESSION_HEADER } from "./mcp-session-header.ts";
 import { olderClient } from "./mcp-older-client.ts";
 import { ownTools } from "./mcp-own-tools.ts";
 import type { Bearing } from "./proof.ts";

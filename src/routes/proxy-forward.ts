@@ -1,11 +1,8 @@
 import type { Credential } from "../domain/credential.ts";
 import { credentialForms } from "../domain/credential-forms.ts";
 import { EchoTexts, EchoWatch } from "../domain/echo-watch.ts";
-import type { Upstream } from "../domain/upstream.ts";
-import type { Session } from "../durable/session.ts";
 import type { CallPermit, UpstreamMisdeed } from "../durable/session-commands.ts";
 import { log } from "../log.ts";
-import type { AccessToken } from "../protocol/access-token.ts";
 import { tokenError } from "../protocol/dpop.ts";
 import { limitError } from "../protocol/limit-error.ts";
 import { headersFromUpstream, headersToUpstream, proxiedLinks, proxiedLocation } from "../protocol/proxy-headers.ts";
@@ -13,7 +10,8 @@ import { dropEchoes, injectCredential, shownAs } from "../protocol/upstream-cred
 import { renderError, type WireError } from "../protocol/wire-error.ts";
 import { outboundOf } from "../tenancy.ts";
 import type { ByteMeter } from "./byte-meter.ts";
-import { nowSeconds, type Handling } from "./http.ts";
+import { nowSeconds } from "./http.ts";
+import { meterOf, type OutgoingCall } from "./outgoing-call.ts";
 import { challengeOf, freshNonce } from "./proof.ts";
 import { ECHOED, ELSEWHERE, MISCONFIGURED, REFUSED_US, streamError, type StreamFault } from "./proxy-errors.ts";
 import { watchSession } from "./session-watch.ts";
@@ -32,22 +30,10 @@ const MAX_REMEMBERED_TEXTS = 32;
 /** What a gateway answers for an upstream that is not there. */
 const NOT_THERE = new Set([502, 503, 504]);
 
-export interface Call {
-  readonly c: Handling;
-  readonly token: AccessToken;
-  readonly session: DurableObjectStub<Session>;
-  readonly upstream: Pick<Upstream, "id" | "base_url">;
-  /** Where the caller called: what stands before the path. */
-  readonly audience: string;
-  /** The caller's, of which those that may pass are passed. */
-  readonly headers: Headers;
-  readonly health: UpstreamHealth;
-  readonly meter: ByteMeter;
-}
-
 /** Sends a call that was let through, once, and passes its answer back. */
-export async function forward(call: Call, pathAndQuery: string, permit: CallPermit): Promise<Response> {
-  const { c, token, upstream, health, meter } = call;
+export async function forward(call: OutgoingCall, pathAndQuery: string, permit: CallPermit): Promise<Response> {
+  const { c, upstream, health } = call;
+  const meter = meterOf(call, permit.reserved_bytes);
   const { credential } = permit;
   const texts = textsOf(credential);
   if (texts === undefined) {
@@ -67,7 +53,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
     return renderError(injected?.error ?? streamError({ kind: "body_broken" }, endedError(call)));
   }
   const sent = injected.value;
-  const sessionWatch = watchSession(c, token);
+  const sessionWatch = watchSession(c, call.bearing.token);
   const answered = await outboundOf(c.var.tenant).stream({
     url: sent.url,
     method: c.req.method,
@@ -188,7 +174,7 @@ function tell(health: UpstreamHealth, kind: StreamFault["kind"]): void {
 
 /** Answers that must not reach the caller as they are. */
 async function judgeHead(
-  call: Call,
+  call: OutgoingCall,
   permit: CallPermit,
   { status, headers }: Pick<Response, "status" | "headers">,
   location: string | undefined,
@@ -209,7 +195,7 @@ async function judgeHead(
 
 /** Has the session write down what its upstream did. */
 async function report(
-  { c, token, session, upstream }: Call,
+  { c, bearing: { token }, session, upstream }: OutgoingCall,
   permit: CallPermit,
   kind: UpstreamMisdeed["kind"],
 ): Promise<void> {
@@ -218,6 +204,6 @@ async function report(
   await session.reportUpstream({ kind, jti: token.jti, upstream: upstream.id, lease_id: permit.lease_id });
 }
 
-function endedError({ c, audience }: Call): WireError {
+function endedError({ c, audience }: OutgoingCall): WireError {
   return tokenError("the session ended before the call was over", challengeOf(c, audience));
 }

@@ -5,16 +5,15 @@ import { isUnambiguous, namesOf } from "../domain/query-names.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { ByteMeter } from "./byte-meter.ts";
 import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
-import { presented, sessionObject } from "./objects.ts";
+import { sessionObject } from "./objects.ts";
+import { callCommand, enter, type OutgoingCall } from "./outgoing-call.ts";
 import { passingBody } from "./passing-body.ts";
 import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
-import { callError, CREDENTIAL_IN_QUERY, leftAlone, PATH_NOT_CANONICAL, QUERY_AMBIGUOUS } from "./proxy-errors.ts";
+import { callError, CREDENTIAL_IN_QUERY, PATH_NOT_CANONICAL, QUERY_AMBIGUOUS } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
-import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
@@ -42,53 +41,36 @@ export async function callUpstream(
   const behind = ledgerBehind(c);
   if (behind !== undefined) return renderError(behind);
   if (!isUnambiguous(namesOf(query.slice(1)), upstream.catalogue.repeatable)) return renderError(QUERY_AMBIGUOUS);
-  const audience = proxyAudience(c, upstream);
-  const { token, proof, standing } = bearing;
-  const session = sessionObject(c.env, c.var.tenant.issuer, token.session_id);
+  const { issuer } = c.var.tenant;
+  const { token } = bearing;
+  const { id } = upstream.upstream;
+  const session = sessionObject(c.env, issuer, token.session_id);
   const judged = await judgeRequest(c, bearing, upstream, path, query);
   if (!judged.ok) {
     const { error, reason, unit } = judged.error;
-    await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
+    await session.refuse(reason, { jti: token.jti, upstream: id, method: c.req.method, unit });
     return renderError(error);
   }
+  const audience = proxyAudience(c, upstream);
+  const call: OutgoingCall = {
+    c,
+    bearing,
+    session,
+    upstream: upstream.upstream,
+    health: new UpstreamHealth(issuer, id),
+    audience,
+    calls: judged.value.calls,
+    limits: judged.value.limits,
+    headers: c.req.raw.headers,
+    body: passingBody(c, judged.value.body),
+  };
   const challenge = challengeOf(c, audience);
-  const health = new UpstreamHealth(c.var.tenant.issuer, upstream.upstream.id);
-  const waitSeconds = health.enter();
-  if (waitSeconds > 0) {
-    // Nothing is used up and nothing is sent, but a session that has ended learns that first.
-    const live = await session.introspect(presented(token), standing);
-    return renderError(live.ok ? leftAlone(waitSeconds) : useErrorAtResource(live.error, challenge));
-  }
-  const { calls, limits } = judged.value;
-  const body = passingBody(c, judged.value.body);
-  const permit = await session.call({
-    token: presented(token),
-    proof: proof.oneTime,
-    standing,
-    upstream: upstream.upstream.id,
-    calls,
-    method: c.req.method,
-    limits,
-    bodyBytes: body.bytes ?? 0,
-  });
-  if (permit.ok) {
-    const meter = new ByteMeter({
-      session,
-      upstream: upstream.upstream.id,
-      limits,
-      reservedBytes: permit.value.reserved_bytes,
-      body,
-      later: (work) => c.executionCtx.waitUntil(work),
-    });
-    const { headers } = c.req.raw;
-    return forward(
-      { c, token, session, health, upstream: upstream.upstream, audience, headers, meter },
-      path + query,
-      permit.value,
-    );
-  }
+  const entered = await enter(call, challenge);
+  if (!entered.ok) return renderError(entered.error);
+  const permit = await session.call(callCommand(call));
+  if (permit.ok) return forward(call, path + query, permit.value);
   // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
-  health.withdrew();
+  call.health.withdrew();
   return renderError(callError(permit.error, challenge));
 }
 
