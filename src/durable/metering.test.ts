@@ -1,70 +1,34 @@
-import { env } from "cloudflare:workers";
-import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { digestOf } from "../crypto/hash.ts";
-import type { AccessDetail } from "../domain/access.ts";
-import { objectName } from "../domain/ids.ts";
 import type { Limits } from "../domain/limits.ts";
-import type { SessionRequest } from "../domain/request.ts";
-import type { Decider } from "../domain/session.ts";
-import { forgetTenant } from "../tenancy.ts";
-import type { Session } from "./session.ts";
 import { EARLIER_TABLES } from "../../test/support/earlier-session.ts";
+import {
+  access,
+  activeSession,
+  forgetAll,
+  freshProof,
+  sessionObject,
+  STANDING,
+} from "../../test/workerd/session-object.ts";
+import type { Session } from "./session.ts";
 
-const ISSUER = "https://a.test";
 const SESSION_ID = "ses_AAAAAAAAAAAAAAAAAAAAAA";
-const dana: Decider = { person: "dana", assurance: "link", permitted: true };
-const now = () => Math.floor(Date.now() / 1000);
-const session = () => env.SESSION.getByName(objectName(ISSUER, SESSION_ID));
+const session = () => sessionObject(SESSION_ID);
 
-afterEach(async () => {
-  forgetTenant(ISSUER);
-  await reset();
-});
-
-let proofs = 0;
-const proof = () => ({ key: `dpop:key:${(proofs += 1)}`, rememberUntil: now() + 60 });
-const standing = { allow: ["api:read"] };
+afterEach(forgetAll);
 
 /** A session that is at work, with these limits. */
-async function active(limits: Limits): Promise<void> {
-  const details: AccessDetail[] = [{ type: "upstream_access", upstream: "api", actions: ["read"], limits }];
-  const request: SessionRequest = {
-    issuer: ISSUER,
-    session_id: SESSION_ID,
-    client_id: "bot",
-    jkt: "key",
-    task: { title: "x" },
-    authorization_details: details,
-    expires_in: 600,
-    requested_at: now(),
-  };
-  await session().open({
-    request,
-    requestDigest: digestOf(request),
-    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
-    setting: { issuer: ISSUER, labels: { agent_name: "Bot", owner_name: "Sam", units: {} }, match_code: "AAA-BBB" },
-    channels: [],
-  });
-  const narrowing = { authorization_details: details, expires_at: now() + 600 };
-  const drafted = await session().draft(dana, narrowing);
-  if (!drafted.ok) throw new Error(drafted.error.reason);
-  await session().approve(dana, { ...narrowing, digest: drafted.value.digest });
-  await session().poll({
-    client_id: "bot",
-    client_document: undefined,
-    proof: proof(),
-    jkt: "key",
-    jti: "tok_session",
-    standing,
-  });
-}
+const active = (limits: Limits) =>
+  activeSession(
+    SESSION_ID,
+    access("read").map((detail) => ({ ...detail, limits })),
+  );
 
 const call = () =>
   session().call({
     token: { jti: "tok_session" },
-    proof: proof(),
-    standing,
+    proof: freshProof(),
+    standing: STANDING,
     upstream: "api",
     calls: [{ unit: "api:read", access: "read", cost: 1, times: 1 }],
     method: "GET",
@@ -152,7 +116,7 @@ describe("metering (one writer)", () => {
     await active({ bytes: 1000 });
     await reserve(600);
     const begin = (reservedBytes: number, neededBytes: number) =>
-      session().beginAnswer({ jti: "tok_session" }, standing, {
+      session().beginAnswer({ jti: "tok_session" }, STANDING, {
         upstream: "api",
         limits: {},
         reservedBytes,

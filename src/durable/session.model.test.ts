@@ -1,22 +1,27 @@
 import { env } from "cloudflare:workers";
-import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { digestOf, sha256 } from "../crypto/hash.ts";
-import type { AccessDetail } from "../domain/access.ts";
 import { objectName } from "../domain/ids.ts";
-import type { SessionRequest } from "../domain/request.ts";
-import { REQUEST_LIFETIME_SECONDS, type Decider } from "../domain/session.ts";
-import { forgetTenant } from "../tenancy.ts";
+import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
+import {
+  access,
+  DANA,
+  forgetAll,
+  freshProof,
+  ISSUER,
+  openSession,
+  pollSession,
+  sessionObject,
+  STANDING,
+  START,
+  stopClock,
+} from "../../test/workerd/session-object.ts";
 import { eventDigestInput } from "./journal.ts";
 import type { Session } from "./session.ts";
 
-const ISSUER = "https://a.test";
-const START = 1_800_000_000;
 const RUNS = 40;
-const details: AccessDetail[] = [{ type: "upstream_access", upstream: "api", actions: ["read"] }];
-const dana: Decider = { person: "dana", assurance: "link", permitted: true };
-const standing = { allow: ["api:read"] };
 
 /** What a session should be, in the fewest words. */
 interface Model {
@@ -55,14 +60,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
-});
-afterEach(async () => {
-  vi.useRealTimers();
-  forgetTenant(ISSUER);
-  await reset();
-});
+beforeEach(stopClock);
+afterEach(forgetAll);
 
 let count = 0;
 
@@ -72,28 +71,11 @@ it("P2 P3 P4 P5 P6 P20 does what a few words say of it, through evictions, alarm
       count += 1;
       vi.setSystemTime(START * 1000);
       const id = `ses_${String(count).padStart(22, "0")}`;
-      const session = () => env.SESSION.getByName(objectName(ISSUER, id));
-      const request: SessionRequest = {
-        issuer: ISSUER,
-        session_id: id,
-        client_id: "bot",
-        jkt: "key",
-        task: { title: "x" },
-        authorization_details: details,
-        expires_in: 600,
-        requested_at: START,
-      };
-      await session().open({
-        request,
-        requestDigest: digestOf(request),
-        plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
-        setting: { issuer: ISSUER, labels: { agent_name: "Bot", owner_name: "Sam", units: {} }, match_code: "AAA-BBB" },
-        channels: [],
-      });
+      const session = () => sessionObject(id);
+      const request = await openSession(id);
       const model: Model = { status: "pending", end: START + REQUEST_LIFETIME_SECONDS, redeemed: false, minted: 0 };
       let now = START;
-      let serial = 0;
-      const proof = () => ({ key: `dpop:key:${(serial += 1)}`, rememberUntil: now + 60 });
+      let minted = 0;
 
       for (const one of steps) {
         if (one.do === "tick") vi.setSystemTime((now += one.seconds) * 1000);
@@ -112,34 +94,25 @@ it("P2 P3 P4 P5 P6 P20 does what a few words say of it, through evictions, alarm
       async function take(one: Step): Promise<boolean | undefined> {
         switch (one.do) {
           case "approve": {
-            const narrowing = { authorization_details: details, expires_at: now + one.seconds };
-            const drafted = await session().draft(dana, narrowing);
+            const narrowing = { authorization_details: access("read"), expires_at: now + one.seconds };
+            const drafted = await session().draft(DANA, narrowing);
             return drafted.ok
-              ? (await session().approve(dana, { ...narrowing, digest: drafted.value.digest })).ok
+              ? (await session().approve(DANA, { ...narrowing, digest: drafted.value.digest })).ok
               : false;
           }
           case "deny":
-            return (await session().deny(dana, digestOf(request))).ok;
+            return (await session().deny(DANA, digestOf(request))).ok;
           case "poll":
             vi.setSystemTime((now += 10) * 1000);
             if (model.status !== "ended" && now >= model.end) Object.assign(model, { status: "ended", how: "expired" });
-            return (
-              await session().poll({
-                client_id: "bot",
-                client_document: undefined,
-                proof: proof(),
-                jkt: "key",
-                jti: `tok_${serial}`,
-                standing,
-              })
-            ).ok;
+            return (await pollSession(id, `tok_${(minted += 1)}`)).ok;
           case "exchange":
             return (
               await session().exchange({
                 token: { jti: "tok_session" },
-                proof: proof(),
-                standing,
-                mint: { jti: `tok_${serial}`, jkt: "key" },
+                proof: freshProof(),
+                standing: STANDING,
+                mint: { jti: `tok_${(minted += 1)}`, jkt: "key" },
                 ask: {
                   subject: { kind: "session" },
                   exchanger: { kind: "agent" },
@@ -148,7 +121,7 @@ it("P2 P3 P4 P5 P6 P20 does what a few words say of it, through evictions, alarm
               })
             ).ok;
           case "finish":
-            return (await session().finish("bot", proof())).ok;
+            return (await session().finish("bot", freshProof())).ok;
           case "withdraw":
             return (await session().withdraw("bot")).ok;
           case "revoke":

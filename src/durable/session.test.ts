@@ -1,100 +1,58 @@
 import { env } from "cloudflare:workers";
-import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { digestOf } from "../crypto/hash.ts";
-import { unitsOf, type AccessDetail } from "../domain/access.ts";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { unitsOf } from "../domain/access.ts";
 import { objectName } from "../domain/ids.ts";
-import type { SessionRequest } from "../domain/request.ts";
-import { REQUEST_LIFETIME_SECONDS, type Decider } from "../domain/session.ts";
-import { forgetTenant } from "../tenancy.ts";
+import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import { EARLIER_TABLES } from "../../test/support/earlier-session.ts";
+import {
+  access,
+  activeSession,
+  approveSession,
+  at,
+  DANA,
+  forgetAll,
+  freshProof,
+  ISSUER,
+  nowSeconds,
+  openSession,
+  pollSession,
+  sessionObject,
+  STANDING,
+  START,
+  stopClock,
+} from "../../test/workerd/session-object.ts";
 import type { Session } from "./session.ts";
 import type { ExchangeCommand } from "./session-commands.ts";
 
-const ISSUER = "https://a.test";
 const SESSION_ID = "ses_AAAAAAAAAAAAAAAAAAAAAA";
-const START = 1_800_000_000;
-const details: AccessDetail[] = [{ type: "upstream_access", upstream: "api", actions: ["read"] }];
-const allow = ["api:read"];
-const dana: Decider = { person: "dana", assurance: "link", permitted: true };
+const details = access("read");
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
-});
-afterEach(async () => {
-  vi.useRealTimers();
-  forgetTenant(ISSUER);
-  await reset();
-});
+beforeEach(stopClock);
+afterEach(forgetAll);
 
-const at = (second: number) => vi.setSystemTime((START + second) * 1000);
-const session = () => env.SESSION.getByName(objectName(ISSUER, SESSION_ID));
-
-async function open(expiresIn = 600): Promise<SessionRequest> {
-  const request: SessionRequest = {
-    issuer: ISSUER,
-    session_id: SESSION_ID,
-    client_id: "bot",
-    jkt: "key",
-    task: { title: "x" },
-    authorization_details: details,
-    expires_in: expiresIn,
-    requested_at: START,
-  };
-  const labels = { agent_name: "Bot", owner_name: "Sam", units: {} };
-  await session().open({
-    request,
-    requestDigest: digestOf(request),
-    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
-    setting: { issuer: ISSUER, labels, match_code: "AAA-BBB" },
-    channels: [],
-  });
-  return request;
-}
-
-async function approve(seconds = 600): Promise<void> {
-  const narrowing = { authorization_details: details, expires_at: Math.floor(Date.now() / 1000) + seconds };
-  const drafted = await session().draft(dana, narrowing);
-  if (!drafted.ok) throw new Error(drafted.error.reason);
-  const approved = await session().approve(dana, { ...narrowing, digest: drafted.value.digest });
-  if (!approved.ok) throw new Error(approved.error.reason);
-}
-
-let proofs = 0;
-const proof = () => ({ key: `dpop:key:${(proofs += 1)}`, rememberUntil: Math.floor(Date.now() / 1000) + 60 });
-
-const poll = () =>
-  session().poll({
-    client_id: "bot",
-    client_document: undefined,
-    proof: proof(),
-    jkt: "key",
-    jti: "tok_session",
-    standing: { allow },
-  });
+const session = () => sessionObject(SESSION_ID);
+const open = (expires_in = 600) => openSession(SESSION_ID, { expires_in });
+const approve = (seconds = 600) => approveSession(SESSION_ID, details, nowSeconds() + seconds);
+const poll = () => pollSession(SESSION_ID);
+const active = (seconds = 600) => activeSession(SESSION_ID, details, seconds);
 
 function exchangeCommand(changes: Partial<ExchangeCommand> = {}): ExchangeCommand {
+  const proof = freshProof();
   return {
     token: { jti: "tok_session" },
-    proof: proof(),
-    standing: { allow },
+    proof,
+    standing: STANDING,
     ask: {
       subject: { kind: "session" },
       exchanger: { kind: "agent" },
       target: { kind: "upstream", id: "api", audience: `${ISSUER}/proxy/api` },
     },
-    mint: { jti: `tok_${proofs}`, jkt: "key" },
+    mint: { jti: `tok_${proof.key}`, jkt: "key" },
     ...changes,
   };
 }
 const exchange = (changes: Partial<ExchangeCommand> = {}) => session().exchange(exchangeCommand(changes));
-
-async function active(seconds = 600): Promise<void> {
-  await open();
-  await approve(seconds);
-  const redeemed = await poll();
-  if (!redeemed.ok) throw new Error(redeemed.error);
-}
 
 const events = (type: string) =>
   runInDurableObject(
@@ -146,7 +104,7 @@ describe("time (group Z, fault FE and FF)", () => {
 
   it("FF P7 does not take a forgotten proof again after the clock was set back", async () => {
     await active(600);
-    const used = proof();
+    const used = freshProof();
     expect((await exchange({ proof: used })).ok).toBe(true);
     at(200);
     expect((await exchange()).ok).toBe(true);
@@ -157,7 +115,7 @@ describe("time (group Z, fault FE and FF)", () => {
   it("lets a request lapse by itself", async () => {
     await open();
     at(REQUEST_LIFETIME_SECONDS);
-    expect(await session().deny(dana, "x")).toMatchObject({ ok: false, error: { reason: "request_expired" } });
+    expect(await session().deny(DANA, "x")).toMatchObject({ ok: false, error: { reason: "request_expired" } });
     expect(await poll()).toEqual({ ok: false, error: "expired" });
   });
 });
@@ -166,7 +124,7 @@ describe("one writer (properties P5, P6, P7)", () => {
   it("mints once per proof, of fifty at once, and writes one event for it", async () => {
     await active();
     const before = await events("token.minted");
-    const same = proof();
+    const same = freshProof();
     const results = await Promise.all(Array.from({ length: 50 }, () => exchange({ proof: same })));
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     expect(await events("token.minted")).toBe(before + 1);
@@ -181,7 +139,7 @@ describe("one writer (properties P5, P6, P7)", () => {
 
   it("forgets nothing when it is evicted", async () => {
     await active();
-    const used = proof();
+    const used = freshProof();
     await exchange({ proof: used });
     await evictDurableObject(session());
     expect(await exchange({ proof: used })).toEqual({ ok: false, error: "replayed" });
@@ -196,7 +154,7 @@ describe("one writer (properties P5, P6, P7)", () => {
         "CREATE TRIGGER no_events BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END",
       );
     });
-    const used = proof();
+    const used = freshProof();
     const command = exchangeCommand({ proof: used });
     const outcome = await runInDurableObject(session(), (instance: Session) =>
       instance.exchange(command).then(
@@ -213,12 +171,12 @@ describe("one writer (properties P5, P6, P7)", () => {
   it("Z07 reaches one end, whoever races", async () => {
     await open();
     const narrowing = { authorization_details: details, expires_at: START + 600 };
-    const drafted = await session().draft(dana, narrowing);
+    const drafted = await session().draft(DANA, narrowing);
     const digest = drafted.ok ? drafted.value.digest : "";
     const request = (await session().inspect())!.state.request_digest;
     await Promise.all([
-      session().approve(dana, { ...narrowing, digest }),
-      session().deny(dana, request),
+      session().approve(DANA, { ...narrowing, digest }),
+      session().deny(DANA, request),
       session().revoke({ kind: "operator" }),
       session().withdraw("bot"),
     ]);
@@ -314,8 +272,8 @@ describe("a mint that was lost with its process (fault FD)", () => {
 describe("limits", () => {
   it("FV refuses a session of an agent that was cut off, before the object was told", async () => {
     await active();
-    expect(await exchange({ standing: { allow, killedUntil: START } })).toEqual({ ok: false, error: "ended" });
-    expect((await exchange({ standing: { allow, killedUntil: START - 1 } })).ok).toBe(true);
+    expect(await exchange({ standing: { ...STANDING, killedUntil: START } })).toEqual({ ok: false, error: "ended" });
+    expect((await exchange({ standing: { ...STANDING, killedUntil: START - 1 } })).ok).toBe(true);
   });
 
   it("refuses what today's policy no longer allows", async () => {

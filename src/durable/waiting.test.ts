@@ -1,47 +1,20 @@
-import { env } from "cloudflare:workers";
-import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { digestOf } from "../crypto/hash.ts";
-import { objectName } from "../domain/ids.ts";
-import type { SessionRequest } from "../domain/request.ts";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
-import { forgetTenant } from "../tenancy.ts";
+import { at, DANA, forgetAll, openSession, sessionObject, stopClock } from "../../test/workerd/session-object.ts";
 import type { Session } from "./session.ts";
 
-const ISSUER = "https://a.test";
 const SESSION_ID = "ses_CCCCCCCCCCCCCCCCCCCCCC";
-const START = 1_800_000_000;
+const session = () => sessionObject(SESSION_ID);
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
-  const request: SessionRequest = {
-    issuer: ISSUER,
-    session_id: SESSION_ID,
-    client_id: "bot",
-    jkt: "key",
-    task: { title: "x" },
-    authorization_details: [{ type: "upstream_access", upstream: "api", actions: ["read"] }],
-    expires_in: 600,
-    requested_at: START,
-  };
-  await session().open({
-    request,
-    requestDigest: digestOf(request),
-    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
-    setting: { issuer: ISSUER, labels: { agent_name: "Bot", owner_name: "Sam", units: {} }, match_code: "AAA-BBB" },
-    channels: [],
-  });
+  stopClock();
+  await openSession(SESSION_ID);
 });
-afterEach(async () => {
-  vi.useRealTimers();
-  forgetTenant(ISSUER);
-  await reset();
-});
+afterEach(forgetAll);
 
-const at = (second: number) => vi.setSystemTime((START + second) * 1000);
-const session = () => env.SESSION.getByName(objectName(ISSUER, SESSION_ID));
 const digest = async () => (await session().inspect())!.state.request_digest;
-const deny = async () => session().deny({ person: "dana", assurance: "link", permitted: true }, await digest());
+const deny = async () => session().deny(DANA, await digest());
 
 describe("waiting for a decision", () => {
   it("answers at once after the interval, makes an early question wait, and turns away what comes beside it", async () => {
@@ -93,7 +66,7 @@ describe("waiting for a decision", () => {
   });
 
   it("writes nothing for a session that was never opened", async () => {
-    const guessed = env.SESSION.getByName(objectName(ISSUER, "ses_DDDDDDDDDDDDDDDDDDDDDD"));
+    const guessed = sessionObject("ses_DDDDDDDDDDDDDDDDDDDDDD");
     await guessed.untilDecided();
     await guessed.answerInput("approval");
     expect([await guessed.askTurn(), await guessed.isInputAnswered("approval")]).toEqual([true, false]);

@@ -1,6 +1,5 @@
 import { env, exports } from "cloudflare:workers";
-import { reset } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../crypto/hash.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
@@ -8,10 +7,9 @@ import { objectName } from "../domain/ids.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import { forgetTenant, loadTenant, signingKey } from "../tenancy.ts";
+import { at, forgetAll, ISSUER, openSession, START, stopClock } from "../../test/workerd/session-object.ts";
 
-const ISSUER = "https://a.test";
 const SESSION_ID = "ses_BBBBBBBBBBBBBBBBBBBBBB";
-const START = 1_800_000_000;
 
 const document = {
   issuer: ISSUER,
@@ -36,35 +34,16 @@ const document = {
   notify: {},
 };
 
-const request: SessionRequest = {
-  issuer: ISSUER,
-  session_id: SESSION_ID,
-  client_id: "bot",
-  jkt: "key",
-  task: { title: "x" },
-  authorization_details: [{ type: "upstream_access", upstream: "api", actions: ["read"] }],
-  expires_in: 600,
-  requested_at: START,
-};
+let request: SessionRequest;
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
+  stopClock();
   await loadTenant(env, ISSUER);
   await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest", 3600);
   forgetTenant(ISSUER);
-  await env.SESSION.getByName(objectName(ISSUER, SESSION_ID)).open({
-    request,
-    requestDigest: digestOf(request),
-    plan: { policy_id: "p", approvers: ["dana"], assurance: "link" },
-    setting: { issuer: ISSUER, labels: { agent_name: "Bot", owner_name: "Sam", units: {} }, match_code: "AAA-BBB" },
-    channels: [],
-  });
+  request = await openSession(SESSION_ID);
 });
-afterEach(async () => {
-  vi.useRealTimers();
-  forgetTenant(ISSUER);
-  await reset();
-});
+afterEach(forgetAll);
 
 async function link(changes: Record<string, unknown> = {}): Promise<string> {
   return signToken(signingKey(await loadTenant(env, ISSUER), "approval_link"), {
@@ -93,9 +72,9 @@ describe("time and the link (A08, A19)", () => {
   it("shows the request until the second at which it expires, and then says so", async () => {
     const token = await link();
     expect(await view(token)).toMatchObject({ status: 200 });
-    vi.setSystemTime((START + REQUEST_LIFETIME_SECONDS - 1) * 1000);
+    at(REQUEST_LIFETIME_SECONDS - 1);
     expect((await view(token)).status).toBe(200);
-    vi.setSystemTime((START + REQUEST_LIFETIME_SECONDS) * 1000);
+    at(REQUEST_LIFETIME_SECONDS);
     const late = await view(token);
     expect(late.status).toBe(410);
     expect(late.html).toContain("This request has expired");
