@@ -1,12 +1,13 @@
 import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { exportJWK, generateKeyPair } from "jose";
 import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { adminTokenOf, openDataDirectory } from "../cli/data-directory.ts";
 import { workerdConfig } from "../cli/workerd-config.ts";
 import { freePort } from "../demo/free-port.ts";
 import { ROOT } from "../scripts/build.ts";
+import { plainTenant } from "../test/support/plain-tenant.ts";
 import { startApprovals } from "./approvals.ts";
 import { temporaryDirectory } from "./leftovers.ts";
 import { startWorkerd } from "./workerd.ts";
@@ -68,7 +69,18 @@ export async function startWorld(bundle: string): Promise<World> {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-  const document = tenantDocument(issuer, await exportJWK(assertionKeys.publicKey), upstream.url, approvals.url);
+  const document = {
+    ...plainTenant({
+      issuer,
+      agents: agents.map(({ clientId }) => clientId),
+      publicJwk: await exportJWK(assertionKeys.publicKey),
+      upstreamUrl: upstream.url,
+      keySecret: "KEY",
+      slack: { url: approvals.url, secret: "SLACK" },
+      maxDuration: "2h",
+    }),
+    limits: { open_requests_per_approver: AGENTS },
+  };
   const applied = await admin("POST", "/admin/tenant", document);
   if (!applied.ok) throw new Error(`the tenant document was refused: ${await applied.text()}`);
   let asked = 0;
@@ -166,31 +178,5 @@ async function startUpstream(): Promise<{ url: string; close(): Promise<void> }>
         server.closeAllConnections();
         server.close(() => done());
       }),
-  };
-}
-
-function tenantDocument(issuer: string, publicJwk: JWK, upstreamUrl: string, slackUrl: string): object {
-  const names = Array.from({ length: AGENTS }, (_, at) => `agent-${at}`);
-  return {
-    issuer,
-    agents: names.map((client_id) => ({ client_id, name: client_id, owner: "sam", jwks: { keys: [publicJwk] } })),
-    people: [
-      { id: "dana", name: "Dana", roles: ["approver"], slack: "U000000001" },
-      { id: "sam", name: "Sam" },
-    ],
-    upstreams: [
-      {
-        id: "api",
-        connector: "api_key",
-        base_url: upstreamUrl,
-        api_key: { secret: "KEY" },
-        catalogue: { operations: { read: { access: "read", title: "Read", routes: ["GET /things"] } } },
-      },
-    ],
-    policies: [
-      { id: "p", agents: names, allow: ["api:read"], max_duration: "2h", approvers: ["dana"], assurance: "link" },
-    ],
-    notify: { slack: { token: { secret: "SLACK" }, base_url: slackUrl } },
-    limits: { open_requests_per_approver: 500 },
   };
 }

@@ -10,9 +10,10 @@ import { callAdmin } from "../cli/admin-client.ts";
 import { openDataDirectory } from "../cli/data-directory.ts";
 import { workerdConfig } from "../cli/workerd-config.ts";
 import { freePort } from "../demo/free-port.ts";
-import { startLinkSink, type LinkSink } from "./support/link-sink.ts";
 import { until } from "../demo/until.ts";
 import { buildWorker, ROOT } from "../scripts/build.ts";
+import { startLinkSink, type LinkSink } from "./support/link-sink.ts";
+import { plainTenant } from "./support/plain-tenant.ts";
 
 /** Two isolates of the worker over the same objects, as two of a network's machines are: each on a port of its own. */
 let workerd: ChildProcess;
@@ -51,27 +52,15 @@ beforeAll(async () => {
   });
   await until("workerd", async () => (await fetch(`${issuer}/healthz`).catch(() => undefined))?.ok);
   const key = await generateKeyPair("ES256", { extractable: true });
-  await callAdmin({ url: issuer, data: dataPath }, "POST", "/admin/tenant", {
+  const document = plainTenant({
     issuer,
-    agents: [{ client_id: "bot", name: "Bot", owner: "sam", jwks: { keys: [await exportJWK(key.publicKey)] } }],
-    people: [
-      { id: "dana", name: "Dana", roles: ["approver"], slack: "U000000001" },
-      { id: "sam", name: "Sam" },
-    ],
-    upstreams: [
-      {
-        id: "api",
-        connector: "api_key",
-        base_url: sink.url,
-        api_key: { secret: "KEY" },
-        catalogue: { operations: { read: { access: "read", title: "Read", routes: ["GET /things"] } } },
-      },
-    ],
-    policies: [
-      { id: "p", agents: ["bot"], allow: ["api:read"], max_duration: "1h", approvers: ["dana"], assurance: "link" },
-    ],
-    notify: { slack: { token: { secret: "KEY" }, base_url: sink.url } },
+    agents: ["bot"],
+    publicJwk: await exportJWK(key.publicKey),
+    upstreamUrl: sink.url,
+    keySecret: "KEY",
+    slack: { url: sink.url, secret: "KEY" },
   });
+  await callAdmin({ url: issuer, data: dataPath }, "POST", "/admin/tenant", document);
   bot = new StintClient(issuer, "bot", await exportJWK(key.privateKey), await newProofKey());
   const asked = await bot.ask({
     task: { title: "x" },

@@ -3,8 +3,9 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { newProofKey, StintClient } from "../cli/agent-client.ts";
 import { startBroker, type Broker } from "../demo/broker.ts";
 import { freePort } from "../demo/free-port.ts";
-import { callTool, rpc, TASKS, told } from "./support/mcp-caller.ts";
 import { startLinkSink, type LinkSink } from "./support/link-sink.ts";
+import { callTool, rpc, TASKS, told } from "./support/mcp-caller.ts";
+import { plainTenant } from "./support/plain-tenant.ts";
 
 /** Two tenants of one broker, alike in every name that they use. */
 let broker: Broker;
@@ -21,29 +22,17 @@ beforeAll(async () => {
   ]);
   keys = [await exportJWK(pairs[0].privateKey), await exportJWK(pairs[1].privateKey)];
   const documents = await Promise.all(
-    issuers.map(async (issuer, at) => ({
-      issuer,
-      agents: [
-        { client_id: "bot", name: "Bot", owner: "sam", jwks: { keys: [await exportJWK(pairs[at]!.publicKey)] } },
-      ],
-      people: [
-        { id: "dana", name: "Dana", roles: ["approver"], slack: "U000000001" },
-        { id: "sam", name: "Sam" },
-      ],
-      upstreams: [
-        {
-          id: "api",
-          connector: "api_key",
-          base_url: sinks[at]!.url,
-          api_key: { secret: at === 0 ? "KEY_A" : "KEY_B" },
-          catalogue: { operations: { read: { access: "read", title: "Read", routes: ["GET /things"] } } },
-        },
-      ],
-      policies: [
-        { id: "p", agents: ["bot"], allow: ["api:read"], max_duration: "1h", approvers: ["dana"], assurance: "link" },
-      ],
-      notify: { slack: { token: { secret: "SLACK" }, base_url: sinks[at]!.url } },
-    })),
+    issuers.map(async (issuer, at) => {
+      const { url } = sinks[at]!;
+      return plainTenant({
+        issuer,
+        agents: ["bot"],
+        publicJwk: await exportJWK(pairs[at]!.publicKey),
+        upstreamUrl: url,
+        keySecret: at === 0 ? "KEY_A" : "KEY_B",
+        slack: { url, secret: "SLACK" },
+      });
+    }),
   );
   broker = await startBroker({
     tenants: documents,

@@ -1,18 +1,8 @@
 import { parseArgs } from "node:util";
+import type { GlassUse } from "../../src/domain/break-glass.ts";
 import { ADMIN_HELP, ADMIN_OPTIONS, callAdmin, type AdminAccess } from "../admin-client.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
-
-interface GlassUse {
-  readonly session_id: string;
-  readonly client_id: string;
-  readonly person: string;
-  readonly reason: string;
-  readonly at: number;
-  readonly review_by: number;
-  readonly reviewed_by: string | null;
-  readonly comment: string | null;
-}
 
 export const breakGlassCommand: Command = {
   summary: "let an admin decide a waiting request alone, in an emergency",

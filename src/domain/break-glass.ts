@@ -20,6 +20,21 @@ export interface BreakGlass {
   readonly at: number;
 }
 
+/** One time that an admin broke the glass. */
+export interface GlassUse {
+  readonly session_id: string;
+  readonly client_id: string;
+  readonly person: string;
+  readonly reason: string;
+  /** Epoch seconds. */
+  readonly at: number;
+  /** Without a review by then, this admin cannot do it again. */
+  readonly review_by: number;
+  readonly reviewed_by: string | null;
+  readonly reviewed_at: number | null;
+  readonly comment: string | null;
+}
+
 /** What a tenant lets its admins do, where its document says so in words. */
 export interface BreakGlassRules {
   readonly longestSeconds: number;

@@ -1,19 +1,5 @@
+import type { GlassUse } from "../domain/break-glass.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-
-/** One time that an admin broke the glass. */
-export interface GlassUse {
-  readonly session_id: string;
-  readonly client_id: string;
-  readonly person: string;
-  readonly reason: string;
-  /** Epoch seconds. */
-  readonly at: number;
-  /** Without a review by then, this admin cannot do it again. */
-  readonly review_by: number;
-  readonly reviewed_by: string | null;
-  readonly reviewed_at: number | null;
-  readonly comment: string | null;
-}
 
 export type GlassClaim = Pick<GlassUse, "session_id" | "client_id" | "person" | "reason" | "at" | "review_by">;
 export type ClaimFault = "review_overdue" | "broken_already";

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
 import type { WrappedKey } from "../crypto/vault.ts";
+import type { GlassUse } from "../domain/break-glass.ts";
 import type { CutOff, CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
 import { Journal } from "./journal.ts";
@@ -18,7 +19,7 @@ import type { TenantDocument } from "../domain/tenant.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
 import { Connections, type ConnectionRow } from "./connections.ts";
-import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type ReviewFault } from "./glass-store.ts";
+import { GlassStore, type ClaimFault, type GlassClaim, type ReviewFault } from "./glass-store.ts";
 import { arm } from "./arm.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";

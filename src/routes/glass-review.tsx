@@ -1,8 +1,7 @@
 import { Hono } from "hono";
 import { unitsOf } from "../domain/access.ts";
 import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
-import { mayReview } from "../domain/break-glass.ts";
-import type { GlassUse } from "../durable/glass-store.ts";
+import { mayReview, type GlassUse } from "../domain/break-glass.ts";
 import { GlassReview } from "../pages/glass-review.tsx";
 import { checkLinkView, linesOf, outcome, visitOf, type Entered } from "./approval-visit.tsx";
 import { csrfToken, startView } from "./browser-view.ts";

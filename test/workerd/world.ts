@@ -11,6 +11,7 @@ import { objectName } from "../../src/domain/ids.ts";
 import type { Decider } from "../../src/domain/session.ts";
 import type { Session } from "../../src/durable/session.ts";
 import { forgetTenant, loadTenant } from "../../src/tenancy.ts";
+import { plainTenant } from "../support/plain-tenant.ts";
 
 /** Where a broker inside the test's own workerd is asked: its objects can be reached into, and its clock set. */
 export const ISSUERS = ["https://a.test", "https://b.test"] as const;
@@ -34,26 +35,13 @@ const agentKey = () =>
 export async function tenantDocument(issuer: string = ISSUER): Promise<Record<string, unknown>> {
   const { publicJwk } = await agentKey();
   const ids = Array.from({ length: AGENTS }, (_, at) => `bot-${at + 1}`);
-  return {
+  return plainTenant({
     issuer,
-    agents: ids.map((client_id) => ({ client_id, name: client_id, owner: "sam", jwks: { keys: [publicJwk] } })),
-    people: [
-      { id: "dana", name: "Dana", roles: ["approver"] },
-      { id: "sam", name: "Sam" },
-    ],
-    upstreams: [
-      {
-        id: "api",
-        connector: "api_key",
-        base_url: "https://api.acme.com",
-        api_key: { secret: "API_KEY" },
-        catalogue: { operations: { read: { access: "read", title: "Read", routes: ["GET /things"] } } },
-      },
-    ],
-    policies: [
-      { id: "p", agents: ids, allow: ["api:read"], max_duration: "1h", approvers: ["dana"], assurance: "link" },
-    ],
-  };
+    agents: ids,
+    publicJwk,
+    upstreamUrl: "https://api.acme.com",
+    keySecret: "API_KEY",
+  });
 }
 
 /** Begins a world: the clock stands still, and requests to its issuers go to the worker under test. */
