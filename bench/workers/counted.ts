@@ -1,4 +1,5 @@
-import broker, { Agent, Ledger, Person, Session, Tenant } from "../../src/index.ts";
+import type { DurableObject } from "cloudflare:workers";
+import broker, * as objects from "../../src/index.ts";
 
 /**
  * The broker itself, with everything counted that Cloudflare charges for: rows read and written by each
@@ -69,36 +70,18 @@ function take(): object {
   return taken;
 }
 
-class CountedSession extends Session {
-  constructor(ctx: DurableObjectState, env: Env) {
-    watch(ctx);
-    super(ctx, counting(env));
-  }
+type ObjectClass = new (ctx: DurableObjectState, env: Env) => DurableObject<Env>;
+
+/** A class of objects that count what they do. */
+function counted(Base: ObjectClass): ObjectClass {
+  return class extends Base {
+    constructor(ctx: DurableObjectState, env: Env) {
+      watch(ctx);
+      super(ctx, counting(env));
+    }
+  };
 }
-class CountedAgent extends Agent {
-  constructor(ctx: DurableObjectState, env: Env) {
-    watch(ctx);
-    super(ctx, counting(env));
-  }
-}
-class CountedPerson extends Person {
-  constructor(ctx: DurableObjectState, env: Env) {
-    watch(ctx);
-    super(ctx, counting(env));
-  }
-}
-class CountedTenant extends Tenant {
-  constructor(ctx: DurableObjectState, env: Env) {
-    watch(ctx);
-    super(ctx, counting(env));
-  }
-}
-class CountedLedger extends Ledger {
-  constructor(ctx: DurableObjectState, env: Env) {
-    watch(ctx);
-    super(ctx, counting(env));
-  }
-}
+
 /** Counts the alarms that run. */
 function countingAlarms(prototype: { alarm(): Promise<void> }): void {
   const run: (this: typeof prototype) => Promise<void> = Reflect.get(prototype, "alarm");
@@ -107,15 +90,13 @@ function countingAlarms(prototype: { alarm(): Promise<void> }): void {
     return run.call(this);
   };
 }
-for (const { prototype } of [Session, Agent, Person, Tenant]) countingAlarms(prototype);
+for (const { prototype } of [objects.Session, objects.Agent, objects.Person, objects.Tenant]) countingAlarms(prototype);
 
-export {
-  CountedAgent as Agent,
-  CountedLedger as Ledger,
-  CountedPerson as Person,
-  CountedSession as Session,
-  CountedTenant as Tenant,
-};
+export const Session = counted(objects.Session);
+export const Agent = counted(objects.Agent);
+export const Person = counted(objects.Person);
+export const Tenant = counted(objects.Tenant);
+export const Ledger = counted(objects.Ledger);
 
 export default {
   fetch(request, env, ctx) {
