@@ -22,7 +22,7 @@ import type { DeliveryContext } from "./notify/notice.ts";
 import type { TenantDocument } from "./domain/tenant.ts";
 import { inForce, type KnownDefinitions, type ServerDefinitions } from "./domain/tool-definitions.ts";
 import { tenantDocumentSchema } from "./protocol/tenant/schema.ts";
-import type { TenantSnapshot } from "./durable/tenant.ts";
+import type { TenantSnapshot } from "./durable/tenant-snapshot.ts";
 
 /** How old an isolate's picture of a tenant may be: the bound of a kill switch for what an object has not been told. */
 const SNAPSHOT_LIFETIME_MS = 5000;

@@ -1,156 +1,95 @@
 import { DurableObject } from "cloudflare:workers";
+import { requireConfig } from "../config.ts";
+import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
+import { createOutbound } from "../connectors/outbound.ts";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
 import type { WrappedKey } from "../crypto/vault.ts";
+import type { Absence } from "../domain/absence.ts";
 import type { GlassUse } from "../domain/break-glass.ts";
 import type { CutOff, CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
-import { Journal } from "./journal.ts";
-import { AbsenceStore } from "./absence-store.ts";
-import { BacklogStore } from "./backlog-store.ts";
-import { ConfigStore } from "./config-store.ts";
-import { CutOffStore } from "./cut-off-store.ts";
-import { SecretStore } from "./secret-store.ts";
-import { SessionIndex, type IndexedSession } from "./session-index.ts";
-import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
-import { createOutbound } from "../connectors/outbound.ts";
-import { requireConfig } from "../config.ts";
-import type { Absence } from "../domain/absence.ts";
-import type { TenantDocument } from "../domain/tenant.ts";
+import type { ShownTool, SignedDefinitions } from "../domain/tool-definitions.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
-import { Connections, type ConnectionRow } from "./connections.ts";
-import { GlassStore, type ClaimFault, type GlassClaim, type ReviewFault } from "./glass-store.ts";
 import { arm } from "./arm.ts";
+import { Configuration, type AppliedDocument } from "./configuration.ts";
+import { Connections, type ConnectionRow } from "./connections.ts";
+import type { ClaimFault, GlassClaim, ReviewFault } from "./glass-store.ts";
+import { Keyring } from "./keyring.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
-import { KeyStore } from "./key-store.ts";
-import { leaversOf } from "../domain/leavers.ts";
-import { Outbox } from "./outbox.ts";
-import type { Words } from "./tell.ts";
-import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
-import { runTenantJob } from "./tenant-jobs.ts";
-import { digestOf, sha256 } from "../crypto/hash.ts";
-import { ServerPins, type Proposal } from "./server-pins.ts";
-import type { KnownDefinitions, ShownTool, SignedDefinitions } from "../domain/tool-definitions.ts";
-import { UpstreamFlags, type UpstreamFlag } from "./upstream-flags.ts";
 import { RemoteDocuments, type RemoteFault } from "./remote-documents.ts";
+import type { Proposal } from "./server-pins.ts";
+import type { IndexedSession } from "./session-index.ts";
+import type { Words } from "./tell.ts";
+import { TenantBooks } from "./tenant-books.ts";
+import { runTenantJob } from "./tenant-jobs.ts";
+import type { ResealedRow, SealedRow } from "./tenant-key-store.ts";
+import { takeSnapshot, type TenantSnapshot } from "./tenant-snapshot.ts";
+import { ToolAcceptance } from "./tool-acceptance.ts";
+import type { UpstreamFlag } from "./upstream-flags.ts";
 
-/** What an isolate needs to serve a tenant; cached there for a few seconds. */
-export interface TenantSnapshot {
-  /** Another one with every change of anything in here. */
-  readonly revision: number;
-  readonly configVersion: number;
-  /** The tenant's document as canonical JSON; undefined until one is applied. */
-  readonly document: string | undefined;
-  readonly keys: readonly SealedSigningKey[];
-  readonly tenantKeys: readonly WrappedKey[];
-  readonly cutOffs: CutOffs;
-  /** Whether so much waits for the ledger that nothing may be minted. */
-  readonly isLedgerBehind: boolean;
-  /** Who is away by the operator's word, beside what the document says. */
-  readonly absences: { readonly [person: string]: Absence };
-  /** What is known of the tool definitions of each server. */
-  readonly servers: { readonly [server: string]: KnownDefinitions };
-}
-
-/** What an isolate that has not heard of a new document may still let in: what it knows is at most this old. */
-const HEARSAY_SECONDS = 5;
-const LEFT = "taken out of the tenant's document";
 /** Jobs tried in one alarm. */
 const MAX_JOBS = 6;
 
 /** One per tenant: configuration versions, signing keys, sealed secrets, index of sessions, kill epochs. */
 export class Tenant extends DurableObject<Env> {
-  readonly #sql = this.ctx.storage.sql;
-  readonly #journal: Journal;
-  readonly #feed: LedgerFeed;
+  readonly #books = new TenantBooks(this.ctx.storage);
+  readonly #configuration = new Configuration(this.#books);
+  readonly #keyring = new Keyring(this.#books);
+  readonly #tools = new ToolAcceptance(this.#books);
+  readonly #feed = new LedgerFeed(this.env, "tenant", this.#books.journal);
   readonly #documents: RemoteDocuments;
   readonly #connections: Connections;
-  readonly #config = new ConfigStore(this.#sql);
-  readonly #secrets = new SecretStore(this.#sql);
-  readonly #cutOffs = new CutOffStore(this.#sql);
-  readonly #sessions = new SessionIndex(this.#sql);
-  readonly #absences = new AbsenceStore(this.#sql);
-  readonly #keys = new KeyStore(this.#sql);
-  readonly #tenantKeys = new TenantKeyStore(this.#sql);
-  readonly #flags = new UpstreamFlags(this.#sql);
-  readonly #outbox = new Outbox(this.#sql);
-  readonly #glass = new GlassStore(this.#sql);
-  readonly #pins = new ServerPins(this.#sql);
-  readonly #backlog = new BacklogStore(this.#sql);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS about (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
-    `);
-    ConfigStore.createTables(this.#sql);
-    SecretStore.createTables(this.#sql);
-    CutOffStore.createTables(this.#sql);
-    SessionIndex.createTables(this.#sql);
-    AbsenceStore.createTables(this.#sql);
-    KeyStore.createTables(this.#sql);
-    TenantKeyStore.createTables(this.#sql);
-    UpstreamFlags.createTables(this.#sql);
-    Outbox.createTables(this.#sql);
-    GlassStore.createTables(this.#sql);
-    ServerPins.createTables(this.#sql);
-    BacklogStore.createTables(this.#sql);
-    Journal.createTables(this.#sql);
-    this.#journal = new Journal(this.#sql, "tenant");
-    this.#feed = new LedgerFeed(env, "tenant", this.#journal);
-    Connections.createTables(this.#sql);
+    Connections.createTables(ctx.storage.sql);
     const { allowPrivateNetwork, origins } = requireConfig(env);
     const outbound = createOutbound({ allowPrivateNetwork, ownOrigins: origins });
+    const books = this.#books;
     this.#documents = new RemoteDocuments(outbound);
     this.#connections = new Connections({
       storage: ctx.storage,
       outbound,
-      seal: (name, token) => sealSecret(env, this.#issuer(), name, token),
-      readSecret: (name) => readSecret(env, this.#issuer(), name),
-      sealedSecret: (name) => this.#secrets.get(name),
-      writeSecret: (name, sealed) => this.#secrets.put(name, sealed),
-      record: (type, data) => this.#journal.append(type, data, this.#now()),
-      now: () => this.#now(),
+      seal: (name, token) => sealSecret(env, books.issuer(), name, token),
+      readSecret: (name) => readSecret(env, books.issuer(), name),
+      sealedSecret: (name) => books.secrets.get(name),
+      writeSecret: (name, sealed) => books.secrets.put(name, sealed),
+      record: (type, data) => books.record(type, data),
+      now: () => books.now(),
     });
   }
 
   /** The snapshot, or undefined when the caller's is still the newest. */
   snapshot(knownRevision?: number): TenantSnapshot | undefined {
-    const isLedgerBehind = this.#backlog.isOverQuota(this.#now());
-    // Time alone ends a report, which is no write: what it says is a part of the number.
-    const revision = this.#revision() * 2 + Number(isLedgerBehind);
-    if (revision === knownRevision) return undefined;
-    const config = this.#config.latest();
-    const keys = this.#keys.all();
-    return {
-      revision,
-      configVersion: config?.version ?? 0,
-      document: config?.document,
-      keys,
-      tenantKeys: this.#tenantKeys.all(),
-      cutOffs: this.#cutOffs.all(),
-      isLedgerBehind,
-      absences: this.#absences.all(),
-      servers: this.#pins.all(),
-    };
+    return takeSnapshot(this.#books, knownRevision);
   }
+
+  // Its document.
+
+  /**
+   * Stores a document that the caller has validated; answers its version, and the sessions to be told
+   * that their agent is no longer in it. The same document again changes nothing.
+   *
+   * @param longestSessionSeconds what its policies allow at most: how long an old key may be needed
+   */
+  async apply(document: string, digest: string, longestSessionSeconds: number): Promise<AppliedDocument> {
+    return this.#change(() => this.#configuration.apply(document, digest, longestSessionSeconds));
+  }
+
+  // Its keys.
 
   /** Takes the first keys of their uses, unless another isolate was first. */
   adoptKeys(issuer: string, keys: readonly SealedSigningKey[]): void {
-    this.ctx.storage.transactionSync(() => {
-      this.#sql.exec("INSERT INTO about (id, issuer) VALUES (1, ?) ON CONFLICT DO NOTHING", issuer);
-      for (const key of keys.filter(({ use }) => !this.#keys.has(use))) this.#addKey(key);
-      this.#bump();
+    this.#books.transaction(() => {
+      this.#books.nameIssuer(issuer);
+      this.#keyring.adopt(keys);
     });
   }
 
   /** Takes the tenant's own first keys, unless another isolate was first. */
   adoptTenantKeys(keys: readonly WrappedKey[]): void {
-    this.ctx.storage.transactionSync(() => {
-      for (const key of keys.filter(({ purpose }) => !this.#tenantKeys.has(purpose))) this.#tenantKeys.add(key);
-      this.#bump();
-    });
+    this.#books.transaction(() => this.#keyring.adoptTenantKeys(keys));
   }
 
   /**
@@ -160,39 +99,22 @@ export class Tenant extends DurableObject<Env> {
    * @param kek the public name of the key that wraps them
    */
   async renewTenantKeys(next: WrappedKey, rewrapped: readonly WrappedKey[], kek: string): Promise<void> {
-    await this.#change(() => {
-      const now = this.#now();
-      for (const key of rewrapped) this.#tenantKeys.rewrap(key);
-      if (this.#tenantKeys.add(next)) {
-        this.#journal.append("data_key.created", { version: next.version, kek, rewrapped: rewrapped.length }, now);
-      }
-      this.#bump();
-    });
+    await this.#change(() => this.#keyring.renewTenantKeys(next, rewrapped, kek));
   }
 
   /** What is still sealed under another key than this version. */
   sealedUnderOthers(version: number): SealedRow[] {
-    return this.#tenantKeys.sealedUnderOthers(version);
+    return this.#books.tenantKeys.sealedUnderOthers(version);
   }
 
   /** Puts values in the place of the same under older keys. */
   reseal(rows: readonly ResealedRow[]): void {
-    this.ctx.storage.transactionSync(() => {
-      for (const row of rows) this.#tenantKeys.reseal(row);
-      this.#bump();
-    });
+    this.#books.transaction(() => this.#keyring.reseal(rows));
   }
 
   /** Lets new keys take over when they begin to sign; the old ones verify on for as long as they must. */
   async rotateKeys(keys: readonly SealedSigningKey[]): Promise<void> {
-    await this.#change(() => {
-      this.#keys.removeOutlived(this.#now());
-      for (const key of keys) {
-        this.#addKey(key);
-        this.#keys.succeed(key, this.#config.longestSessionSeconds());
-      }
-      this.#bump();
-    });
+    await this.#change(() => this.#keyring.rotate(keys));
   }
 
   /**
@@ -201,38 +123,10 @@ export class Tenant extends DurableObject<Env> {
    * @param successor signs in its place from now on
    */
   async retireKey(kid: string, successor: SealedSigningKey): Promise<boolean> {
-    return this.#change(() => {
-      const use = this.#keys.remove(kid);
-      if (use === undefined) return false;
-      this.#journal.append("key.retired", { kid, use }, this.#now());
-      this.#addKey(successor);
-      this.#bump();
-      return true;
-    });
+    return this.#change(() => this.#keyring.retire(kid, successor));
   }
 
-  /**
-   * Stores a document that the caller has validated; answers its version, and the sessions to be told
-   * that their agent is no longer in it. The same document again changes nothing.
-   *
-   * @param longestSessionSeconds what its policies allow at most: how long an old key may be needed
-   */
-  async apply(
-    document: string,
-    digest: string,
-    longestSessionSeconds: number,
-  ): Promise<{ version: number; sessions: string[] }> {
-    return this.#change(() => {
-      const latest = this.#config.latest();
-      if (latest?.document === document) return { version: latest.version, sessions: [] };
-      const version = (latest?.version ?? 0) + 1;
-      this.#config.add({ version, document }, longestSessionSeconds, this.#now());
-      this.#journal.append("config.applied", { version, digest }, this.#now());
-      const sessions = this.#cutOffLeavers(latest?.document ?? "{}", document);
-      this.#bump();
-      return { version, sessions };
-    });
-  }
+  // Its people.
 
   /**
    * Lets somebody stand in for a person who is away, and tells both.
@@ -241,19 +135,19 @@ export class Tenant extends DurableObject<Env> {
    */
   async setAway(person: string, absence: Absence, words: Words, by: string): Promise<void> {
     await this.#change(() => {
-      this.#absences.put(person, absence, this.#now());
-      this.#journal.append("person.away", { person, ...absence, by }, this.#now());
-      this.#bump();
-      this.#tell([person, absence.delegate], words, `away:${this.#revision()}`);
+      this.#books.absences.put(person, absence, this.#books.now());
+      this.#books.record("person.away", { person, ...absence, by });
+      this.#books.bump();
+      this.#books.tell([person, absence.delegate], words, `away:${this.#books.revision()}`);
     });
   }
 
   /** Ends an absence that {@link setAway} began; answers whether there was one. */
   async endAway(person: string, by: string): Promise<boolean> {
     return this.#change(() => {
-      if (!this.#absences.remove(person)) return false;
-      this.#journal.append("person.back", { person, by }, this.#now());
-      this.#bump();
+      if (!this.#books.absences.remove(person)) return false;
+      this.#books.record("person.back", { person, by });
+      this.#books.bump();
       return true;
     });
   }
@@ -261,51 +155,36 @@ export class Tenant extends DurableObject<Env> {
   /** Writes down that an admin breaks the glass, or says why this one cannot. */
   async claimGlass(claim: GlassClaim): Promise<Result<{ isNew: boolean }, ClaimFault>> {
     return this.#change(() => {
-      const result = this.#glass.claim(claim);
+      const result = this.#books.glass.claim(claim);
       const { session_id, client_id, person, reason, review_by } = claim;
       if (result.ok && result.value.isNew)
-        this.#journal.append("glass.claimed", { session_id, client_id, person, reason, review_by }, this.#now());
+        this.#books.record("glass.claimed", { session_id, client_id, person, reason, review_by });
       return result;
     });
   }
 
   async reviewGlass(sessionId: string, person: string, comment: string): Promise<Result<GlassUse, ReviewFault>> {
     return this.#change(() => {
-      const result = this.#glass.review(sessionId, person, comment, this.#now());
+      const result = this.#books.glass.review(sessionId, person, comment, this.#books.now());
       if (result.ok)
-        this.#journal.append(
-          "glass.reviewed",
-          { session_id: sessionId, person, of: result.value.person, comment },
-          this.#now(),
-        );
+        this.#books.record("glass.reviewed", { session_id: sessionId, person, of: result.value.person, comment });
       return result;
     });
   }
 
   glassUse(sessionId: string): GlassUse | undefined {
-    return this.#glass.get(sessionId);
+    return this.#books.glass.get(sessionId);
   }
 
   glassUses(): GlassUse[] {
-    return this.#glass.list();
+    return this.#books.glass.list();
   }
 
-  /** Keeps a sealed secret under its name; what was there before is gone. */
-  async putSecret(name: string, sealed: string): Promise<void> {
-    await this.#change(() => {
-      this.#secrets.put(name, sealed);
-      this.#connections.forget(name);
-      this.#journal.append("secret.set", { name }, this.#now());
-    });
-  }
-
-  sealedSecret(name: string): string | undefined {
-    return this.#secrets.get(name);
-  }
+  // Whom it cut off.
 
   /** Who was ever cut off, as it is at this moment. */
   cutOffs(): CutOffs {
-    return this.#cutOffs.all();
+    return this.#books.cutOffs.all();
   }
 
   /**
@@ -315,12 +194,27 @@ export class Tenant extends DurableObject<Env> {
    */
   async cutOff(cutOff: CutOff, reason: string | undefined): Promise<string[]> {
     return this.#change(() => {
-      this.#cutOffs.put(cutOff, this.#now());
+      this.#books.cutOffs.put(cutOff, this.#books.now());
       const id = cutOff.kind === "tenant" ? undefined : cutOff.id;
-      this.#journal.append(`${cutOff.kind}.revoked`, { id, reason }, this.#now());
-      this.#bump();
-      return this.#sessions.hitBy(cutOff);
+      this.#books.record(`${cutOff.kind}.revoked`, { id, reason });
+      this.#books.bump();
+      return this.#books.sessions.hitBy(cutOff);
     });
+  }
+
+  // Its upstreams, and what they are called with.
+
+  /** Keeps a sealed secret under its name; what was there before is gone. */
+  async putSecret(name: string, sealed: string): Promise<void> {
+    await this.#change(() => {
+      this.#books.secrets.put(name, sealed);
+      this.#connections.forget(name);
+      this.#books.record("secret.set", { name });
+    });
+  }
+
+  sealedSecret(name: string): string | undefined {
+    return this.#books.secrets.get(name);
   }
 
   /** An access token by the refresh token of an upstream, which nobody else uses at the same time. */
@@ -345,22 +239,24 @@ export class Tenant extends DurableObject<Env> {
   /** Marks an upstream that showed the credential it was given. */
   async flagUpstream(upstream: string): Promise<void> {
     await this.#change(() => {
-      if (this.#flags.raise(upstream, this.#now()))
-        this.#journal.append("upstream.flagged", { upstream, reason: "credential_echoed" }, this.#now());
+      if (this.#books.flags.raise(upstream, this.#books.now()))
+        this.#books.record("upstream.flagged", { upstream, reason: "credential_echoed" });
     });
   }
 
   flaggedUpstreams(): UpstreamFlag[] {
-    return this.#flags.all();
+    return this.#books.flags.all();
   }
 
   async clearUpstream(upstream: string): Promise<boolean> {
     return this.#change(() => {
-      if (!this.#flags.clear(upstream)) return false;
-      this.#journal.append("upstream.cleared", { upstream }, this.#now());
+      if (!this.#books.flags.clear(upstream)) return false;
+      this.#books.record("upstream.cleared", { upstream });
       return true;
     });
   }
+
+  // What its servers show.
 
   /**
    * Keeps a server from its tokens until its owner has looked at what it shows.
@@ -368,40 +264,17 @@ export class Tenant extends DurableObject<Env> {
    * @param unproved why its own signature did not do, where that was asked for
    */
   async proposeDefinitions(server: string, shown: readonly ShownTool[], unproved?: string): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
-      const digest = this.#pins.propose(server, shown, this.#now());
-      if (digest === undefined) return;
-      this.#journal.append(
-        "server.definitions_differ",
-        { server, digest, tools: shown.map(({ name }) => name), unproved },
-        this.#now(),
-      );
-      this.#bump();
-    });
-    await this.#arm();
+    await this.#change(() => this.#tools.propose(server, shown, unproved));
   }
 
   /** Accepts what a server signed, and shows; false for a statement that is older than one it made before. */
   async acceptSigned(server: string, signed: SignedDefinitions, shown: readonly ShownTool[]): Promise<boolean> {
-    const accepted = this.ctx.storage.transactionSync(() => {
-      const how = this.#pins.acceptSigned(server, signed, shown);
-      if (how !== "new") return how;
-      const { tools, issued_at, expires_at, key } = signed;
-      this.#journal.append(
-        "server.definitions_signed",
-        { server, digest: digestOf(tools), tools: Object.keys(tools), issued_at, expires_at, key: sha256(key) },
-        this.#now(),
-      );
-      this.#bump();
-      return how;
-    });
-    await this.#arm();
-    return accepted !== "older";
+    return this.#change(() => this.#tools.acceptSigned(server, signed, shown));
   }
 
   /** What waits for the owners of servers. */
   proposedDefinitions(): Proposal[] {
-    return this.#pins.waiting();
+    return this.#books.pins.waiting();
   }
 
   /**
@@ -415,24 +288,10 @@ export class Tenant extends DurableObject<Env> {
     decision: "accepted" | "dismissed",
     lapsed: boolean,
   ): Promise<boolean> {
-    const isDecided = this.ctx.storage.transactionSync(() => {
-      const found =
-        decision === "accepted"
-          ? this.#pins.accept(server, digest, lapsed, this.#now()) !== undefined
-          : this.#pins.dismiss(server, digest);
-      if (!found) return false;
-      this.#journal.append(`server.definitions_${decision}`, { server, digest }, this.#now());
-      this.#bump();
-      return true;
-    });
-    await this.#arm();
-    return isDecided;
+    return this.#change(() => this.#tools.decide(server, digest, decision, lapsed));
   }
 
-  /** An object says how many rows of its journal wait for a ledger that does not take them. */
-  reportBacklog(source: string, rows: number): void {
-    this.#backlog.report(source, rows, this.#now());
-  }
+  // What others publish.
 
   /** A document that a client or an identity provider publishes, as text. */
   remoteDocument(url: string, maxBytes: number, isConfigured: boolean): Promise<Result<string, RemoteFault>> {
@@ -443,29 +302,36 @@ export class Tenant extends DurableObject<Env> {
     this.#documents.drop(url);
   }
 
+  // What other objects tell it.
+
+  /** An object says how many rows of its journal wait for a ledger that does not take them. */
+  reportBacklog(source: string, rows: number): void {
+    this.#books.backlog.report(source, rows, this.#books.now());
+  }
+
   /** Records where a session stands. Told late or twice, it never moves a session back. */
   indexSession(row: IndexedSession): void {
-    this.#sessions.put(row);
+    this.#books.sessions.put(row);
   }
 
   listSessions(): IndexedSession[] {
-    return this.#sessions.list();
+    return this.#books.sessions.list();
   }
 
   /** The sessions at work that somebody approved, the newest first. */
   activeSessionsOf(person: string): string[] {
-    return this.#sessions.activeOf(person);
+    return this.#books.sessions.activeOf(person);
   }
 
   forgetSession(sessionId: string): void {
-    this.#sessions.remove(sessionId);
+    this.#books.sessions.remove(sessionId);
   }
 
   override async alarm(): Promise<void> {
-    const issuer = this.#issuer();
-    for (const job of this.#outbox.due(Date.now(), MAX_JOBS)) {
+    const issuer = this.#books.issuer();
+    for (const job of this.#books.outbox.due(Date.now(), MAX_JOBS)) {
       const outcome = await runTenantJob(job, { env: this.env, issuer });
-      this.ctx.storage.transactionSync(() => this.#outbox.settle(job, outcome, Date.now()));
+      this.#books.transaction(() => this.#books.outbox.settle(job, outcome, Date.now()));
     }
     await this.#feed.send(issuer);
     await this.#arm();
@@ -473,7 +339,7 @@ export class Tenant extends DurableObject<Env> {
 
   /** One transaction, and whatever it made due. */
   async #change<T>(work: () => T): Promise<T> {
-    const result = this.ctx.storage.transactionSync(work);
+    const result = this.#books.transaction(work);
     await this.#arm();
     return result;
   }
@@ -481,43 +347,6 @@ export class Tenant extends DurableObject<Env> {
   /** Sets the alarm for whatever comes next. */
   async #arm(): Promise<void> {
     const delay = this.#feed.delayMs();
-    await arm(this.ctx.storage, [this.#outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay]);
-  }
-
-  #tell(people: readonly string[], words: Words, about: string): void {
-    for (const person of people)
-      for (const channel of ["slack", "email"] as const)
-        this.#outbox.put(`${about}:${channel}:${person}`, "tell", { channel, person, ...words }, Date.now());
-  }
-
-  #issuer(): string {
-    return this.#sql.exec<{ issuer: string }>("SELECT issuer FROM about").one().issuer;
-  }
-
-  #addKey(key: SealedSigningKey): void {
-    this.#keys.add(key);
-    this.#journal.append("key.created", { kid: key.kid, use: key.use }, this.#now());
-  }
-
-  #revision(): number {
-    return this.#sql.exec<{ n: number }>("SELECT n FROM revision").toArray()[0]?.n ?? 0;
-  }
-
-  /** Cuts off the agents that a new document no longer knows; answers the sessions to be told. */
-  #cutOffLeavers(before: string, after: string): string[] {
-    const [known, knownNow] = [before, after].map((text) => JSON.parse(text) as Partial<TenantDocument>);
-    return leaversOf(known!, knownNow!, (host) => this.#sessions.clientsOn(host)).flatMap((id) => {
-      this.#cutOffs.put({ kind: "agent", id }, this.#now() + HEARSAY_SECONDS);
-      this.#journal.append("agent.revoked", { id, reason: LEFT }, this.#now());
-      return this.#sessions.hitBy({ kind: "agent", id });
-    });
-  }
-
-  #bump(): void {
-    this.#sql.exec("INSERT INTO revision (id, n) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1");
-  }
-
-  #now(): number {
-    return Math.max(Math.floor(Date.now() / 1000), this.#journal.head().at);
+    await arm(this.ctx.storage, [this.#books.outbox.nextAt(), delay === undefined ? undefined : Date.now() + delay]);
   }
 }
