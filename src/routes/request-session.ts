@@ -14,7 +14,7 @@ import { POLL_INTERVAL_SECONDS, REQUEST_LIFETIME_SECONDS } from "../domain/sessi
 import type { Extends, StepUpFault } from "../domain/step-up.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { NotifyChannels } from "../domain/tenant.ts";
-import type { AdmitFault } from "../durable/agent.ts";
+import type { AdmitFault } from "../durable/agent-commands.ts";
 import type { SessionSetting } from "../durable/session-store.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
