@@ -7,8 +7,9 @@ import type { KeptPasskey } from "../durable/person.ts";
 import { readAbsence } from "../protocol/absence.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { INVITATION_SECONDS } from "../protocol/invitation.ts";
-import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { invalidRequest, renderError } from "../protocol/wire-error.ts";
 import { forgetTenant, signingKey } from "../tenancy.ts";
+import { NOT_FOUND } from "./admin-request.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { personObject, tenantObject } from "./objects.ts";
 
@@ -99,9 +100,3 @@ function passkeyView({
 }: KeptPasskey) {
   return { credential_id, transports, backup_eligible, created_at, usable_from, last_used_at: last_used_at ?? null };
 }
-
-export const NOT_FOUND: WireError = {
-  status: 404,
-  error: "not_found",
-  description: "there is nothing of that name in this tenant",
-};

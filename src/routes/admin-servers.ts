@@ -1,11 +1,12 @@
 import { Hono } from "hono";
 import { sha256 } from "../crypto/hash.ts";
+import { serverPlace } from "../domain/access.ts";
 import type { KnownDefinitions } from "../domain/tool-definitions.ts";
 import type { Proposal } from "../durable/server-pins.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { renderError } from "../protocol/wire-error.ts";
 import { forgetTenant } from "../tenancy.ts";
-import { NOT_FOUND } from "./admin-people.ts";
+import { NOT_FOUND } from "./admin-request.ts";
 import type { App, Handling } from "./http.ts";
 import { tenantObject } from "./objects.ts";
 
@@ -23,7 +24,7 @@ export const adminServers = new Hono<App>()
       definitions,
       accepted_tools: Object.keys(counting[id]?.accepted ?? {}),
       signed: signedOf(known[id]),
-      credential_echoed: flags.find(({ upstream }) => upstream === `mcp:${id}`) ?? null,
+      credential_echoed: flags.find(({ upstream }) => upstream === serverPlace(id)) ?? null,
       difference: differenceOf(proposals.find(({ server }) => server === id)),
     }));
     return c.json({ servers });

@@ -6,7 +6,7 @@ import type { BreakGlassConflict } from "../domain/session.ts";
 import type { ClaimFault } from "../durable/glass-store.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import { NOT_FOUND } from "./admin-people.ts";
+import { NOT_FOUND } from "./admin-request.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { sessionObject, tenantObject } from "./objects.ts";
 
@@ -16,7 +16,7 @@ const MEMBERS = ["session_id", "person", "reason"];
  * An admin decides a waiting request alone. The answer is that admin's own link: they still have to
  * sign the grant with their passkey, so that holding the admin token alone approves nothing.
  */
-export const breakGlass = new Hono<App>()
+export const adminBreakGlass = new Hono<App>()
   .get("/admin/break-glass", async (c) => c.json({ uses: await tenantObject(c.env, c.var.tenant.issuer).glassUses() }))
   .post("/admin/break-glass", async (c) => {
     const body = await readJsonObject(c.req.raw);
