@@ -1,12 +1,14 @@
 import { encrypterTo } from "../crypto/jwe.ts";
 import type { AccessDetail } from "../domain/access.ts";
+import type { Grant } from "../domain/grant.ts";
 import { MAX_HAND_OUTS, planHandOut, type HandOutFault, type PossibleHandOut } from "../domain/hand-out.ts";
 import { compilePatterns } from "../domain/pattern.ts";
 import { limitsNow } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { loadTenant, narrowingAt, type TenantContext } from "../tenancy.ts";
 import type { HeldLease, Reservation } from "./lease-store.ts";
-import type { LeaseFault, Leases } from "./leases.ts";
+import type { LeaseMints, MintFault } from "./lease-mints.ts";
+import type { LeaseReturns } from "./lease-returns.ts";
 import type { SessionBooks } from "./session-books.ts";
 import type { HandOutCommand, UseFault } from "./session-commands.ts";
 
@@ -21,12 +23,12 @@ export interface HandedOut {
   readonly authorization_details: readonly AccessDetail[];
 }
 
-export type HandingOutFault = UseFault | HandOutFault | LeaseFault;
+export type HandingOutFault = UseFault | HandOutFault | MintFault;
 
 /** What was decided and written down before the upstream is asked. */
 interface Planned {
   readonly reservation: Reservation;
-  readonly grant: Parameters<Leases["mintReserved"]>[1];
+  readonly grant: Grant;
 }
 
 /**
@@ -37,12 +39,14 @@ interface Planned {
 export class HandingOut {
   readonly #env: Env;
   readonly #books: SessionBooks;
-  readonly #leases: Leases;
+  readonly #mints: LeaseMints;
+  readonly #returns: LeaseReturns;
 
-  constructor(env: Env, books: SessionBooks, leases: Leases) {
+  constructor(env: Env, books: SessionBooks, mints: LeaseMints, returns: LeaseReturns) {
     this.#env = env;
     this.#books = books;
-    this.#leases = leases;
+    this.#mints = mints;
+    this.#returns = returns;
   }
 
   async handOut(command: HandOutCommand): Promise<Result<HandedOut, HandingOutFault>> {
@@ -52,7 +56,7 @@ export class HandingOut {
     const planned = this.#books.transaction(() => this.#plan(command, context, encrypt !== undefined));
     if (!planned.ok) return planned;
     const { reservation, grant } = planned.value;
-    const minted = await this.#leases.mintReserved(reservation, grant, context);
+    const minted = await this.#mints.mintReserved(reservation, grant, context);
     if (!minted.ok) return minted;
     const { lease, credential } = minted.value;
     if (credential.kind !== "header" || !this.#endsAsShown(command, lease) || encrypt === undefined)
@@ -99,9 +103,9 @@ export class HandingOut {
     if (!isNarrowed(context, upstream, authorization_details)) return this.#refuse(command, "not_narrowed");
     if (!canEncrypt) return this.#refuse(command, "not_handed_out");
     if (this.#books.leases.toHandOut(upstream) >= MAX_HAND_OUTS) return this.#refuse(command, "too_many_hand_outs");
-    const resting = this.#leases.restingAt(upstream);
+    const resting = this.#mints.restingAt(upstream);
     if (resting !== undefined) return err(resting);
-    const reservation = this.#leases.reserve(upstream, context, id);
+    const reservation = this.#mints.reserve(upstream, context, id);
     return ok({ reservation, grant: { ...grant, authorization_details } });
   }
 
@@ -140,7 +144,7 @@ export class HandingOut {
     fault: F,
   ): Promise<Result<never, F>> {
     const refused = this.#books.transaction(() => this.#refuse(command, fault));
-    await this.#leases.takeBackNow(lease.lease_id);
+    await this.#returns.takeBackNow(lease.lease_id);
     return refused;
   }
 

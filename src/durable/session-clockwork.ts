@@ -1,7 +1,7 @@
 import { objectName } from "../domain/ids.ts";
 import { asOf, nextDeadline, RETENTION_SECONDS } from "../domain/session.ts";
 import { LedgerFeed, LINGER_MS } from "./ledger-feed.ts";
-import type { Leases } from "./leases.ts";
+import type { LeaseReturns } from "./lease-returns.ts";
 import type { OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import { runSessionJob } from "./session-jobs.ts";
@@ -23,14 +23,14 @@ export class SessionClockwork {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #books: SessionBooks;
-  readonly #leases: Leases;
+  readonly #returns: LeaseReturns;
   #alarmAt: number | undefined;
 
-  constructor(ctx: DurableObjectState, env: Env, books: SessionBooks, leases: Leases) {
+  constructor(ctx: DurableObjectState, env: Env, books: SessionBooks, returns: LeaseReturns) {
     this.#ctx = ctx;
     this.#env = env;
     this.#books = books;
-    this.#leases = leases;
+    this.#returns = returns;
   }
 
   /** The alarm's handler. May run early, late, twice or not at all. */
@@ -64,7 +64,7 @@ export class SessionClockwork {
   }
 
   async #runJob(job: OutboxJob): Promise<void> {
-    const outcome = await runSessionJob(job, { env: this.#env, books: this.#books, leases: this.#leases });
+    const outcome = await runSessionJob(job, { env: this.#env, books: this.#books, returns: this.#returns });
     this.#books.transaction(() => {
       this.#books.outbox.settle(job, outcome, Date.now());
       this.#books.queueReceipt();

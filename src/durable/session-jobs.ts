@@ -15,7 +15,7 @@ import { deliveryContextOf, loadTenant, signingKey } from "../tenancy.ts";
 import { approvalLink } from "./approval-link.ts";
 import type { EventData } from "./journal.ts";
 import { tellOfGlass } from "./glass-jobs.ts";
-import type { Leases } from "./leases.ts";
+import type { LeaseReturns } from "./lease-returns.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
 import type { SessionBooks } from "./session-books.ts";
 import type { PostedMessage } from "./session-store.ts";
@@ -26,7 +26,7 @@ import { tell } from "./tell.ts";
 export interface JobContext {
   readonly env: Env;
   readonly books: SessionBooks;
-  readonly leases: Leases;
+  readonly returns: LeaseReturns;
 }
 
 const DONE: JobOutcome = { kind: "done" };
@@ -232,11 +232,11 @@ function rememberPosted(message: PostedMessage, { books }: JobContext): void {
   if (books.current().status !== "pending") books.queue(`outcome:${message.reference}`, "outcome", message);
 }
 
-async function revokeLease(leaseId: string, attempts: number, { books, leases }: JobContext): Promise<JobOutcome> {
+async function revokeLease(leaseId: string, attempts: number, { books, returns }: JobContext): Promise<JobOutcome> {
   if (books.leases.get(leaseId) === undefined) return DONE;
-  const fate = await leases.takeBack(leaseId, attempts);
+  const fate = await returns.takeBack(leaseId, attempts);
   if (fate === undefined) return RETRY;
-  leases.close(leaseId, fate);
+  returns.close(leaseId, fate);
   return DONE;
 }
 

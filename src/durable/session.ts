@@ -29,6 +29,8 @@ import { Decisions } from "./decisions.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { HandingOut, type HandedOut, type HandingOutFault } from "./handing-out.ts";
+import { LeaseMints } from "./lease-mints.ts";
+import { LeaseReturns } from "./lease-returns.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
 import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
@@ -87,9 +89,11 @@ export class Session extends DurableObject<Env> {
     (work) => this.#books.transaction(work),
     () => this.#storage.sync(),
   );
-  readonly #leases = new Leases(this.env, this.#books);
-  readonly #handingOut = new HandingOut(this.env, this.#books, this.#leases);
-  readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#leases);
+  readonly #returns = new LeaseReturns(this.env, this.#books);
+  readonly #mints = new LeaseMints(this.env, this.#books, this.#returns);
+  readonly #leases = new Leases(this.env, this.#books, this.#mints, this.#returns);
+  readonly #handingOut = new HandingOut(this.env, this.#books, this.#mints, this.#returns);
+  readonly #clockwork = new SessionClockwork(this.ctx, this.env, this.#books, this.#returns);
 
   /** Begins a session and queues its links. The same session again answers where it stands and does nothing. */
   async open(command: OpenCommand): Promise<{ status: SessionState["status"]; request_expires_at: number }> {

@@ -36,7 +36,6 @@ export function mintError(fault: HandingOutFault, byScope: boolean, c: Handling)
     case "upstream_broken":
     case "upstream_misconfigured":
     case "not_linked":
-    case "upstream_withheld":
       return { ...UNAVAILABLE, description: "the upstream issued no token for this session; nothing was handed out" };
     default:
       return exchangeError(fault, byScope);
