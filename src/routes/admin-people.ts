@@ -3,7 +3,7 @@ import { newId } from "../crypto/random.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { absenceFault, awayWords } from "../domain/absence.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
-import type { KeptPasskey } from "../durable/person.ts";
+import type { KeptPasskey } from "../durable/passkey-store.ts";
 import { readAbsence } from "../protocol/absence.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { INVITATION_SECONDS } from "../protocol/invitation.ts";

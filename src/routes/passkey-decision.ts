@@ -3,7 +3,7 @@ import { digestOf } from "../crypto/hash.ts";
 import { requestOptions, verifyPasskeyUse } from "../crypto/passkey.ts";
 import type { ApprovalStatement, PasskeyEvidence } from "../domain/approval-statement.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { KeptPasskey } from "../durable/person.ts";
+import type { KeptPasskey } from "../durable/passkey-store.ts";
 import type { Form } from "../protocol/body.ts";
 import { readAssertion } from "../protocol/passkey-response.ts";
 import { nowSeconds, type Handling } from "./http.ts";
