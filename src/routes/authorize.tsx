@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { findClient, type Client } from "../clients.ts";
 import { newId } from "../crypto/random.ts";
 import { handleOf, matchCode } from "../crypto/session-handle.ts";
 import { unitsOf } from "../domain/access.ts";
@@ -11,19 +10,16 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { AuthorizeBegin } from "../pages/authorize-begin.tsx";
-import { AuthorizeRefused } from "../pages/authorize-refused.tsx";
 import { AuthorizeWait } from "../pages/authorize-wait.tsx";
-import { parseForm, readForm, type Form } from "../protocol/body.ts";
-import type { OneTimeClaim } from "../protocol/client-assertion.ts";
-import { invalidRequest, NO_STORE, type WireError } from "../protocol/wire-error.ts";
+import { readForm, type Form } from "../protocol/body.ts";
+import { NO_STORE, type WireError } from "../protocol/wire-error.ts";
 import { narrowingAt } from "../tenancy.ts";
-import { judgeAuthorization, type AuthorizationFault, type JudgedAuthorization } from "./authorization.ts";
+import { redirectTo, refusal, reportedRefusal } from "./authorization-answer.tsx";
 import { checkView, csrfToken, isSameOrigin, startView, viewDigest } from "./browser-view.ts";
-import { clientError } from "./client.ts";
+import { readQuery, type BroughtRequest } from "./brought-request.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
-import { agentObject, sessionObject } from "./objects.ts";
-import { page, type PageStatus } from "./page.ts";
-import { REQUEST_URI_PREFIX } from "./par.ts";
+import { sessionObject } from "./objects.ts";
+import { page } from "./page.ts";
 import { requestSession, sessionAskError, type RequestedSession, type SessionAskFault } from "./request-session.ts";
 
 /**
@@ -84,46 +80,6 @@ export const authorize = new Hono<App>()
     if (progress?.kind !== "decided") return waitOn(c, form.value, sessionId, view, progress?.description);
     return progress.approved ? comeBack(c, progress.description) : comeBackRefused(c, progress.description);
   });
-
-/** A request that a browser brought, and whatever it uses up when it begins. */
-interface BroughtRequest {
-  readonly client: Client;
-  readonly judged: JudgedAuthorization;
-  /** As it stands in the address, to be brought again. */
-  readonly query: string;
-  readonly oneTime: readonly OneTimeClaim[];
-}
-
-async function readQuery(c: Handling, query: string): Promise<Result<BroughtRequest, AuthorizationFault>> {
-  const parsed = parseForm(query);
-  if (!parsed.ok) return err({ error: parsed.error });
-  const clientId = parsed.value.get("client_id");
-  if (clientId === undefined) return err({ error: invalidRequest("client_id is missing") });
-  const client = await findClient(c.env, c.var.tenant, clientId);
-  if (!client.ok) return err({ error: client.error === "unknown" ? UNKNOWN_CLIENT : clientError(client.error) });
-  const pushed = await readPushed(c, client.value, parsed.value);
-  if (!pushed.ok) return pushed;
-  const judged = judgeAuthorization(c, client.value, pushed.value.parameters);
-  return judged.ok ? ok({ client: client.value, judged: judged.value, query, oneTime: pushed.value.oneTime }) : judged;
-}
-
-/** RFC 9126 §4: what was pushed stands for the whole request; what comes beside it is not looked at. */
-async function readPushed(
-  c: Handling,
-  client: Client,
-  parameters: Form,
-): Promise<Result<{ parameters: Form; oneTime: readonly OneTimeClaim[] }, AuthorizationFault>> {
-  const requestUri = parameters.get("request_uri");
-  if (requestUri === undefined) return ok({ parameters, oneTime: [] });
-  if (!requestUri.startsWith(REQUEST_URI_PREFIX)) return err({ error: REQUEST_URI_NOT_SUPPORTED });
-  const id = requestUri.slice(REQUEST_URI_PREFIX.length);
-  const pushed = await agentObject(c.env, c.var.tenant.issuer, client.id).pushed(id);
-  if (pushed === undefined) return err({ error: INVALID_REQUEST_URI });
-  return ok({
-    parameters: new Map(JSON.parse(pushed.parameters) as [string, string][]),
-    oneTime: [{ key: `pushed:${id}`, rememberUntil: pushed.until }],
-  });
-}
 
 /**
  * Opens the session and has its link sent, if this person may decide. If not, the browser is told the
@@ -224,35 +180,6 @@ function redirectBack(
   return redirectTo(c, state.request.code_flow?.redirect_uri ?? "", setting.browser?.state, parameters);
 }
 
-/** The authorization response: `state` as it came, and `iss` always (RFC 9207). */
-function redirectTo(
-  c: Handling,
-  redirectUri: string,
-  state: string | undefined,
-  parameters: Readonly<Record<string, string>>,
-): Response {
-  const url = new URL(redirectUri);
-  const all = { ...parameters, ...(state === undefined ? {} : { state }), iss: c.var.tenant.issuer };
-  for (const [name, text] of Object.entries(all)) url.searchParams.append(name, text);
-  return c.body(null, 303, { ...NO_STORE, location: url.href });
-}
-
-/** An error goes back to the client only at an address that is its own (RFC 6749 §4.1.2.1). */
-function refusal(c: Handling, { error, redirectUri, state }: AuthorizationFault): Response {
-  if (redirectUri !== undefined)
-    return redirectTo(c, redirectUri, state, { error: error.error, error_description: error.description });
-  const content = <AuthorizeRefused error={error.error} description={error.description} />;
-  return page(c, content, PAGE_STATUSES.find((status) => status === error.status) ?? 400);
-}
-
-const PAGE_STATUSES: readonly PageStatus[] = [400, 403, 404, 409, 429, 503];
-
-/** What comes to nothing after the human named themselves: caps are for the human, refusals for the client. */
-function reportedRefusal(c: Handling, { codeFlow, request }: JudgedAuthorization, error: WireError): Response {
-  const isForClient = error.error === "access_denied" || error.status === 400;
-  return refusal(c, isForClient ? { error, redirectUri: codeFlow.redirect_uri, state: request.state } : { error });
-}
-
 async function readOwnForm(c: Handling): Promise<Result<Form, WireError>> {
   return isSameOrigin(c) ? readForm(c.req.raw) : err(FORBIDDEN);
 }
@@ -261,21 +188,6 @@ const FORBIDDEN: WireError = {
   status: 403,
   error: "access_denied",
   description: "This did not come from the page in this browser. Cookies have to be allowed.",
-};
-const UNKNOWN_CLIENT: WireError = {
-  status: 400,
-  error: "invalid_client",
-  description: "The client is neither registered here nor known by a metadata document that could be read.",
-};
-const REQUEST_URI_NOT_SUPPORTED: WireError = {
-  status: 400,
-  error: "request_uri_not_supported",
-  description: "A request_uri is one that this server gave out at /oauth/par; others are never fetched.",
-};
-const INVALID_REQUEST_URI: WireError = {
-  status: 400,
-  error: "invalid_request_uri",
-  description: "The request_uri is unknown, used, expired, or another client's.",
 };
 const ALREADY_CONTINUED: WireError = {
   status: 409,
