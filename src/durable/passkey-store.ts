@@ -62,10 +62,17 @@ export class PasskeyStore {
    * Takes a new one. The first may decide at once; a further one only after a day, unless an admin said
    * otherwise.
    *
+   * @param since epoch seconds; what came before was somebody else's, who left
    * @returns from when on it may decide, epoch seconds
    */
-  add(passkey: Passkey, atOnce: boolean, now: number): Result<number, "known_already" | "too_many"> {
-    const { ever } = this.#sql.exec<{ ever: number }>("SELECT count(*) AS ever FROM passkey").one();
+  add(
+    passkey: Passkey,
+    { atOnce, since }: { readonly atOnce: boolean; readonly since: number },
+    now: number,
+  ): Result<number, "known_already" | "too_many"> {
+    const { ever } = this.#sql
+      .exec<{ ever: number }>("SELECT count(*) AS ever FROM passkey WHERE created_at > ?", since)
+      .one();
     if (this.list().length >= MAX_PASSKEYS) return err("too_many");
     const usable_from = ever === 0 || atOnce ? now : now + COOLING_OFF_SECONDS;
     const inserted = this.#sql

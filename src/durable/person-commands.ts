@@ -19,6 +19,8 @@ export interface EnrolCommand {
   readonly passkey: Passkey;
   /** Whether an admin said that it may decide from now on. */
   readonly atOnce: boolean;
+  /** Since when this is the person, epoch seconds; 0 where nobody of that id ever left. */
+  readonly since: number;
 }
 
 export interface UseCommand {

@@ -72,7 +72,7 @@ export class Person extends DurableObject<Env> {
    * after a day, unless an admin said otherwise, and its owner is told by every channel.
    */
   async enrol(command: EnrolCommand): Promise<Result<{ usable_from: number }, EnrolFault>> {
-    const { identity, oneTime, passkey, atOnce } = command;
+    const { identity, oneTime, passkey, atOnce, since } = command;
     const result = this.ctx.storage.transactionSync((): Result<{ usable_from: number }, EnrolFault> => {
       this.#identify(identity);
       const now = this.#now();
@@ -80,7 +80,7 @@ export class Person extends DurableObject<Env> {
         const used = this.#oneTime.consume(thing, now);
         if (!used.ok) return used;
       }
-      const added = this.#passkeys.add(passkey, atOnce, now);
+      const added = this.#passkeys.add(passkey, { atOnce, since }, now);
       if (!added.ok) return added;
       const usable_from = added.value;
       const { credential_id } = passkey;
@@ -112,7 +112,10 @@ export class Person extends DurableObject<Env> {
     return result;
   }
 
-  /** Takes a passkey away, or all of them when none is named; answers those that are gone. */
+  /**
+   * Takes a passkey away, or all of them when none is named, and signs out every browser that came in
+   * by one; answers those that are gone.
+   */
   async revoke(identity: PersonIdentity, credentialId?: string): Promise<string[]> {
     const gone = this.ctx.storage.transactionSync(() => {
       this.#identify(identity);
@@ -120,14 +123,31 @@ export class Person extends DurableObject<Env> {
       const chosen = this.passkeys()
         .map(({ credential_id }) => credential_id)
         .filter((id) => credentialId === undefined || id === credentialId);
-      for (const credential_id of chosen) {
-        this.#passkeys.revoke(credential_id, now);
-        this.#journal().append("passkey.revoked", { credential_id }, now);
-      }
+      for (const id of chosen) this.#revokePasskey(id, now);
+      if (chosen.length > 0) this.#signIns.removeByPasskey();
       return chosen;
     });
     await this.#arm();
     return gone;
+  }
+
+  /**
+   * Ends what this person had when they left the tenant's document, so that it serves nobody who is
+   * given their id later: passkeys, sign-ins, linked accounts.
+   *
+   * @param until epoch seconds; what came later is somebody else's
+   */
+  async leave(identity: PersonIdentity, until: number): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      const now = this.#now();
+      for (const { credential_id, created_at } of this.passkeys())
+        if (created_at <= until) this.#revokePasskey(credential_id, now);
+      for (const { upstream, linked_at } of this.accounts())
+        if (linked_at <= until) this.#accounts.unlink(upstream, "operator");
+      this.#signIns.removeUntil(until);
+    });
+    await this.#arm();
   }
 
   /** Signs this person in, in one browser. */
@@ -257,6 +277,11 @@ export class Person extends DurableObject<Env> {
     }
     await this.#feed().send(identity.issuer);
     await this.#arm();
+  }
+
+  #revokePasskey(credential_id: string, now: number): void {
+    this.#passkeys.revoke(credential_id, now);
+    this.#journal().append("passkey.revoked", { credential_id }, now);
   }
 
   /** Queues what this person is told by every channel. */

@@ -22,7 +22,7 @@ import { GlassStore, type ClaimFault, type GlassClaim, type GlassUse, type Revie
 import { arm } from "./arm.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
 import { KeyStore } from "./key-store.ts";
-import { leaversOf } from "../domain/leavers.ts";
+import { leaversOf, peopleWhoLeave } from "../domain/leavers.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./tell.ts";
 import { TenantKeyStore, type ResealedRow, type SealedRow } from "./tenant-key-store.ts";
@@ -502,14 +502,27 @@ export class Tenant extends DurableObject<Env> {
     return this.#sql.exec<{ n: number }>("SELECT n FROM revision").toArray()[0]?.n ?? 0;
   }
 
-  /** Cuts off the agents that a new document no longer knows; answers the sessions to be told. */
+  /** Cuts off the agents and people that a new document no longer knows; answers the sessions to be told. */
   #cutOffLeavers(before: string, after: string): string[] {
     const [known, knownNow] = [before, after].map((text) => JSON.parse(text) as Partial<TenantDocument>);
+    for (const id of peopleWhoLeave(known!, knownNow!)) this.#partWith(id);
     return leaversOf(known!, knownNow!, (host) => this.#sessions.clientsOn(host)).flatMap((id) => {
       this.#cutOffs.put({ kind: "agent", id }, this.#now() + HEARSAY_SECONDS);
       this.#journal.append("agent.revoked", { id, reason: LEFT }, this.#now());
       return this.#sessions.hitBy({ kind: "agent", id });
     });
+  }
+
+  /** Somebody leaves, with all that they have here. It is ended at once, and again when no isolate can let anything in any more. */
+  #partWith(id: string): void {
+    const now = this.#now();
+    const until = now + HEARSAY_SECONDS;
+    this.#cutOffs.put({ kind: "person", id }, until);
+    this.#journal.append("person.left", { id }, now);
+    for (const person of this.#absences.removeAllWith(id))
+      this.#journal.append("person.back", { person, by: "operator" }, now);
+    for (const dueAt of [Date.now(), (until + 1) * 1000])
+      this.#outbox.put(`left:${id}:${dueAt}`, "left", { person: id, until }, dueAt);
   }
 
   #bump(): void {

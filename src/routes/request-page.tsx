@@ -20,9 +20,9 @@ import { longestSeconds } from "./chosen-grant.ts";
 import { demandedOf, needsPasskey, needsSignIn } from "./decider-proof.ts";
 import { nowSeconds, type Handling } from "./http.ts";
 import { asksForCode } from "./match-code.ts";
-import { personObject, sessionObject } from "./objects.ts";
+import { sessionObject } from "./objects.ts";
 import { page } from "./page.ts";
-import { usablePasskeys } from "./passkey-decision.ts";
+import { passkeysOf, usablePasskeys } from "./passkey-decision.ts";
 
 /** What an approver may choose from when making a session shorter, in seconds. */
 const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600];
@@ -82,7 +82,7 @@ async function obstacleOf(c: Handling, { link, description, decider }: Entered):
   if (isElsewhere(c, description)) return { kind: "other_browser" };
   if (needsSignIn(decider)) return { kind: "sign_in", provider: sso === undefined ? "" : new URL(sso.issuer).host };
   if (!needsPasskey(decider)) return undefined;
-  const passkeys = await personObject(c.env, c.var.tenant.issuer, link.person).passkeys();
+  const passkeys = await passkeysOf(c, link.person);
   if (usablePasskeys(passkeys, nowSeconds()).length > 0) return undefined;
   const [next] = passkeys.map(({ usable_from }) => usable_from).toSorted((a, b) => a - b);
   return next === undefined ? { kind: "no_passkey", person: link.person } : { kind: "passkey_waits", until: next };
