@@ -2,6 +2,7 @@ import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
 import { leftUntil } from "../domain/cut-off.ts";
 import { deciderTerms } from "../domain/break-glass.ts";
+import { lapsedSigners } from "../domain/lapsed-approvals.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import { approvingIdentity } from "../domain/sign-in.ts";
@@ -69,6 +70,7 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     assurance: identity === undefined ? "link" : "sso",
     sign_in: identity,
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
+    lapsed: lapsedSigners(tenant, cutOffs, state, nowSeconds()),
     ...terms,
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { unitsOf } from "../domain/access.ts";
 import { approverCutOffUntil } from "../domain/cut-off.ts";
 import { unitsAdded } from "../domain/facts.ts";
-import { hasSigned, type Decider } from "../domain/session.ts";
+import { hasSigned, standingProposal, type Decider } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { Shell } from "../pages/shell.tsx";
 import { NO_STORE } from "../protocol/wire-error.ts";
@@ -29,13 +29,12 @@ export const approvePages = new Hono<App>()
     if (!entered.ok) return entered.error;
     const csrf = csrfToken(c, startView(c), entered.value.link.jti);
     // What somebody else has signed already can only be signed as it is.
-    const { state } = entered.value.description;
-    if (state.status === "pending" && state.proposal !== undefined && entered.value.decider.break_glass !== true) {
-      return hasSigned(state.proposal, entered.value.decider)
-        ? outcome(c, { kind: "counted", missing: undefined })
-        : await reviewPage(c, entered.value, state.proposal.grant, csrf);
-    }
-    return viewPage(c, entered.value, csrf);
+    const { decider, description } = entered.value;
+    const proposal = standingProposal(description.state, decider);
+    if (proposal === undefined) return viewPage(c, entered.value, csrf);
+    return hasSigned(proposal, decider)
+      ? outcome(c, { kind: "counted", missing: undefined })
+      : reviewPage(c, entered.value, proposal.grant, csrf);
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);

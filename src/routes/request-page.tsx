@@ -9,7 +9,7 @@ import { formatDuration } from "../domain/duration.ts";
 import { factsOf, unitsAdded } from "../domain/facts.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { SessionRequest } from "../domain/request.ts";
-import type { Decider, SessionState } from "../domain/session.ts";
+import { standingProposal, type Decider, type SessionState } from "../domain/session.ts";
 import { usageLines, withUsage } from "../domain/usage-lines.ts";
 import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
@@ -132,8 +132,7 @@ async function usedSoFar(
   return usageLines(details, session?.usage.upstreams ?? []);
 }
 
-/** Who has signed this grant already; whoever decides alone makes one of their own. */
-function signersOf(state: SessionState, { break_glass }: Decider): string[] {
-  if (state.status !== "pending" || break_glass === true) return [];
-  return state.proposal?.approvals.map(({ person }) => person) ?? [];
+/** Who has signed this grant already. */
+function signersOf(state: SessionState, decider: Decider): string[] {
+  return standingProposal(state, decider)?.approvals.map(({ person }) => person) ?? [];
 }
