@@ -1,25 +1,25 @@
 import { Hono } from "hono";
 import { newId } from "../crypto/random.ts";
-import { handleOf, matchCode } from "../crypto/session-handle.ts";
+import { handleOf } from "../crypto/session-handle.ts";
 import { unitsOf } from "../domain/access.ts";
 import { unitLine } from "../domain/facts.ts";
-import { ID_PREFIXES, isSessionId } from "../domain/ids.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
 import { labelsFor } from "../domain/labels.ts";
 import { registrationOf } from "../domain/registration.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
-import type { SessionDescription } from "../durable/session-commands.ts";
+import type { CodeProgress } from "../durable/session-commands.ts";
 import { AuthorizeBegin } from "../pages/authorize-begin.tsx";
-import { AuthorizeWait } from "../pages/authorize-wait.tsx";
 import { readForm, type Form } from "../protocol/body.ts";
 import { NO_STORE, type WireError } from "../protocol/wire-error.ts";
 import { narrowingAt } from "../tenancy.ts";
 import { redirectTo, refusal, reportedRefusal } from "./authorization-answer.tsx";
-import { checkView, csrfToken, isSameOrigin, startView, viewDigest } from "./browser-view.ts";
+import { isSameOrigin, startView, viewDigest } from "./browser-view.ts";
 import { readQuery, type BroughtRequest } from "./brought-request.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { sessionObject } from "./objects.ts";
 import { page } from "./page.ts";
+import { readWaiting, waitPage, type Waiting } from "./waiting-browser.tsx";
 import { requestSession, sessionAskError, type RequestedSession, type SessionAskFault } from "./request-session.ts";
 
 /**
@@ -63,22 +63,33 @@ export const authorize = new Hono<App>()
     const view = startView(c);
     const opened = await open(c, begun.value, person, view);
     if (!opened.ok) return reportedRefusal(c, begun.value.judged, sessionAskError(opened.error, c));
-    return wait(c, opened.value, view, new URL(begun.value.judged.codeFlow.redirect_uri));
+    const { codeFlow, request } = begun.value.judged;
+    const { session_id, request_expires_at } = opened.value;
+    return waitPage(
+      c,
+      {
+        sessionId: session_id,
+        redirectUri: codeFlow.redirect_uri,
+        state: request.state,
+        until: request_expires_at,
+      },
+      view,
+    );
   })
   .post("/oauth/authorize/continue", async (c) => {
     const form = await readOwnForm(c);
     if (!form.ok) return refusal(c, { error: form.error });
-    const sessionId = form.value.get("session") ?? "";
-    const view = checkView(c, form.value.get("csrf"), sessionId);
-    if (view === undefined || !isSessionId(sessionId)) return refusal(c, { error: FORBIDDEN });
-    const { issuer } = c.var.tenant;
-    const session = sessionObject(c.env, issuer, sessionId);
+    const read = readWaiting(c, form.value);
+    if (read === undefined) return refusal(c, { error: FORBIDDEN });
+    const { waiting, view } = read;
+    const session = sessionObject(c.env, c.var.tenant.issuer, waiting.sessionId);
+    const isOver = nowSeconds() >= waiting.until;
     // The script only looks; what it then submits is this form.
     if (c.req.header("accept") === "application/json")
-      return c.json({ decided: await session.isDecided(viewDigest(view)) }, 200, NO_STORE);
+      return c.json({ decided: isOver || (await session.isDecided(viewDigest(view))) }, 200, NO_STORE);
     const progress = await session.takeCode(viewDigest(view));
-    if (progress?.kind !== "decided") return waitOn(c, form.value, sessionId, view, progress?.description);
-    return progress.approved ? comeBack(c, progress.description) : comeBackRefused(c, progress.description);
+    if (progress?.kind === "decided") return goOn(c, waiting, progress);
+    return isOver ? redirectBack(c, waiting, NOBODY_DECIDED) : waitPage(c, waiting, view);
   });
 
 /**
@@ -90,7 +101,7 @@ async function open(
   { client, judged, oneTime }: BroughtRequest,
   person: string,
   view: string,
-): Promise<Result<RequestedSession, SessionAskFault>> {
+): Promise<Result<Pick<RequestedSession, "session_id" | "request_expires_at">, SessionAskFault>> {
   const { request, details, codeFlow } = judged;
   const opened = await requestSession(c, {
     client: { client, id: client.id, oneTime: [] },
@@ -101,84 +112,41 @@ async function open(
     approver: person,
     jkt: request.dpop_jkt,
     codeFlow,
-    browser: { digest: viewDigest(view), state: request.state },
+    browser: { digest: viewDigest(view) },
   });
   if (opened.ok || opened.error.kind !== "refused" || opened.error.fault.reason !== "unknown_approver") return opened;
-  const sessionId = newId(ID_PREFIXES.session);
-  const { root, issuer } = c.var.tenant;
   return ok({
-    session_id: sessionId,
-    match_code: matchCode(root, issuer, sessionId),
+    session_id: newId(ID_PREFIXES.session),
     request_expires_at: nowSeconds() + REQUEST_LIFETIME_SECONDS,
   });
 }
 
-function wait(
+/** Back to the client: with a code where it was approved, else with what became of it. */
+function goOn(
   c: Handling,
-  { session_id, match_code, request_expires_at }: RequestedSession,
-  view: string,
-  redirect: URL,
-): Response {
-  return page(
-    c,
-    <AuthorizeWait
-      matchCode={match_code}
-      returnsTo={redirect.host}
-      sessionId={session_id}
-      csrf={csrfToken(c, view, session_id)}
-      requestExpiresAt={request_expires_at}
-    />,
-    200,
-    redirect.origin,
-  );
-}
-
-/** Waits on. Of a session that there is none of, nothing is known but what the form says. */
-function waitOn(
-  c: Handling,
-  form: Form,
-  sessionId: string,
-  view: string,
-  description: SessionDescription | undefined,
+  waiting: Waiting,
+  { approved, description: { state } }: Extract<CodeProgress, { kind: "decided" }>,
 ): Response {
   const { root, issuer } = c.var.tenant;
-  const until = Number(form.get("until"));
-  const redirect = description?.state.request.code_flow?.redirect_uri ?? issuer;
-  return wait(
-    c,
-    {
-      session_id: sessionId,
-      match_code: matchCode(root, issuer, sessionId),
-      request_expires_at: Number.isSafeInteger(until) ? Math.min(until, nowSeconds() + REQUEST_LIFETIME_SECONDS) : 0,
-    },
-    view,
-    new URL(redirect),
-  );
-}
-
-function comeBack(c: Handling, description: SessionDescription): Response {
-  const { root, issuer } = c.var.tenant;
-  const { session_id } = description.state.request;
-  return redirectBack(c, description, { code: handleOf(root, issuer, "code", session_id) });
-}
-
-function comeBackRefused(c: Handling, description: SessionDescription): Response {
-  const { state } = description;
+  if (approved) return redirectBack(c, waiting, { code: handleOf(root, issuer, "code", waiting.sessionId) });
   if (state.status === "active") return refusal(c, { error: ALREADY_CONTINUED });
   const denied = state.status === "ended" && state.how === "denied";
-  return redirectBack(c, description, {
-    error: "access_denied",
-    error_description: denied ? "the request was denied" : "nobody decided in time, or the session has ended",
-  });
+  return redirectBack(c, waiting, denied ? DENIED : NOBODY_DECIDED);
 }
 
 function redirectBack(
   c: Handling,
-  { state, setting }: SessionDescription,
+  { redirectUri, state }: Waiting,
   parameters: Readonly<Record<string, string>>,
 ): Response {
-  return redirectTo(c, state.request.code_flow?.redirect_uri ?? "", setting.browser?.state, parameters);
+  return redirectTo(c, redirectUri, state, parameters);
 }
+
+const DENIED = { error: "access_denied", error_description: "the request was denied" };
+const NOBODY_DECIDED = {
+  error: "access_denied",
+  error_description: "nobody decided in time, or the session has ended",
+};
 
 async function readOwnForm(c: Handling): Promise<Result<Form, WireError>> {
   return isSameOrigin(c) ? readForm(c.req.raw) : err(FORBIDDEN);
