@@ -24,6 +24,7 @@ main { max-width: 42rem; margin: 0 auto; padding: 0 .75rem 3rem; display: grid; 
 h1 { font-size: 1.4rem; line-height: 1.25; margin: 0 0 .8rem; overflow-wrap: anywhere; }
 h2 { font-size: 1rem; margin: 0 0 .35rem; }
 p { margin: .6rem 0; }
+a { color: var(--accent); text-underline-offset: .15em; }
 .match { display: grid; grid-template-columns: 1fr auto; align-items: center; gap: 0 1rem; padding: .6rem .85rem; border: 1px dashed var(--edge); border-radius: .6rem; }
 .match strong { font: 700 1.5rem/1.2 ui-monospace, SFMono-Regular, Menlo, monospace; letter-spacing: .08em; }
 .match small { grid-column: 1 / -1; }
@@ -52,7 +53,8 @@ legend + * { clear: both; }
 select, input[type="text"], input[type="number"], input[type="datetime-local"], textarea { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .55rem; padding: .6rem .7rem; width: 100%; }
 textarea { min-height: 2.9rem; resize: vertical; }
 summary { cursor: pointer; padding: .55rem 0; color: var(--soft); }
-.actions { display: grid; gap: .6rem; margin: 1rem 0 .5rem; }
+.actions { display: grid; gap: .6rem; margin: 1rem 0 0; }
+.actions + .hint { margin-top: .75rem; }
 @media (min-width: 30rem) { .actions { grid-auto-flow: column; grid-auto-columns: 1fr; } .field { grid-template-columns: 6.5rem 1fr; align-items: center; } }
 button { font: 650 1rem/1.2 system-ui, -apple-system, "Segoe UI", sans-serif; min-height: 3rem; padding: .6rem 1rem; border-radius: .65rem; border: 2px solid var(--accent); background: var(--accent); color: var(--on-accent); cursor: pointer; width: 100%; overflow-wrap: anywhere; }
 button:hover { filter: brightness(1.08); }
@@ -73,6 +75,8 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, monospace; overflow-wrap:
 .outcome { border-top: 6px solid var(--edge); }
 .outcome.good { border-top-color: var(--read); }
 .outcome.warn { border-top-color: var(--warn-line); }
-form + form { margin-top: .25rem; }
+form + form { margin-top: .6rem; }
+form + form > .actions { margin-top: 0; }
+.card > :last-child, .group > :last-child, figure > :last-child { margin-bottom: 0; }
 [hidden] { display: none !important; }
 `;
