@@ -384,14 +384,32 @@ describe("the page (H12)", () => {
       const visitor = new Visitor(world);
       await visitor.open(authorizationUrl(world, authorizationRequest()));
       const response = await visitor.begin(person);
-      const html = (await (await visitor.continue()).text())
+      const looked = await (await visitor.look()).json();
+      const again = await visitor.continue();
+      const html = (await again.text())
         .replaceAll(/value="[^"]*"/g, "")
         .replaceAll(/<strong>...-...<\/strong>/g, "")
-        .replaceAll(/<time.*?<\/time>/gs, "")
-        .replaceAll(/go on to \S+/g, "");
-      pages.push([response.status, html]);
+        .replaceAll(/<time.*?<\/time>/gs, "");
+      pages.push([response.status, html, again.headers.get("content-security-policy"), looked]);
     }
     expect(new Set(pages.map((page) => JSON.stringify(page))).size).toBe(1);
+  });
+
+  it("goes on to where it began, whatever its form is changed to", async () => {
+    const visitor = new Visitor(world);
+    await visitor.open(authorizationUrl(world, authorizationRequest()));
+    await visitor.begin();
+    await (await visitor.link()).approve();
+    for (const changes of [
+      { redirect_uri: "https://evil.example/" },
+      { redirect_uri: "" },
+      { state: "another" },
+      { state: "" },
+      { until: "1" },
+      { session: "ses_CCCCCCCCCCCCCCCCCCCCCC" },
+    ])
+      expect([changes, (await visitor.continue(changes)).status]).toEqual([changes, 403]);
+    expect(new URL((await visitor.continue()).headers.get("location") ?? "").searchParams.get("state")).toBe("a-state");
   });
 
   it("H12 goes on only in the browser that began", async () => {
@@ -409,7 +427,7 @@ describe("the page (H12)", () => {
       [stranger.cookie, stranger.fields.get("csrf")],
       [visitor.cookie, "x"],
     ]) {
-      const fields = { session: visitor.sessionId, csrf: token ?? "" };
+      const fields = { ...Object.fromEntries(visitor.fields), csrf: token ?? "" };
       const response = await visitor.post("/oauth/authorize/continue", fields, { cookie: cookie ?? "" });
       expect(response.status).toBe(403);
     }

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { ApproveOutcome, type ApproveOutcomeProps } from "../src/pages/approve-outcome.tsx";
-import { STYLESHEET } from "../src/pages/assets.ts";
+import { STYLESHEET } from "../src/pages/stylesheet.ts";
 import { AwayOutcome, type AwayOutcomeProps } from "../src/pages/away-outcome.tsx";
 import { Away } from "../src/pages/away.tsx";
 import { Inbox } from "../src/pages/inbox.tsx";

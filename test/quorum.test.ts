@@ -18,6 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
+const withDana = (people: unknown, changes: object) =>
+  (people as { id: string }[]).map((one) => (one.id === "dana@acme.example" ? { ...one, ...changes } : one));
+const owned = (agents: unknown) => (agents as object[]).map((one) => ({ ...one, owner: "dana@acme.example" }));
+
 async function asked() {
   const agent = await world.freshAgent();
   const { session_id, auth_req_id } = (await agent.ask(ask())).body;
@@ -90,6 +94,32 @@ describe("a policy that demands two approvals", () => {
       "dana@acme.example",
       "sam@acme.example",
     ]);
+  });
+
+  const changed: [string, (document: Record<string, unknown>) => object][] = [
+    ["is no approver any more", ({ people }) => ({ people: withDana(people, { roles: ["auditor"] }) })],
+    ["came to own the agent", ({ agents }) => ({ agents: owned(agents) })],
+    ["left the group", ({ people }) => ({ people: withDana(people, { groups: [] }) })],
+  ];
+  it.each(changed)("W03 P3 counts nobody's approval who %s when the other one approves", async (_, change) => {
+    const { agent, auth_req_id, dana, sam } = await asked();
+    expect((await dana.approve()).html).toContain("one more person has");
+    const applied = await world.broker.admin("POST", "/admin/tenant", { ...world.document, ...change(world.document) });
+    expect(applied.status).toBe(200);
+    expect((await sam.view()).html).not.toContain("Approved so far by");
+    expect((await sam.approve()).html).toContain("one more person has");
+    expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "authorization_pending" });
+    await world.broker.admin("POST", "/admin/tenant", world.document);
+    await dana.view();
+    expect((await dana.decide("approve")).html).toContain("Approved");
+  });
+
+  it("W03 P3 counts nobody's approval that was revoked while it waited for another", async () => {
+    const { agent, auth_req_id, dana, sam } = await asked();
+    await dana.approve();
+    await world.broker.admin("POST", "/admin/people/dana@acme.example/revoke", { reason: "lost laptop" });
+    expect((await sam.approve()).html).toContain("one more person has");
+    expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "authorization_pending" });
   });
 
   it("refuses a request that names its one approver, and W03 a policy that came to demand more applies at once", async () => {

@@ -4,7 +4,7 @@ import { until } from "../demo/until.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import type { IdentityProviderHost } from "./support/identity-provider.ts";
-import { enrolled } from "./support/invited.ts";
+import { enrolled, signedInByPasskey } from "./support/invited.ts";
 import { SsoBrowser } from "./support/sso-browser.ts";
 import { startSsoWorld } from "./support/sso-world.ts";
 import { ask, READ_API, WRITE_API, type TestWorld } from "./support/world.ts";
@@ -186,6 +186,33 @@ describe("signing in at the identity provider (group S)", () => {
     const again = await signedIn("max");
     await world.broker.admin("POST", "/admin/people/max@acme.example/revoke", { reason: "lost laptop" });
     expect((await again.inbox()).html).toContain("Sign in with");
+  });
+});
+
+describe("a sign-in whose ground is gone", () => {
+  it("S09 ends with the identity: in no browser is somebody a person by what is not theirs any more", async () => {
+    provider.accounts.set("max", { sub: "u-max", groups: ["approvers"], acr: "urn:example:mfa" });
+    const max = await signedIn("max");
+    const { people } = world.document as { people: { id: string; identities?: object[] }[] };
+    const apply = (identities: object[]) =>
+      world.broker.admin("POST", "/admin/tenant", {
+        ...world.document,
+        people: people.map((person) => (person.id === "max@acme.example" ? { ...person, identities } : person)),
+      });
+    await apply([{ issuer: provider.issuer, subject: "another-max" }]);
+    expect((await max.inbox()).html).toContain("Sign in with");
+    expect((await max.visitor.post("/inbox/away/view", {})).html).toContain("Sign in with");
+    await apply([{ issuer: provider.issuer, subject: "u-max" }]);
+  });
+
+  it("ends with the passkey: who came in by one that was stolen is out when it is taken away", async () => {
+    const max = "max@acme.example";
+    const [byPasskey, bySso] = [await signedInByPasskey(world, max), await signedIn("max")];
+    expect((await byPasskey.post("/inbox/view", {})).html).toContain("<title>Inbox");
+    const revoked = await world.broker.admin("POST", `/admin/people/${max}/passkeys/revoke`, {});
+    expect(revoked.body["revoked"]).toHaveLength(1);
+    expect((await byPasskey.post("/inbox/view", {})).html).toContain("Sign in with");
+    expect((await bySso.inbox()).html).toContain("<title>Inbox");
   });
 });
 

@@ -4,6 +4,12 @@ export type CutOff =
   | { readonly kind: "approver"; readonly id: string }
   | { readonly kind: "tenant" };
 
+/** Somebody whom the tenant's document does not name any more. What they had until then serves nobody who gets their id. */
+export interface Leaver {
+  readonly kind: "person";
+  readonly id: string;
+}
+
 /** For each that was ever cut off, by {@link cutOffKey}: until when (epoch seconds) what it began is dead. */
 export type CutOffs = { readonly [key: string]: number };
 
@@ -20,13 +26,20 @@ export function approverCutOffUntil(cutOffs: CutOffs, person: string): number {
   return cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0;
 }
 
+/** Until when (epoch seconds) all that a person had is gone with them: passkeys, sign-ins, invitations, links; 0 where they never left. */
+export function leftUntil(cutOffs: CutOffs, person: string): number {
+  return cutOffs[cutOffKey({ kind: "person", id: person })] ?? 0;
+}
+
 /** Names what is cut off. No `client_id` begins with a star or a space. */
-export function cutOffKey(cutOff: CutOff): string {
+export function cutOffKey(cutOff: CutOff | Leaver): string {
   switch (cutOff.kind) {
     case "agent":
       return cutOff.id;
     case "approver":
       return ` approver ${cutOff.id}`;
+    case "person":
+      return ` person ${cutOff.id}`;
     case "tenant":
       return "*";
   }

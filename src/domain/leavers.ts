@@ -1,7 +1,7 @@
 import type { TenantDocument } from "./tenant.ts";
 
-/** The clients that a document knows, as far as documents name them. */
-type Known = Partial<Pick<TenantDocument, "agents" | "client_metadata_hosts">>;
+/** Whom a document knows, as far as documents name them. */
+type Known = Partial<Pick<TenantDocument, "agents" | "client_metadata_hosts" | "people">>;
 
 /**
  * The clients that one document knows and the next does not. Without their being cut off, their
@@ -17,4 +17,10 @@ export function leaversOf(before: Known, after: Known, clientsOn: (host: string)
     .filter(({ host }) => !hosts.has(host))
     .flatMap(({ host }) => clientsOn(host));
   return [...agents, ...strangers].filter((id) => !stay.has(id));
+}
+
+/** The people whom one document knows and the next does not. */
+export function peopleWhoLeave(before: Pick<Known, "people">, after: Pick<Known, "people">): string[] {
+  const stay = new Set(after.people?.map(({ id }) => id));
+  return (before.people ?? []).map(({ id }) => id).filter((id) => !stay.has(id));
 }

@@ -167,6 +167,8 @@ export interface Decider {
   readonly longest_seconds?: number | undefined;
   /** Whether today's policy would still let this person decide. */
   readonly permitted: boolean;
+  /** Who approved it before them, and would not be let to now. */
+  readonly lapsed?: readonly string[] | undefined;
   /** How many approvals today's policy demands. */
   readonly quorum?: number | undefined;
   /** How well today's policy demands that they are known. */
@@ -204,6 +206,14 @@ function isAsked({ plan, broken }: SessionState, { person, on_behalf_of, break_g
     : (plan.stand_ins ?? []).some((standIn) => standIn.person === person && standIn.for === on_behalf_of);
 }
 
+/** The grant that others have signed already, without those who would not be let to now; undefined where nobody is left. */
+export function standingProposal(state: SessionState, { lapsed = [], break_glass }: Decider): Proposal | undefined {
+  // Whoever decides alone makes a grant of their own.
+  if (state.status !== "pending" || state.proposal === undefined || break_glass === true) return undefined;
+  const approvals = state.proposal.approvals.filter(({ person }) => !lapsed.includes(person));
+  return approvals.length === 0 ? undefined : { ...state.proposal, approvals };
+}
+
 /** Whether this person has signed already, or somebody in their place, or they in the place of whom they decide for. */
 export function hasSigned(
   { approvals }: Proposal,
@@ -231,9 +241,10 @@ export function draftGrant(
 ): Result<Grant, DecideFault> {
   const pending = mayDecide(asOf(state, now), decider);
   if (!pending.ok) return pending;
-  const { request, request_digest, proposal } = pending.value;
+  const { request, request_digest } = pending.value;
+  const proposal = standingProposal(pending.value, decider);
   if (narrowing.expires_at > now + (decider.longest_seconds ?? Infinity)) return err({ reason: "ends_too_late" });
-  if (proposal !== undefined && decider.break_glass !== true)
+  if (proposal !== undefined)
     return hasSigned(proposal, decider) ? err({ reason: "approved_before" }) : ok(proposal.grant);
   const grant = makeGrant(request, request_digest, narrowing, now);
   return grant.ok ? grant : err({ reason: grant.error });
@@ -272,8 +283,7 @@ export function approve(
     ...commentOf(decider),
   };
   const granted = { grant: grant.value, grant_digest: grantDigest };
-  const earlier = state.status === "pending" && !alone ? state.proposal?.approvals : undefined;
-  const approvals = [...(earlier ?? []), decision];
+  const approvals = [...(standingProposal(state, decider)?.approvals ?? []), decision];
   if (!alone && approvals.length < Math.max(plan.quorum ?? 1, decider.quorum ?? 1))
     return ok({ status: "pending", ...opened, proposal: { ...granted, approvals } });
   return ok({ status: "active", ...opened, ...granted, decision, ...(approvals.length === 1 ? {} : { approvals }) });

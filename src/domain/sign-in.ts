@@ -1,5 +1,5 @@
 import type { CompiledTenant } from "./compiled-tenant.ts";
-import { approverCutOffUntil, cutOffKey, type CutOffs } from "./cut-off.ts";
+import { approverCutOffUntil, cutOffKey, leftUntil, type CutOffs } from "./cut-off.ts";
 import { parseDuration } from "./duration.ts";
 import type { Identity, Person, Role, SingleSignOn } from "./tenant.ts";
 
@@ -27,10 +27,12 @@ export interface SignIn {
 }
 
 /** The person of an identity. An address is none: it is given to others in time, and unverified at some providers. */
-export function personOf(tenant: CompiledTenant, { issuer, subject }: Identity): Person | undefined {
-  return tenant.document.people.find(({ identities }) =>
-    identities.some((identity) => identity.issuer === issuer && identity.subject === subject),
-  );
+export function personOf(tenant: CompiledTenant, identity: Identity): Person | undefined {
+  return tenant.document.people.find((person) => hasIdentity(person, identity));
+}
+
+function hasIdentity({ identities }: Person, { issuer, subject }: Identity): boolean {
+  return identities.some((identity) => identity.issuer === issuer && identity.subject === subject);
 }
 
 /** A person's roles, without those that the provider's groups do not bear out. */
@@ -41,10 +43,21 @@ export function rolesBorneOut({ roles }: Person, sso: SingleSignOn, groups: read
   });
 }
 
-/** Whether a browser is still signed in. */
-export function holdsStill({ at }: SignIn, person: string, cutOffs: CutOffs, now: number): boolean {
-  const cutOff = Math.max(approverCutOffUntil(cutOffs, person), cutOffs[cutOffKey({ kind: "tenant" })] ?? 0);
-  return now < at + SIGN_IN_SECONDS && at > cutOff;
+/** Whether a browser is still signed in as this person: by an identity that is theirs today, at today's provider. */
+export function holdsStill(
+  { at, how }: SignIn,
+  person: Person,
+  sso: SingleSignOn | undefined,
+  cutOffs: CutOffs,
+  now: number,
+): boolean {
+  const cutOff = Math.max(
+    approverCutOffUntil(cutOffs, person.id),
+    leftUntil(cutOffs, person.id),
+    cutOffs[cutOffKey({ kind: "tenant" })] ?? 0,
+  );
+  const isTheirs = how.by === "passkey" || (how.identity.issuer === sso?.issuer && hasIdentity(person, how.identity));
+  return isTheirs && now < at + SIGN_IN_SECONDS && at > cutOff;
 }
 
 /**

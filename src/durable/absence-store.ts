@@ -36,6 +36,14 @@ export class AbsenceStore {
     );
   }
 
+  /** Ends the absences of somebody who left, and those in which they would stand in; answers whose they were. */
+  removeAllWith(person: string): string[] {
+    return this.#sql
+      .exec<{ person: string }>("DELETE FROM away WHERE person = ? OR delegate = ? RETURNING person", person, person)
+      .toArray()
+      .map((row) => row.person);
+  }
+
   /** Whether there was one to end. */
   remove(person: string): boolean {
     return this.#sql.exec("DELETE FROM away WHERE person = ? RETURNING 1", person).toArray().length > 0;

@@ -1,4 +1,4 @@
-import { leaversOf } from "../domain/leavers.ts";
+import { leaversOf, peopleWhoLeave } from "../domain/leavers.ts";
 import type { TenantDocument } from "../domain/tenant.ts";
 import type { TenantBooks } from "./tenant-books.ts";
 
@@ -31,14 +31,26 @@ export class Configuration {
     return { version, sessions };
   }
 
-  /** Cuts off the agents that a new document no longer knows; answers the sessions to be told. */
+  /** Cuts off the agents and people that a new document no longer knows; answers the sessions to be told. */
   #cutOffLeavers(before: Partial<TenantDocument>, after: Partial<TenantDocument>): string[] {
     const { sessions, cutOffs } = this.#books;
+    for (const id of peopleWhoLeave(before, after)) this.#partWith(id);
     return leaversOf(before, after, (host) => sessions.clientsOn(host)).flatMap((id) => {
       cutOffs.put({ kind: "agent", id }, this.#books.now() + HEARSAY_SECONDS);
       this.#books.record("agent.revoked", { id, reason: LEFT });
       return sessions.hitBy({ kind: "agent", id });
     });
+  }
+
+  /** Somebody leaves, with all that they have here. It is ended at once, and again when no isolate can let anything in any more. */
+  #partWith(id: string): void {
+    const { cutOffs, absences, outbox } = this.#books;
+    const until = this.#books.now() + HEARSAY_SECONDS;
+    cutOffs.put({ kind: "person", id }, until);
+    this.#books.record("person.left", { id });
+    for (const person of absences.removeAllWith(id)) this.#books.record("person.back", { person, by: "operator" });
+    for (const dueAt of [Date.now(), (until + 1) * 1000])
+      outbox.put(`left:${id}:${dueAt}`, "left", { person: id, until }, dueAt);
   }
 }
 

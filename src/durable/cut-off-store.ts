@@ -1,6 +1,6 @@
-import { cutOffKey, type CutOff, type CutOffs } from "../domain/cut-off.ts";
+import { cutOffKey, type CutOff, type CutOffs, type Leaver } from "../domain/cut-off.ts";
 
-/** The SQL of a tenant's kill epochs: until when what an agent, an approver or everybody began is dead. */
+/** The SQL of a tenant's kill epochs: until when what an agent, an approver, a leaver or everybody began is dead. */
 export class CutOffStore {
   readonly #sql: SqlStorage;
 
@@ -17,7 +17,7 @@ export class CutOffStore {
     return Object.fromEntries(rows.map((row) => [row.client_id, row.until]));
   }
 
-  put(cutOff: CutOff, until: number): void {
+  put(cutOff: CutOff | Leaver, until: number): void {
     this.#sql.exec(
       "INSERT INTO killed (client_id, until) VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET until = excluded.until",
       cutOffKey(cutOff),

@@ -10,7 +10,7 @@ import { openSealed, readSecret, sealSecret } from "../tenancy.ts";
 import { Connections } from "./connections.ts";
 import type { EventData } from "./journal.ts";
 import type { Outbox } from "./outbox.ts";
-import type { PersonIdentity } from "./person.ts";
+import type { PersonIdentity } from "./person-commands.ts";
 
 /** What the accounts may use of the object they live in. */
 export interface LinkedAccountsHost {

@@ -5,7 +5,7 @@ import type { Channel } from "../notify/deliver.ts";
 import { loadTenant } from "../tenancy.ts";
 import type { LinkedAccounts } from "./linked-accounts.ts";
 import type { JobOutcome, OutboxJob } from "./outbox.ts";
-import type { PersonIdentity } from "./person.ts";
+import type { PersonIdentity } from "./person-commands.ts";
 import { tell, type Words } from "./tell.ts";
 
 /** How often taking an account back is tried at its upstream. */

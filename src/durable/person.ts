@@ -1,110 +1,43 @@
 import { DurableObject } from "cloudflare:workers";
-import type { AccountLink, LinkFault } from "../connectors/account-link.ts";
+import type { LinkFault } from "../connectors/account-link.ts";
 import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
-import type { Passkey } from "../crypto/passkey.ts";
 import { objectName } from "../domain/ids.ts";
 import type { LinkedAccount } from "../domain/linked-account.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
 import type { SignIn } from "../domain/sign-in.ts";
-import type { LinkedUpstream } from "../domain/upstream.ts";
 import { Journal } from "./journal.ts";
 import { arm } from "./arm.ts";
+import { InboxStore } from "./inbox-store.ts";
 import { LedgerFeed } from "./ledger-feed.ts";
-import { LinkedAccounts, type DrawingSession } from "./linked-accounts.ts";
-import { OneTimeStore, type OneTime, type OneTimeFault } from "./one-time.ts";
+import { LinkedAccounts } from "./linked-accounts.ts";
+import { OneTimeStore, type OneTimeFault } from "./one-time.ts";
 import { Outbox } from "./outbox.ts";
+import { PasskeyStore, type KeptPasskey } from "./passkey-store.ts";
+import type {
+  DrawCommand,
+  EnrolCommand,
+  EnrolFault,
+  LinkCommand,
+  PasskeyFault,
+  PersonIdentity,
+  SignInCommand,
+  UseCommand,
+} from "./person-commands.ts";
 import { runPersonJob } from "./person-jobs.ts";
 import { SignInStore } from "./sign-in-store.ts";
 
-/** How long a further passkey waits before it can decide, in seconds: time for its owner to notice it. */
-export const COOLING_OFF_SECONDS = 24 * 3600;
-const MAX_PASSKEYS = 10;
 /** How long a request that was held back waits before it asks again by itself, in seconds. */
 const HOLD_SECONDS = 60;
-/** How often a person is told that more is waiting, in seconds. */
-const DIGEST_SECONDS = 15 * 60;
 /** Jobs tried in one alarm. */
 const MAX_JOBS = 6;
 
-/** Which tenant's person an object is; the object keeps it from its first call. */
-export interface PersonIdentity {
-  readonly issuer: string;
-  readonly person: string;
-}
-
-/** A passkey as its person and an admin see it. */
-export interface KeptPasskey extends Passkey {
-  /** Epoch seconds. */
-  readonly created_at: number;
-  readonly usable_from: number;
-  readonly last_used_at?: number | undefined;
-}
-
-export interface EnrolCommand {
-  readonly identity: PersonIdentity;
-  /** The invitation and the challenge, each good once. */
-  readonly oneTime: readonly OneTime[];
-  readonly passkey: Passkey;
-  /** Whether an admin said that it may decide from now on. */
-  readonly atOnce: boolean;
-}
-
-export interface UseCommand {
-  readonly identity: PersonIdentity;
-  readonly credential_id: string;
-  readonly challenge: OneTime;
-  readonly counter: number;
-  readonly backup_eligible: boolean;
-}
-
-export interface SignInCommand {
-  readonly identity: PersonIdentity;
-  /** What brought the browser back, good once. */
-  readonly oneTime: readonly OneTime[];
-  /** Of what the browser's cookie holds. */
-  readonly digest: string;
-  readonly how: SignIn["how"];
-  readonly roles: SignIn["roles"];
-}
-
-export interface LinkCommand {
-  readonly identity: PersonIdentity;
-  readonly oneTime: OneTime;
-  readonly upstream: LinkedUpstream;
-  /** What was asked for. */
-  readonly scope: string;
-  readonly link: AccountLink;
-  /** The query that the browser came back with. */
-  readonly answer: string;
-}
-
-export interface DrawCommand {
-  readonly identity: PersonIdentity;
-  readonly upstream: LinkedUpstream;
-  readonly scope: string;
-  readonly session: DrawingSession;
-}
-
-export type EnrolFault = OneTimeFault | "known_already" | "too_many";
-export type PasskeyFault = OneTimeFault | "unknown" | "cooling_off" | "counter_went_back" | "backup_changed";
-
-type Row = {
-  credential_id: string;
-  public_key: string;
-  counter: number;
-  transports: string;
-  backup_eligible: number;
-  created_at: number;
-  usable_from: number;
-  last_used_at: number | null;
-};
-
-/** One per tenant and human: their passkeys, and what those were used for. */
+/** One per tenant and human: their passkeys, sign-ins and linked accounts, and what waits for them. */
 export class Person extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #oneTime = new OneTimeStore(this.#sql);
   readonly #outbox = new Outbox(this.#sql);
+  readonly #passkeys = new PasskeyStore(this.#sql);
+  readonly #inbox = new InboxStore(this.#sql);
   readonly #signIns = new SignInStore(this.#sql);
   readonly #accounts = new LinkedAccounts({
     env: this.env,
@@ -117,15 +50,11 @@ export class Person extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS identity (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL, person TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS passkey (
-        credential_id TEXT PRIMARY KEY, public_key TEXT NOT NULL, counter INTEGER NOT NULL, transports TEXT NOT NULL,
-        backup_eligible INTEGER NOT NULL, created_at INTEGER NOT NULL, usable_from INTEGER NOT NULL, last_used_at INTEGER,
-        revoked_at INTEGER)`);
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS waiting (session_id TEXT PRIMARY KEY, since INTEGER NOT NULL, asked INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL)`);
+    this.#sql.exec(
+      "CREATE TABLE IF NOT EXISTS identity (id INTEGER PRIMARY KEY CHECK (id = 1), issuer TEXT NOT NULL, person TEXT NOT NULL)",
+    );
+    PasskeyStore.createTables(this.#sql);
+    InboxStore.createTables(this.#sql);
     OneTimeStore.createTables(this.#sql);
     LinkedAccounts.createTables(this.#sql);
     Outbox.createTables(this.#sql);
@@ -135,18 +64,7 @@ export class Person extends DurableObject<Env> {
 
   /** The passkeys that are not revoked, oldest first. */
   passkeys(): KeptPasskey[] {
-    return this.#sql
-      .exec<Row>(
-        `SELECT credential_id, public_key, counter, transports, backup_eligible, created_at, usable_from, last_used_at
-         FROM passkey WHERE revoked_at IS NULL ORDER BY created_at`,
-      )
-      .toArray()
-      .map(({ transports, backup_eligible, last_used_at, ...row }) => ({
-        ...row,
-        transports: JSON.parse(transports) as string[],
-        backup_eligible: backup_eligible === 1,
-        last_used_at: last_used_at ?? undefined,
-      }));
+    return this.#passkeys.list();
   }
 
   /**
@@ -154,7 +72,7 @@ export class Person extends DurableObject<Env> {
    * after a day, unless an admin said otherwise, and its owner is told by every channel.
    */
   async enrol(command: EnrolCommand): Promise<Result<{ usable_from: number }, EnrolFault>> {
-    const { identity, oneTime, passkey, atOnce } = command;
+    const { identity, oneTime, passkey, atOnce, since } = command;
     const result = this.ctx.storage.transactionSync((): Result<{ usable_from: number }, EnrolFault> => {
       this.#identify(identity);
       const now = this.#now();
@@ -162,32 +80,12 @@ export class Person extends DurableObject<Env> {
         const used = this.#oneTime.consume(thing, now);
         if (!used.ok) return used;
       }
-      const { ever } = this.#sql.exec<{ ever: number }>("SELECT count(*) AS ever FROM passkey").one();
-      if (this.passkeys().length >= MAX_PASSKEYS) return err("too_many");
-      const usable_from = ever === 0 || atOnce ? now : now + COOLING_OFF_SECONDS;
-      const inserted = this.#sql
-        .exec(
-          `INSERT INTO passkey (credential_id, public_key, counter, transports, backup_eligible, created_at, usable_from)
-           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1`,
-          passkey.credential_id,
-          passkey.public_key,
-          passkey.counter,
-          JSON.stringify(passkey.transports),
-          passkey.backup_eligible ? 1 : 0,
-          now,
-          usable_from,
-        )
-        .toArray();
-      if (inserted.length === 0) return err("known_already");
+      const added = this.#passkeys.add(passkey, { atOnce, since }, now);
+      if (!added.ok) return added;
+      const usable_from = added.value;
       const { credential_id } = passkey;
       this.#journal().append("passkey.enrolled", { credential_id, usable_from, at_once: atOnce }, now);
-      for (const channel of ["slack", "email"])
-        this.#outbox.put(
-          `enrolled:${credential_id}:${channel}`,
-          "passkey_enrolled",
-          { channel, usable_from, credential_id },
-          Date.now(),
-        );
+      this.#tell(`enrolled:${credential_id}`, "passkey_enrolled", { usable_from, credential_id });
       return ok({ usable_from });
     });
     await this.#arm();
@@ -205,25 +103,19 @@ export class Person extends DurableObject<Env> {
       const now = this.#now();
       const used = this.#oneTime.consume(challenge, now);
       if (!used.ok) return used;
-      const passkey = this.passkeys().find((candidate) => candidate.credential_id === credential_id);
-      const fault = judgeUse(passkey, counter, backup_eligible, now);
-      if (fault !== undefined) {
-        this.#journal().refuse({ reason: `passkey_${fault}`, credential_id }, now);
-        return err(fault);
-      }
-      this.#sql.exec(
-        "UPDATE passkey SET counter = ?, last_used_at = ? WHERE credential_id = ?",
-        counter,
-        now,
-        credential_id,
-      );
-      return ok(undefined);
+      const fault = this.#passkeys.use(credential_id, { counter, backup_eligible }, now);
+      if (fault === undefined) return ok(undefined);
+      this.#journal().refuse({ reason: `passkey_${fault}`, credential_id }, now);
+      return err(fault);
     });
     await this.#arm();
     return result;
   }
 
-  /** Takes a passkey away, or all of them when none is named; answers those that are gone. */
+  /**
+   * Takes a passkey away, or all of them when none is named, and signs out every browser that came in
+   * by one; answers those that are gone.
+   */
   async revoke(identity: PersonIdentity, credentialId?: string): Promise<string[]> {
     const gone = this.ctx.storage.transactionSync(() => {
       this.#identify(identity);
@@ -231,14 +123,31 @@ export class Person extends DurableObject<Env> {
       const chosen = this.passkeys()
         .map(({ credential_id }) => credential_id)
         .filter((id) => credentialId === undefined || id === credentialId);
-      for (const credential_id of chosen) {
-        this.#sql.exec("UPDATE passkey SET revoked_at = ? WHERE credential_id = ?", now, credential_id);
-        this.#journal().append("passkey.revoked", { credential_id }, now);
-      }
+      for (const id of chosen) this.#revokePasskey(id, now);
+      if (chosen.length > 0) this.#signIns.removeByPasskey();
       return chosen;
     });
     await this.#arm();
     return gone;
+  }
+
+  /**
+   * Ends what this person had when they left the tenant's document, so that it serves nobody who is
+   * given their id later: passkeys, sign-ins, linked accounts.
+   *
+   * @param until epoch seconds; what came later is somebody else's
+   */
+  async leave(identity: PersonIdentity, until: number): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#identify(identity);
+      const now = this.#now();
+      for (const { credential_id, created_at } of this.passkeys())
+        if (created_at <= until) this.#revokePasskey(credential_id, now);
+      for (const { upstream, linked_at } of this.accounts())
+        if (linked_at <= until) this.#accounts.unlink(upstream, "operator");
+      this.#signIns.removeUntil(until);
+    });
+    await this.#arm();
   }
 
   /** Signs this person in, in one browser. */
@@ -273,13 +182,7 @@ export class Person extends DurableObject<Env> {
 
   /** The sessions that wait for this person's decision, also those that were held back; the oldest first. */
   waiting(): string[] {
-    return this.#sql
-      .exec<{ session_id: string }>(
-        "SELECT session_id FROM waiting WHERE since > ? ORDER BY since",
-        Math.floor(Date.now() / 1000) - REQUEST_LIFETIME_SECONDS,
-      )
-      .toArray()
-      .map((row) => row.session_id);
+    return this.#inbox.list(Math.floor(Date.now() / 1000));
   }
 
   /**
@@ -292,24 +195,8 @@ export class Person extends DurableObject<Env> {
     const wait = this.ctx.storage.transactionSync(() => {
       this.#identify(identity);
       const now = this.#now();
-      this.#sql.exec("DELETE FROM waiting WHERE since <= ?", now - REQUEST_LIFETIME_SECONDS);
-      this.#sql.exec(
-        "INSERT INTO waiting (session_id, since, asked) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
-        sessionId,
-        now,
-      );
-      const { asked, mine } = this.#sql
-        .exec<{ asked: number; mine: number }>(
-          "SELECT coalesce(sum(asked), 0) AS asked, coalesce(sum(asked AND session_id = ?), 0) AS mine FROM waiting",
-          sessionId,
-        )
-        .one();
-      if (mine === 1) return undefined;
-      if (asked < maxOpen) {
-        this.#sql.exec("UPDATE waiting SET asked = 1 WHERE session_id = ?", sessionId);
-        return undefined;
-      }
-      this.#queueDigest(now);
+      if (this.#inbox.admit(sessionId, maxOpen, now)) return undefined;
+      if (this.#inbox.isDigestDue(now)) this.#tell(`digest:${now}`, "digest", {});
       return HOLD_SECONDS;
     });
     await this.#arm();
@@ -320,10 +207,7 @@ export class Person extends DurableObject<Env> {
   async release(identity: PersonIdentity, sessionId: string): Promise<void> {
     const held = this.ctx.storage.transactionSync(() => {
       this.#identify(identity);
-      this.#sql.exec("DELETE FROM waiting WHERE session_id = ?", sessionId);
-      return this.#sql
-        .exec<{ session_id: string }>("SELECT session_id FROM waiting WHERE asked = 0 ORDER BY since LIMIT 1")
-        .toArray()[0]?.session_id;
+      return this.#inbox.release(sessionId);
     });
     // The longest held one asks again now; were this lost, it would by itself a little later.
     if (held !== undefined) await this.env.SESSION.getByName(objectName(identity.issuer, held)).nudge();
@@ -342,10 +226,7 @@ export class Person extends DurableObject<Env> {
   async tellOfDefinitions(identity: PersonIdentity, server: string, digest: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#identify(identity);
-      for (const channel of ["slack", "email"]) {
-        const id = `definitions:${server}:${digest}:${channel}`;
-        this.#outbox.put(id, "definitions_differ", { channel, server }, Date.now());
-      }
+      this.#tell(`definitions:${server}:${digest}`, "definitions_differ", { server });
     });
     await this.#arm();
   }
@@ -398,12 +279,15 @@ export class Person extends DurableObject<Env> {
     await this.#arm();
   }
 
-  #queueDigest(now: number): void {
-    const [last] = this.#sql.exec<{ at: number }>("SELECT at FROM digest").toArray();
-    if (last !== undefined && now < last.at + DIGEST_SECONDS) return;
-    this.#sql.exec("INSERT INTO digest (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at", now);
+  #revokePasskey(credential_id: string, now: number): void {
+    this.#passkeys.revoke(credential_id, now);
+    this.#journal().append("passkey.revoked", { credential_id }, now);
+  }
+
+  /** Queues what this person is told by every channel. */
+  #tell(about: string, kind: string, what: object): void {
     for (const channel of ["slack", "email"])
-      this.#outbox.put(`digest:${now}:${channel}`, "digest", { channel }, Date.now());
+      this.#outbox.put(`${about}:${channel}`, kind, { channel, ...what }, Date.now());
   }
 
   #identify({ issuer, person }: PersonIdentity): void {
@@ -431,20 +315,6 @@ export class Person extends DurableObject<Env> {
   #now(): number {
     return Math.max(Math.floor(Date.now() / 1000), this.#journal().head().at);
   }
-}
-
-function judgeUse(
-  passkey: KeptPasskey | undefined,
-  counter: number,
-  backupEligible: boolean,
-  now: number,
-): PasskeyFault | undefined {
-  if (passkey === undefined) return "unknown";
-  if (now < passkey.usable_from) return "cooling_off";
-  if (passkey.backup_eligible !== backupEligible) return "backup_changed";
-  // Zero is what authenticators say that keep no counter.
-  const countsUp = counter > passkey.counter || (counter === 0 && passkey.counter === 0);
-  return countsUp ? undefined : "counter_went_back";
 }
 
 function sourceOf({ person }: PersonIdentity): string {

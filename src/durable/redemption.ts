@@ -70,7 +70,7 @@ export class Redemption {
   takeCode(browserDigest: string): CodeProgress | undefined {
     if (!this.#began(browserDigest)) return undefined;
     const state = this.#books.current();
-    if (state.status === "pending") return { kind: "waiting", description: this.#books.describe() };
+    if (state.status === "pending") return { kind: "waiting" };
     const issued = issueCode(state, this.#books.now());
     if (issued.ok && state.status === "active" && state.code_issued_at === undefined) {
       this.#books.store.write(issued.value);

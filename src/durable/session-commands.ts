@@ -62,7 +62,7 @@ export interface RedeemCodeCommand {
 
 /** Where an authorization request stands, for the browser that began it. */
 export type CodeProgress =
-  | { readonly kind: "waiting"; readonly description: SessionDescription }
+  | { readonly kind: "waiting" }
   | { readonly kind: "decided"; readonly description: SessionDescription; readonly approved: boolean };
 
 /** What every use of a token brings. */

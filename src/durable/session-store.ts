@@ -15,8 +15,8 @@ export interface SessionSetting {
   readonly match_code: string;
   /** The person who answered for the agent when it asked. */
   readonly owner?: string | undefined;
-  /** The browser that began an authorization request: its view's digest, and the client's `state` to give back. */
-  readonly browser?: { readonly digest: string; readonly state?: string | undefined } | undefined;
+  /** The browser that began an authorization request, by its view's digest. */
+  readonly browser?: { readonly digest: string } | undefined;
 }
 
 /** A message that was posted and can be changed. */

@@ -35,6 +35,16 @@ export class SignInStore {
     return row === undefined ? undefined : (JSON.parse(row.detail) as SignIn);
   }
 
+  /** Signs out every browser that was signed in by then, epoch seconds. */
+  removeUntil(until: number): void {
+    this.#sql.exec("DELETE FROM sign_in WHERE at <= ?", until);
+  }
+
+  /** Signs out every browser that was signed in with a passkey. */
+  removeByPasskey(): void {
+    this.#sql.exec("DELETE FROM sign_in WHERE json_extract(detail, '$.how.by') = 'passkey'");
+  }
+
   /** Whether there was one to remove. */
   remove(digest: string): boolean {
     return this.#sql.exec("DELETE FROM sign_in WHERE digest = ? RETURNING 1", digest).toArray().length > 0;

@@ -4,14 +4,14 @@ import { Countdown } from "./time.tsx";
 export interface AuthorizeWaitProps {
   readonly matchCode: string;
   readonly returnsTo: string;
-  readonly sessionId: string;
-  readonly csrf: string;
+  /** What its form brings back. */
+  readonly carried: Readonly<Record<string, string>>;
   /** Epoch seconds. */
   readonly requestExpiresAt: number;
 }
 
 /** Waits for the decision in the other tab. The script looks by itself; without it there is the button. */
-export function AuthorizeWait({ matchCode, returnsTo, sessionId, csrf, requestExpiresAt }: AuthorizeWaitProps) {
+export function AuthorizeWait({ matchCode, returnsTo, carried, requestExpiresAt }: AuthorizeWaitProps) {
   return (
     <Layout title="Waiting">
       <form class="card" method="post" action="/oauth/authorize/continue" id="wait">
@@ -28,9 +28,9 @@ export function AuthorizeWait({ matchCode, returnsTo, sessionId, csrf, requestEx
           <strong>{matchCode}</strong>
           <small>The approval page shows the same code.</small>
         </div>
-        <input type="hidden" name="session" value={sessionId} />
-        <input type="hidden" name="csrf" value={csrf} />
-        <input type="hidden" name="until" value={String(requestExpiresAt)} />
+        {Object.entries(carried).map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
         <div class="actions">
           <button type="submit">I have decided, go on to {returnsTo}</button>
         </div>

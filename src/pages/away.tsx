@@ -80,7 +80,8 @@ export function Away({ personName, csrf, absences, standIns, now, filled, proble
             <TimeField label="From" name="from" value={filled.from ?? fieldTime(now)} />
             <TimeField label="Until" name="until" value={filled.until ?? fieldTime(now + DAY_SECONDS)} />
             <p class="hint">
-              Both in UTC, where it is {fieldTime(now).slice(11)} now. Thirty days at most. You are both told.
+              <span id="zone">Both in UTC, where it is {fieldTime(now).slice(11)} now.</span> Thirty days at most. You
+              are both told.
             </p>
             <div class="actions">
               <button type="submit">Let them stand in</button>
@@ -105,7 +106,7 @@ function TimeField({ label, name, value }: TimeFieldProps) {
   return (
     <label class="field">
       <span>{label}</span>
-      <input type="datetime-local" name={name} value={value} required />
+      <input type="datetime-local" name={name} value={value} data-utc="" required />
     </label>
   );
 }

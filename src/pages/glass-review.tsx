@@ -1,6 +1,7 @@
 import type { BreakGlass } from "../domain/break-glass.ts";
 import { Layout } from "./layout.tsx";
 import { Moment } from "./time.tsx";
+import { callsText } from "./watch.tsx";
 import { UnitList, type UnitLine } from "./units.tsx";
 
 export interface GlassReviewProps {
@@ -34,7 +35,7 @@ export function GlassReview(props: GlassReviewProps) {
         ) : (
           <>
             <p>
-              It was granted this. {calls} calls were let through, {refusals} refused.
+              It was granted this. {callsText(calls)} {calls === 1 ? "was" : "were"} let through, {refusals} refused.
             </p>
             <UnitList units={lines} />
           </>

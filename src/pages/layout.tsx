@@ -1,5 +1,5 @@
 import type { Child } from "hono/jsx";
-import { FAVICON } from "./assets.ts";
+import { FAVICON } from "./favicon.ts";
 
 export interface LayoutProps {
   /** Never names a task: it shows in tabs, histories and previews. */

@@ -1,7 +1,11 @@
-/** A moment, in UTC; the script puts it into the reader's zone. */
-export function Moment({ at }: { at: number }) {
+/** A moment, in UTC; the script puts it into the reader's zone, and names that. */
+export function Moment({ at, seconds = false }: { at: number; seconds?: boolean }) {
   const iso = new Date(at * 1000).toISOString();
-  return <time datetime={iso}>{`${iso.slice(0, 16).replace("T", " ")} UTC`}</time>;
+  return (
+    <time datetime={iso} {...(seconds ? { "data-seconds": "" } : {})}>
+      {`${iso.slice(0, seconds ? 19 : 16).replace("T", " ")} UTC`}
+    </time>
+  );
 }
 
 /** A moment that is waited for; the script adds how long it is until then. */

@@ -20,6 +20,11 @@ export interface WatchProps {
   readonly csrf: string;
 }
 
+/** `1 call`, `2 calls`. */
+export function callsText(calls: number): string {
+  return `${calls} ${calls === 1 ? "call" : "calls"}`;
+}
+
 /** A session at work, for whoever could approve it: what it does, as it does it, and one button that ends it. */
 export function Watch(props: WatchProps) {
   const { agentName, approverName, lines, expiresAt, limits, calls, refusals, activity, token, csrf } = props;
@@ -28,7 +33,10 @@ export function Watch(props: WatchProps) {
       <section class="card" aria-labelledby="watch">
         <h1 id="watch">{agentName} is at work</h1>
         <p>
-          It ends by itself <Countdown at={expiresAt} />. {calls} calls let through, {refusals} refused.
+          It ends by itself <Countdown at={expiresAt} />.
+        </p>
+        <p id="tally" role="status">
+          {callsText(calls)} let through, {refusals} refused.
         </p>
         {limits.map((line) => (
           <p class="hint">{line}</p>
@@ -46,7 +54,7 @@ export function Watch(props: WatchProps) {
       </section>
       <section class="card" aria-labelledby="activity">
         <h2 id="activity">What it does</h2>
-        <div id="live" data-token={token} aria-live="polite">
+        <div id="live" data-token={token}>
           {activity.length === 0 && <p class="nothing">Nothing yet.</p>}
           <ul class="lines">
             {activity.map(({ at, text, refused }) => (
@@ -54,7 +62,7 @@ export function Watch(props: WatchProps) {
                 <span class="unit">
                   <bdi>{text}</bdi>
                   <small>
-                    <Moment at={at} />
+                    <Moment at={at} seconds />
                   </small>
                 </span>
               </li>

@@ -9,6 +9,8 @@ export interface ApprovalLink {
   readonly person: string;
   readonly request_digest: string;
   readonly jti: string;
+  /** When the request was made, epoch seconds. */
+  readonly issued_at: number;
   /** Whether the time to decide is over. The link still lets its person watch the session, and end it. */
   readonly expired: boolean;
 }
@@ -25,15 +27,16 @@ export async function verifyApprovalLink(
   const claims = await verifyOwnToken(token, "approval_link", context.keys, now);
   if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/approve`)
     return err("invalid_link");
-  const { sid, sub, request_digest, jti, exp } = claims;
+  const { sid, sub, request_digest, jti, iat, exp } = claims;
   if (![sid, sub, request_digest, jti].every((text) => typeof text === "string") || !isSessionId(sid as string))
     return err("invalid_link");
-  if (typeof exp !== "number") return err("invalid_link");
+  if (typeof iat !== "number" || typeof exp !== "number") return err("invalid_link");
   return ok({
     session_id: sid as string,
     person: sub as string,
     request_digest: request_digest as string,
     jti: jti as string,
+    issued_at: iat,
     expired: exp <= now,
   });
 }

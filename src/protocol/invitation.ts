@@ -1,3 +1,4 @@
+import { leftUntil } from "../domain/cut-off.ts";
 import { verifyOwnToken } from "../crypto/signing-key.ts";
 import type { TenantContext } from "../tenancy.ts";
 
@@ -23,7 +24,9 @@ export async function verifyInvitation(
   const claims = await verifyOwnToken(token, "invitation", context.keys, now);
   if (claims === undefined || claims["iss"] !== context.issuer || claims["aud"] !== `${context.issuer}/enrol`)
     return undefined;
-  const { sub, jti, exp, at_once } = claims;
+  const { sub, jti, iat, exp, at_once } = claims;
   if (typeof sub !== "string" || typeof jti !== "string" || typeof exp !== "number" || exp <= now) return undefined;
+  // An invitation from before they left is not for whoever has their id now.
+  if (typeof iat !== "number" || iat <= leftUntil(context.cutOffs, sub)) return undefined;
   return { person: sub, jti, at_once: at_once === true, expires_at: exp };
 }

@@ -1,13 +1,14 @@
 import { Hono } from "hono";
 import { newId } from "../crypto/random.ts";
 import { signToken } from "../crypto/signing-key.ts";
+import { leftUntil } from "../domain/cut-off.ts";
 import { absenceFault, awayWords } from "../domain/absence.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
-import type { KeptPasskey } from "../durable/person.ts";
+import type { KeptPasskey } from "../durable/passkey-store.ts";
 import { readAbsence } from "../protocol/absence.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { INVITATION_SECONDS } from "../protocol/invitation.ts";
-import { invalidRequest, renderError } from "../protocol/wire-error.ts";
+import { invalidRequest, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant, signingKey } from "../tenancy.ts";
 import { NOT_FOUND } from "./admin-request.ts";
 import { nowSeconds, type App } from "./http.ts";
@@ -21,6 +22,8 @@ export const adminPeople = new Hono<App>()
     const { issuer, tenant } = c.var.tenant;
     const person = tenant.people.get(c.req.param("id"));
     if (person === undefined) return renderError(NOT_FOUND);
+    const justLeft = leftUntil(c.var.tenant.cutOffs, person.id) - nowSeconds();
+    if (justLeft >= 0) return renderError(leftJustNow(justLeft + 1));
     const atOnce = body.value["at_once"] === true;
     const jti = newId(ID_PREFIXES.invitation);
     const exp = nowSeconds() + INVITATION_SECONDS;
@@ -99,4 +102,13 @@ function passkeyView({
   last_used_at,
 }: KeptPasskey) {
   return { credential_id, transports, backup_eligible, created_at, usable_from, last_used_at: last_used_at ?? null };
+}
+
+/** Somebody of this id left seconds ago: what is begun now would count as begun by them. */
+function leftJustNow(seconds: number): WireError {
+  return {
+    ...UNAVAILABLE,
+    description: "they left the document a moment ago, and an invitation from now would have left with them; ask again",
+    headers: { "retry-after": String(seconds) },
+  };
 }

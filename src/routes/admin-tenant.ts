@@ -3,9 +3,10 @@ import { shippedCatalogue } from "../catalogues/index.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { canonicalJson, type Json } from "../domain/canonical-json.ts";
 import type { DocumentProblem } from "../domain/compiled-tenant.ts";
-import { cutOffKey } from "../domain/cut-off.ts";
+import { cutOffKey, leftUntil } from "../domain/cut-off.ts";
 import { diffDocuments } from "../domain/document-diff.ts";
 import { parseDuration } from "../domain/duration.ts";
+import { peopleWhoLeave } from "../domain/leavers.ts";
 import type { TenantDocument } from "../domain/tenant.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
@@ -59,13 +60,21 @@ function warnReuse({ agents }: TenantDocument, { tenant, cutOffs }: TenantContex
   );
 }
 
-/** What a person leaves behind would serve whoever is given the same id later. */
-function warnLeavers({ people }: TenantDocument, { tenant }: TenantContext): DocumentProblem[] {
-  const stay = new Set(people.map(({ id }) => id));
-  return [...tenant.people.keys()]
-    .filter((id) => !stay.has(id))
-    .map((id) => ({
-      path: "/people",
-      message: `${id} leaves, and may decide nothing more; who leaves for good is taken away with stint revoke --approver, stint passkeys revoke and stint accounts unlink`,
-    }));
+/** What ends with a person's leaving, and what does not; and that somebody of that name was here before. */
+function warnLeavers({ people }: TenantDocument, { tenant, cutOffs }: TenantContext): DocumentProblem[] {
+  const leave = peopleWhoLeave(tenant.document, { people }).map((id) => ({
+    path: "/people",
+    message: `${id} leaves: their passkeys, sign-ins, invitations and linked accounts end for good; the sessions that they approved go on until stint revoke --approver`,
+  }));
+  const come = people.flatMap(({ id }, at) =>
+    tenant.people.has(id) || leftUntil(cutOffs, id) === 0
+      ? []
+      : [
+          {
+            path: `/people/${at}/id`,
+            message: `${id} was here before and left; nothing of what they had then counts, so invite them anew`,
+          },
+        ],
+  );
+  return [...leave, ...come];
 }

@@ -1,6 +1,8 @@
 import { cleanAgentText, COMMENT_LIMITS } from "../domain/agent-text.ts";
 import { unitLine, type Labels } from "../domain/facts.ts";
+import { leftUntil } from "../domain/cut-off.ts";
 import { deciderTerms } from "../domain/break-glass.ts";
+import { lapsedSigners } from "../domain/lapsed-approvals.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { DecideFault, Decider, SessionState } from "../domain/session.ts";
 import { approvingIdentity } from "../domain/sign-in.ts";
@@ -44,11 +46,14 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
   if (!form.ok) return err(renderError(form.error));
   const link = await verifyApprovalLink(form.value.get("token") ?? "", c.var.tenant, nowSeconds());
   if (!link.ok) return err(outcome(c, { kind: "invalid_link" }));
-  const { tenant, issuer } = c.var.tenant;
+  const { tenant, issuer, cutOffs } = c.var.tenant;
   const session = sessionObject(c.env, issuer, link.value.session_id);
   const viewed = await session.view(link.value.person);
   if (!viewed.ok || viewed.value.state.request_digest !== link.value.request_digest)
     return err(outcome(c, { kind: "invalid_link" }));
+  // Neither is a link worth anything to who left, nor one from before to whoever has their id now.
+  if (!tenant.people.has(link.value.person) || link.value.issued_at <= leftUntil(cutOffs, link.value.person))
+    return err(outcome(c, { kind: "not_permitted" }));
   const { state } = viewed.value;
   const signedIn = await signedInAs(c);
   if (signedIn !== undefined && signedIn.person.id !== link.value.person) {
@@ -65,6 +70,7 @@ export async function visitOf(c: Handling): Promise<Result<Entered, Response>> {
     assurance: identity === undefined ? "link" : "sso",
     sign_in: identity,
     comment: cleanAgentText(form.value.get("comment") ?? "", COMMENT_LIMITS),
+    lapsed: lapsedSigners(tenant, cutOffs, state, nowSeconds()),
     ...terms,
   };
   const approverName = tenant.people.get(link.value.person)?.name ?? link.value.person;

@@ -1,38 +1,21 @@
 import { Hono } from "hono";
-import type { Child } from "hono/jsx";
-import { limit, limitsOf, narrow, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
-import { digestOf, equalsConstantTime } from "../crypto/hash.ts";
-import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { unitsOf } from "../domain/access.ts";
 import { approverCutOffUntil } from "../domain/cut-off.ts";
-import { isCounted } from "../domain/counted.ts";
-import type { CompiledTenant } from "../domain/compiled-tenant.ts";
-import { formatDuration } from "../domain/duration.ts";
-import { factsOf, unitsAdded } from "../domain/facts.ts";
-import { MIN_SESSION_SECONDS, type Grant, type Narrowing } from "../domain/grant.ts";
-import { meets } from "../domain/demand.ts";
-import { err, ok, type Result } from "../domain/result.ts";
-import { hasSigned, type Decider, type SessionState } from "../domain/session.ts";
-import type { SessionRequest } from "../domain/request.ts";
-import { usageLines, withUsage } from "../domain/usage-lines.ts";
-import { involvesPasskey, involvesSso, type Assurance } from "../domain/tenant.ts";
-import { parseStrictJson } from "../domain/strict-json.ts";
+import { unitsAdded } from "../domain/facts.ts";
+import { hasSigned, standingProposal, type Decider } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
-import { ApproveReview } from "../pages/approve-review.tsx";
-import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
 import { Shell } from "../pages/shell.tsx";
-import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import { NO_STORE } from "../protocol/wire-error.ts";
-import { signOnOrigin } from "../single-sign-on.ts";
-import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
-import { csrfToken, startView, viewDigest, viewOf } from "./browser-view.ts";
+import { checkLinkView, enter, faultOutcome, linesOf, outcome } from "./approval-visit.tsx";
+import { csrfToken, isElsewhere, startView } from "./browser-view.ts";
+import { readGrant, readNarrowing } from "./chosen-grant.ts";
+import { prove, signingOf } from "./decider-proof.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
-import { readLimits } from "./limit-form.ts";
-import { personObject, sessionObject, tenantObject } from "./objects.ts";
+import { isCodeRight } from "./match-code.ts";
+import { tenantObject } from "./objects.ts";
 import { page } from "./page.ts";
-import { challengeFor, provePasskey, usablePasskeys, type Signing } from "./passkey-decision.ts";
-
-/** What an approver may choose from when making a session shorter, in seconds. */
-const DURATIONS = [300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600];
+import { challengeFor } from "./passkey-decision.ts";
+import { reviewPage, viewPage } from "./request-page.tsx";
 
 /**
  * The approval page. GET shows an empty shell to whoever asks; everything else is a form post that
@@ -46,13 +29,12 @@ export const approvePages = new Hono<App>()
     if (!entered.ok) return entered.error;
     const csrf = csrfToken(c, startView(c), entered.value.link.jti);
     // What somebody else has signed already can only be signed as it is.
-    const { state } = entered.value.description;
-    if (state.status === "pending" && state.proposal !== undefined && entered.value.decider.break_glass !== true) {
-      return hasSigned(state.proposal, entered.value.decider)
-        ? outcome(c, { kind: "counted", missing: undefined })
-        : await reviewPage(c, entered.value, state.proposal.grant, csrf);
-    }
-    return viewPage(c, entered.value, csrf);
+    const { decider, description } = entered.value;
+    const proposal = standingProposal(description.state, decider);
+    if (proposal === undefined) return viewPage(c, entered.value, csrf);
+    return hasSigned(proposal, decider)
+      ? outcome(c, { kind: "counted", missing: undefined })
+      : reviewPage(c, entered.value, proposal.grant, csrf);
   })
   .post("/approve/review", async (c) => {
     const entered = await enter(c);
@@ -119,210 +101,14 @@ export const approvePages = new Hono<App>()
     });
   });
 
-/** The grant as it would be, or as somebody has signed it already, to be signed or denied. */
-async function reviewPage(
-  c: Handling,
-  { form, link, description, decider, approverName }: Entered,
-  grant: Grant,
-  csrf: string,
-): Promise<Response> {
-  const { labels, match_code } = description.setting;
-  const { state } = description;
-  const { authorization_details } = grant;
-  const facts = factsOf(state.request, labels, asksForCode(state) ? undefined : match_code, authorization_details);
-  return page(
-    c,
-    <ApproveReview
-      facts={withUsage(facts, await usedSoFar(c, state.request, authorization_details))}
-      lines={linesOf(unitsAdded(state.request, grant.authorization_details), labels)}
-      expiresAt={grant.expires_at}
-      grantJson={canonicalJson({ authorization_details: grant.authorization_details, expires_at: grant.expires_at })}
-      digest={digestOf(grant)}
-      requestDigest={link.request_digest}
-      token={form.get("token") ?? ""}
-      csrf={csrf}
-      approverName={approverName}
-      role={{ ...decider, broken: state.broken }}
-      byPasskey={needsPasskey(decider)}
-      comment={decider.comment ?? ""}
-      typedCode={asksForCode(state) ? (form.get("match_code") ?? "") : undefined}
-      approvedBy={signersOf(state, decider)}
-      quorum={decider.quorum ?? 1}
-    />,
-  );
-}
-
-/** What the session that this comes on top of has used of its limits. */
-async function usedSoFar(
-  c: Handling,
-  { issuer, extends: base }: SessionRequest,
-  details: readonly AccessDetail[],
-): Promise<string[]> {
-  if (base === undefined) return [];
-  const session = await sessionObject(c.env, issuer, base.session_id).inspect();
-  return usageLines(details, session?.usage.upstreams ?? []);
-}
-
-/** Who has signed this grant already; whoever decides alone makes one of their own. */
-function signersOf(state: SessionState, { break_glass }: Decider): string[] {
-  if (state.status !== "pending" || break_glass === true) return [];
-  return state.proposal?.approvals.map(({ person }) => person) ?? [];
-}
-
 /** The host that the browser's other tab returns to, where one waits. */
 function returnHost({ state }: SessionDescription): string | undefined {
   const flow = state.request.code_flow;
   return flow === undefined ? undefined : new URL(flow.redirect_uri).host;
 }
 
-/** Whether the approver has to type the match code, and is not told it. */
-function asksForCode({ plan }: SessionState): boolean {
-  return plan.enter_match_code === true;
-}
-
-/** Whether the code that the agent shows was typed, where that is asked for; as people type, in any case, with or without the dash. */
-function isCodeRight({ form, description }: Entered): boolean {
-  const { state, setting } = description;
-  const letters = (code: string): string => code.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
-  return !asksForCode(state) || equalsConstantTime(letters(form.get("match_code") ?? ""), letters(setting.match_code));
-}
-
-/** How well whoever decides has to be known. */
-function demandedOf({ demanded }: Decider): Assurance {
-  return demanded ?? "passkey";
-}
-
 /** Whether all that they approved was cut off in this very second: what they approve in it would be born dead. */
 async function isJustCutOff(c: Handling, { person }: Decider): Promise<boolean> {
   const cutOffs = await tenantObject(c.env, c.var.tenant.issuer).cutOffs();
   return nowSeconds() <= approverCutOffUntil(cutOffs, person);
-}
-
-/** Whether a passkey has to sign, besides whatever else says who is there. */
-function needsPasskey(decider: Decider): boolean {
-  return involvesPasskey(demandedOf(decider));
-}
-
-/** Whether the identity provider has to have said who is there, and has not. */
-function needsSignIn(decider: Decider): boolean {
-  return involvesSso(demandedOf(decider)) && decider.sign_in === undefined;
-}
-
-/** What the approver has to mend before this can be approved, told before they begin. */
-async function obstacleOf(c: Handling, { link, description, decider }: Entered): Promise<Obstacle | undefined> {
-  const { sso } = c.var.tenant.tenant.document;
-  if (isElsewhere(c, description)) return { kind: "other_browser" };
-  if (needsSignIn(decider)) return { kind: "sign_in", provider: sso === undefined ? "" : new URL(sso.issuer).host };
-  if (!needsPasskey(decider)) return undefined;
-  const passkeys = await personObject(c.env, c.var.tenant.issuer, link.person).passkeys();
-  if (usablePasskeys(passkeys, nowSeconds()).length > 0) return undefined;
-  const [next] = passkeys.map(({ usable_from }) => usable_from).toSorted((a, b) => a - b);
-  return next === undefined ? { kind: "no_passkey", person: link.person } : { kind: "passkey_waits", until: next };
-}
-
-function signingOf({ form, link }: Entered): Signing {
-  return { sessionId: link.session_id, person: link.person, grantDigest: form.get("digest") ?? "" };
-}
-
-/** Who decides, as well as it is known: by a passkey's signature over this digest, where the policy asks for that. */
-async function prove(c: Handling, entered: Entered): Promise<Result<Decider, "not_signed" | "not_signed_in">> {
-  const { decider, form } = entered;
-  if (needsSignIn(decider)) return err("not_signed_in");
-  if (!needsPasskey(decider)) return ok(decider);
-  const evidence = await provePasskey(c, signingOf(entered), form);
-  if (!evidence.ok) return evidence;
-  const assurance = decider.sign_in === undefined ? "passkey" : "sso+passkey";
-  return ok({ ...decider, assurance, evidence: evidence.value });
-}
-
-/** The request, and what keeps this visitor from approving it, if anything does. */
-async function viewPage(c: Handling, entered: Entered, csrf: string): Promise<Response> {
-  const obstacle = await obstacleOf(c, entered);
-  const { sso } = c.var.tenant.tenant.document;
-  const leadsTo =
-    obstacle?.kind === "sign_in" && sso !== undefined ? await signOnOrigin(c.env, c.var.tenant, sso) : undefined;
-  const { request } = entered.description.state;
-  const used = await usedSoFar(c, request, request.authorization_details);
-  return page(c, view(c.var.tenant.tenant, entered, csrf, obstacle, used), 200, leadsTo);
-}
-
-function view(
-  tenant: CompiledTenant,
-  { form, link, approverName, description, decider }: Entered,
-  csrf: string,
-  obstacle: Obstacle | undefined,
-  used: readonly string[],
-): Child {
-  const { state, setting } = description;
-  const { request } = state;
-  const longest = longestSeconds(decider, state);
-  // What comes on top of a session ends with it.
-  const shorter = request.extends === undefined ? DURATIONS.filter((seconds) => seconds < longest) : [];
-  const durations = [...shorter, longest];
-  return (
-    <ApproveView
-      facts={withUsage(factsOf(request, setting.labels, asksForCode(state) ? undefined : setting.match_code), used)}
-      units={linesOf(unitsAdded(request, request.authorization_details), setting.labels)}
-      limits={placesOf(request.authorization_details)
-        .filter((place) => isCounted(tenant, place, request.code_flow?.resource))
-        .map((place) => ({ place, limits: limitsOf(request.authorization_details, place) }))}
-      durations={durations.map((seconds) => ({
-        seconds,
-        label: formatDuration(seconds),
-        selected: seconds === longest,
-      }))}
-      requestDigest={link.request_digest}
-      token={form.get("token") ?? ""}
-      csrf={csrf}
-      requestExpiresAt={state.request_expires_at}
-      byLinkAlone={meets("link", demandedOf(decider))}
-      approverName={approverName}
-      role={{ ...decider, broken: state.broken }}
-      matchCode={asksForCode(state) ? undefined : setting.match_code}
-      obstacle={obstacle}
-    />
-  );
-}
-
-/** How long this approver can grant it for. */
-function longestSeconds({ longest_seconds }: Decider, { request }: SessionState): number {
-  return Math.min(request.expires_in, longest_seconds ?? Infinity);
-}
-
-/** What is left of the request: the units whose boxes are ticked, within the limits and for the time that were chosen. */
-function readNarrowing({ form, decider, description: { state } }: Entered, now: number): Narrowing {
-  const { authorization_details, extends: base } = state.request;
-  const expires_in = longestSeconds(decider, state);
-  const ticked = new Set([...form].filter(([name]) => name.startsWith("unit.")).map(([, unit]) => unit));
-  const chosen = Number(form.get("expires_in") ?? expires_in);
-  const seconds = Number.isSafeInteger(chosen)
-    ? Math.min(Math.max(chosen, MIN_SESSION_SECONDS), expires_in)
-    : expires_in;
-  const held = new Set(base?.authorization_details.flatMap(unitsOf));
-  return {
-    authorization_details: limit(
-      narrow(authorization_details, (unit) => ticked.has(unit) || held.has(unit)),
-      (place) => readLimits(form, place),
-    ),
-    expires_at: base?.expires_at ?? now + seconds,
-  };
-}
-
-/** The grant as the review page carried it. Whether it is within the request, and has its digest, the session checks again. */
-function readGrant(text: string): Narrowing | undefined {
-  const parsed = parseStrictJson(text);
-  if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return undefined;
-  const { authorization_details, expires_at } = parsed.value as Record<string, Json>;
-  const details = readAuthorizationDetails(authorization_details);
-  if (!details.ok || typeof expires_at !== "number" || !Number.isSafeInteger(expires_at)) return undefined;
-  return { authorization_details: details.value, expires_at };
-}
-
-/**
- * Whether this browser may approve: one that began an authorization request has to be the one in
- * which its human opens the link, or a stranger could begin it and let somebody else approve.
- */
-function isElsewhere(c: Handling, { setting }: SessionDescription): boolean {
-  const view = viewOf(c);
-  return setting.browser !== undefined && (view === undefined || setting.browser.digest !== viewDigest(view));
 }

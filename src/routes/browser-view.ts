@@ -1,6 +1,7 @@
 import { getCookie, setCookie } from "hono/cookie";
 import { deriveKey, equalsConstantTime, hmac, sha256 } from "../crypto/hash.ts";
 import { newId } from "../crypto/random.ts";
+import type { SessionDescription } from "../durable/session-commands.ts";
 import type { Handling } from "./http.ts";
 
 /** A browser says where a post comes from; one that says nothing of the kind is not a browser that can be tricked. */
@@ -46,4 +47,13 @@ export function checkView(c: Handling, token: string | undefined, about: string)
   const id = viewOf(c);
   if (id === undefined) return undefined;
   return equalsConstantTime(token ?? "", csrfToken(c, id, about)) ? id : undefined;
+}
+
+/**
+ * Whether this browser may approve: one that began an authorization request has to be the one in
+ * which its human opens the link, or a stranger could begin it and let somebody else approve.
+ */
+export function isElsewhere(c: Handling, { setting }: SessionDescription): boolean {
+  const view = viewOf(c);
+  return setting.browser !== undefined && (view === undefined || setting.browser.digest !== viewDigest(view));
 }

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { challengeNonceUntil, makeChallengeNonce } from "../crypto/challenge-nonce.ts";
+import { leftUntil } from "../domain/cut-off.ts";
 import { digestOf } from "../crypto/hash.ts";
 import { creationOptions, verifyNewPasskey } from "../crypto/passkey.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -66,6 +67,7 @@ export const enrol = new Hono<App>()
       ],
       passkey: made.value,
       atOnce: invitation.at_once,
+      since: leftUntil(c.var.tenant.cutOffs, person.id),
     });
     if (kept.ok) return outcome(c, { kind: "made", personName: person.name, usableFrom: kept.value.usable_from });
     return outcome(c, { kind: kept.error === "replayed" ? "used" : "not_made" });

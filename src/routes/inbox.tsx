@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { isSessionId } from "../domain/ids.ts";
+import { leftUntil } from "../domain/cut-off.ts";
 import { absenceAt } from "../domain/absence.ts";
 import { unitsOf } from "../domain/access.ts";
 import { mayReview, type GlassUse } from "../domain/break-glass.ts";
@@ -83,6 +84,7 @@ async function inboxPage(c: Handling, { person, signIn, digest }: SignedIn): Pro
 async function reviewOf(c: Handling, use: GlassUse, personId: string): Promise<InboxItem | undefined> {
   const viewed = await sessionObject(c.env, c.var.tenant.issuer, use.session_id).view(personId);
   if (!viewed.ok || !mayReview(c.var.tenant.tenant, personId, viewed.value.state.request)) return undefined;
+  if (isPredecessors(c, personId, viewed.value)) return undefined;
   const item = itemFrom(use.session_id, viewed.value, "ended");
   return item === undefined ? undefined : { ...item, until: use.review_by };
 }
@@ -95,7 +97,14 @@ async function itemOf(
   status: "pending" | "active",
 ): Promise<InboxItem | undefined> {
   const viewed = await sessionObject(c.env, c.var.tenant.issuer, sessionId).view(personId);
-  return viewed.ok ? itemFrom(sessionId, viewed.value, status) : undefined;
+  return viewed.ok && !isPredecessors(c, personId, viewed.value)
+    ? itemFrom(sessionId, viewed.value, status)
+    : undefined;
+}
+
+/** Whether it was asked of somebody who had this id before, and left. */
+function isPredecessors(c: Handling, personId: string, { state }: SessionDescription): boolean {
+  return state.request.requested_at <= leftUntil(c.var.tenant.cutOffs, personId);
 }
 
 function itemFrom(

@@ -1,9 +1,10 @@
+import { leftUntil } from "../domain/cut-off.ts";
 import { challengeNonceUntil, makeChallengeNonce } from "../crypto/challenge-nonce.ts";
 import { digestOf } from "../crypto/hash.ts";
 import { requestOptions, verifyPasskeyUse } from "../crypto/passkey.ts";
 import type { ApprovalStatement, PasskeyEvidence } from "../domain/approval-statement.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import type { KeptPasskey } from "../durable/person.ts";
+import type { KeptPasskey } from "../durable/passkey-store.ts";
 import type { Form } from "../protocol/body.ts";
 import { readAssertion } from "../protocol/passkey-response.ts";
 import { nowSeconds, type Handling } from "./http.ts";
@@ -16,6 +17,13 @@ export interface Signing {
   readonly grantDigest: string;
 }
 
+/** A person's passkeys; what somebody of the same id had who left is no key of theirs. */
+export async function passkeysOf(c: Handling, person: string): Promise<KeptPasskey[]> {
+  const { issuer, cutOffs } = c.var.tenant;
+  const kept = await personObject(c.env, issuer, person).passkeys();
+  return kept.filter(({ created_at }) => created_at > leftUntil(cutOffs, person));
+}
+
 /** Passkeys that can decide now. */
 export function usablePasskeys(passkeys: readonly KeptPasskey[], now: number): KeptPasskey[] {
   return passkeys.filter(({ usable_from }) => usable_from <= now);
@@ -25,7 +33,7 @@ export function usablePasskeys(passkeys: readonly KeptPasskey[], now: number): K
 export async function challengeFor(c: Handling, signing: Signing) {
   const { root, issuer } = c.var.tenant;
   const nonce = makeChallengeNonce(root, issuer, aboutOf(signing), nowSeconds());
-  const passkeys = usablePasskeys(await personObject(c.env, issuer, signing.person).passkeys(), nowSeconds());
+  const passkeys = usablePasskeys(await passkeysOf(c, signing.person), nowSeconds());
   return { nonce, publicKey: await requestOptions(issuer, digestOf(statementOf(issuer, signing, nonce)), passkeys) };
 }
 
@@ -44,7 +52,7 @@ export async function provePasskey(
   const response = readAssertion(form.get("credential") ?? "");
   if (rememberUntil === undefined || response === undefined) return err("not_signed");
   const person = personObject(c.env, issuer, signing.person);
-  const passkey = (await person.passkeys()).find(({ credential_id }) => credential_id === response.id);
+  const passkey = (await passkeysOf(c, signing.person)).find(({ credential_id }) => credential_id === response.id);
   if (passkey === undefined) return err("not_signed");
   const statement = statementOf(issuer, signing, nonce);
   const verified = await verifyPasskeyUse(response, issuer, digestOf(statement), passkey);

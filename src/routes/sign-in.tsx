@@ -15,7 +15,7 @@ import { isSameOrigin, startView, viewDigest, viewOf } from "./browser-view.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
 import { personObject } from "./objects.ts";
 import { outcomePage, page } from "./page.ts";
-import { usablePasskeys } from "./passkey-decision.ts";
+import { passkeysOf, usablePasskeys } from "./passkey-decision.ts";
 import { signIn, signOut } from "./signed-in.ts";
 
 /** Where a sign-in leads. What is not one of these is nowhere: no address is ever taken from a request. */
@@ -127,7 +127,7 @@ async function finishPasskey(c: Handling, form: Form): Promise<Response> {
   const person = tenant.document.people.find(({ id }) => userHandleOf(issuer, id) === userHandle);
   if (rememberUntil === undefined || person === undefined) return outcome(c, { kind: "refused" });
   const object = personObject(c.env, issuer, person.id);
-  const passkey = usablePasskeys(await object.passkeys(), nowSeconds()).find(
+  const passkey = usablePasskeys(await passkeysOf(c, person.id), nowSeconds()).find(
     ({ credential_id }) => credential_id === response.id,
   );
   if (passkey === undefined) return outcome(c, { kind: "refused" });

@@ -23,7 +23,7 @@ export async function signedInAs(c: Handling): Promise<SignedIn | undefined> {
   const person = known === undefined ? undefined : tenant.people.get(known.person);
   if (known === undefined || person === undefined) return undefined;
   const signIn = await personObject(c.env, issuer, person.id).signedIn(known.digest);
-  if (signIn === undefined || !holdsStill(signIn, person.id, cutOffs, nowSeconds())) return undefined;
+  if (signIn === undefined || !holdsStill(signIn, person, tenant.document.sso, cutOffs, nowSeconds())) return undefined;
   return { person, signIn, digest: known.digest };
 }
 

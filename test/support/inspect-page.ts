@@ -9,6 +9,8 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const PICTURES = process.env["STINT_SCREENSHOTS"];
 export const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1100, height: 900 };
+/** The narrowest there is, which is also a desk at four times its size (WCAG 2.2, 1.4.10). */
+const NARROW = { width: 320, height: 640 };
 
 /** Looks at the page as it is: on a phone and a desk, by day and by night, for what keeps anybody out. */
 export async function inspectPage(page: Page, state: string): Promise<void> {
@@ -32,4 +34,7 @@ export async function inspectPage(page: Page, state: string): Promise<void> {
         });
     }
   }
+  await page.setViewportSize(NARROW);
+  const wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
+  expect([state, "narrow", wide]).toEqual([state, "narrow", false]);
 }

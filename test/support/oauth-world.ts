@@ -159,6 +159,11 @@ export class Visitor {
     return this.post("/oauth/authorize/continue", { ...Object.fromEntries(this.fields), ...changes });
   }
 
+  /** Asks whether it is decided, as the page's script does. */
+  look(): Promise<Response> {
+    return this.post("/oauth/authorize/continue", Object.fromEntries(this.fields), { accept: "application/json" });
+  }
+
   async post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}): Promise<Response> {
     const { issuer } = this.#world;
     const response = await fetch(issuer + path, {

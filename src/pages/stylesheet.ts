@@ -1,129 +1,3 @@
-/**
- * The script of the pages. It takes the token out of the address at once, so that it stays in no
- * history, and puts times into the reader's zone. All else works without it.
- */
-export const APPROVE_SCRIPT = `"use strict";
-const enter = document.getElementById("enter");
-if (enter) {
-  const token = location.hash.slice(1) || sessionStorage.getItem("token");
-  sessionStorage.removeItem("token");
-  history.replaceState(null, "", location.pathname);
-  if (token) {
-    enter.elements.token.value = token;
-    enter.submit();
-  } else {
-    document.getElementById("shell-status").textContent =
-      "This link is incomplete. Open it again from the message that you were sent.";
-  }
-}
-const onward = document.getElementById("onward");
-if (onward) {
-  history.replaceState(null, "", location.pathname);
-  onward.submit();
-}
-// A sign-in leaves the page and comes back to this tab; the link's token waits here, and nowhere else.
-for (const button of document.querySelectorAll("button[data-keep]"))
-  button.addEventListener("click", () => sessionStorage.setItem("token", button.form.elements.token.value));
-const clockOf = (root) => {
-  for (const time of root.querySelectorAll("time:not([data-countdown])")) {
-    time.title = time.textContent;
-    time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  }
-};
-const live = document.getElementById("live");
-if (live) {
-  const look = async () => {
-    try {
-      const answer = await fetch("/approve/watch", { method: "POST", body: new URLSearchParams({ token: live.dataset.token }) });
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const now = fresh.getElementById("live");
-      if (!now) return document.body.replaceWith(fresh.body);
-      if (now.innerHTML !== live.dataset.last) {
-        live.dataset.last = now.innerHTML;
-        live.replaceChildren(...now.childNodes);
-        clockOf(live);
-      }
-    } catch {}
-    setTimeout(look, 2500);
-  };
-  setTimeout(look, 1000);
-}
-const wait = document.getElementById("wait");
-if (wait) {
-  const look = async () => {
-    try {
-      const answer = await fetch(wait.action, {
-        method: "POST",
-        headers: { accept: "application/json" },
-        body: new URLSearchParams(new FormData(wait)),
-      });
-      if (answer.ok && (await answer.json()).decided) return wait.submit();
-    } catch {}
-    setTimeout(look, 2000);
-  };
-  setTimeout(look, 2000);
-}
-for (const time of document.querySelectorAll("time")) {
-  const at = new Date(time.dateTime);
-  const clock = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  time.title = time.textContent;
-  if (!("countdown" in time.dataset)) {
-    time.textContent = clock;
-    continue;
-  }
-  const show = () => {
-    const minutes = Math.ceil((at - Date.now()) / 60000);
-    time.textContent = minutes > 0 ? "in " + minutes + " min (" + clock + ")" : "now";
-  };
-  show();
-  setInterval(show, 15000);
-}
-const passkeyProblem = (fault) =>
-  fault.name === "NotAllowedError"
-    ? "Nothing was signed: it was cancelled, took too long, or this device has no passkey for you. You can try again."
-    : fault.name === "InvalidStateError"
-      ? "This device holds a passkey for you already."
-      : "That did not work here (" + fault.name + "). Try a newer browser, or another device.";
-for (const form of document.querySelectorAll("form[data-passkey]")) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const problem = form.querySelector(".problem");
-    const button = form.querySelector("button");
-    problem.hidden = true;
-    button.disabled = true;
-    try {
-      const answer = await fetch(form.dataset.challenge, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-      const { nonce, publicKey } = await answer.json();
-      const credential = form.dataset.passkey === "create"
-        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey) })
-        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey) });
-      form.elements.nonce.value = nonce;
-      form.elements.credential.value = JSON.stringify(credential);
-      form.submit();
-    } catch (fault) {
-      problem.textContent = passkeyProblem(fault);
-      problem.hidden = false;
-      button.disabled = false;
-      button.focus();
-    }
-  });
-}
-for (const form of document.querySelectorAll("form:not([data-passkey])")) {
-  form.addEventListener("submit", () => {
-    setTimeout(() => {
-      for (const button of document.querySelectorAll("button")) button.disabled = true;
-    });
-  });
-}
-addEventListener("pageshow", (event) => {
-  if (event.persisted) for (const button of document.querySelectorAll("button")) button.disabled = false;
-});
-`;
-
-/** The mark of the pages, for tabs. */
-export const FAVICON =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Ccircle cx='10' cy='10' r='8' fill='none' stroke='%231f5fd0' stroke-width='2'/%3E%3Cpath d='M10 10V4.5a5.5 5.5 0 0 1 5.5 5.5z' fill='%231f5fd0'/%3E%3C/svg%3E";
-
 /** The style of the pages: phone first, light and dark, no outside resource. */
 export const STYLESHEET = `:root {
   color-scheme: light dark;
@@ -150,6 +24,7 @@ main { max-width: 42rem; margin: 0 auto; padding: 0 .75rem 3rem; display: grid; 
 h1 { font-size: 1.4rem; line-height: 1.25; margin: 0 0 .8rem; overflow-wrap: anywhere; }
 h2 { font-size: 1rem; margin: 0 0 .35rem; }
 p { margin: .6rem 0; }
+a { color: var(--accent); text-underline-offset: .15em; }
 .match { display: grid; grid-template-columns: 1fr auto; align-items: center; gap: 0 1rem; padding: .6rem .85rem; border: 1px dashed var(--edge); border-radius: .6rem; }
 .match strong { font: 700 1.5rem/1.2 ui-monospace, SFMono-Regular, Menlo, monospace; letter-spacing: .08em; }
 .match small { grid-column: 1 / -1; }
@@ -178,7 +53,8 @@ legend + * { clear: both; }
 select, input[type="text"], input[type="number"], input[type="datetime-local"], textarea { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .55rem; padding: .6rem .7rem; width: 100%; }
 textarea { min-height: 2.9rem; resize: vertical; }
 summary { cursor: pointer; padding: .55rem 0; color: var(--soft); }
-.actions { display: grid; gap: .6rem; margin: 1rem 0 .5rem; }
+.actions { display: grid; gap: .6rem; margin: 1rem 0 0; }
+.actions + .hint { margin-top: .75rem; }
 @media (min-width: 30rem) { .actions { grid-auto-flow: column; grid-auto-columns: 1fr; } .field { grid-template-columns: 6.5rem 1fr; align-items: center; } }
 button { font: 650 1rem/1.2 system-ui, -apple-system, "Segoe UI", sans-serif; min-height: 3rem; padding: .6rem 1rem; border-radius: .65rem; border: 2px solid var(--accent); background: var(--accent); color: var(--on-accent); cursor: pointer; width: 100%; overflow-wrap: anywhere; }
 button:hover { filter: brightness(1.08); }
@@ -199,6 +75,8 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, monospace; overflow-wrap:
 .outcome { border-top: 6px solid var(--edge); }
 .outcome.good { border-top-color: var(--read); }
 .outcome.warn { border-top-color: var(--warn-line); }
-form + form { margin-top: .25rem; }
+form + form { margin-top: .6rem; }
+form + form > .actions { margin-top: 0; }
+.card > :last-child, .group > :last-child, figure > :last-child { margin-bottom: 0; }
 [hidden] { display: none !important; }
 `;
