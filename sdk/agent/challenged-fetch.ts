@@ -3,6 +3,7 @@ import type { ProofKey } from "../shared/proof-key.ts";
 import { isWithin } from "../shared/resource-fetch.ts";
 import { StintError } from "../shared/stint-error.ts";
 import { readChallenge, type Challenge } from "./challenge.ts";
+import { isGuarded } from "./discovery.ts";
 import type { Held, Wires } from "./token-request.ts";
 
 /** What any access to a server that is known by its address alone takes. */
@@ -23,9 +24,15 @@ export interface Way {
   readonly canWiden: (challenge: Challenge) => boolean;
 }
 
-/** A `fetch` for one resource that obtains a token when it is turned away, and tries again. */
+/**
+ * A `fetch` for one resource that obtains a token when it is turned away, and tries again.
+ *
+ * @throws {TypeError} for a resource that is neither https nor on this machine (RFC 9728 §1.2): who writes
+ *   on the way would say who issues its tokens
+ */
 export function challengedFetch(options: AccessOptions, { obtain, canWiden }: Way): Fetch {
   const resource = new URL(options.resource);
+  if (!isGuarded(resource)) throw new TypeError(`${options.resource} is no resource; http is for loopback alone`);
   const plainFetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   const sender = new DpopSender(options.proofKey, plainFetch);
   let held: Held | undefined;

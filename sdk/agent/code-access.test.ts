@@ -46,6 +46,11 @@ describe("access by authorization code", () => {
     ["of a server on this machine", { about: { authorization_servers: ["http://localhost:8787"] } }],
     ["that opens what listens on this machine", { server: { authorization_endpoint: "http://127.0.0.1:631/" } }],
     ["that sends the code to this machine", { server: { token_endpoint: "http://[::1]:9200/" } }],
+    ["that sends it there by another name", { server: { token_endpoint: "https://127.0.0.2:9200/" } }],
+    [
+      "of a server on this machine by a name of its own",
+      { about: { authorization_servers: ["https://as.localhost"] } },
+    ],
     ["without end", { about: { x: "x".repeat(2_000_000) } }],
     ["that binds tokens to no key", { server: { dpop_signing_alg_values_supported: undefined } }],
   ])("asks nobody on metadata %s", async (_, parts) => {
@@ -138,6 +143,15 @@ describe("access by authorization code", () => {
     });
     await expect(call(RESOURCE)).rejects.toMatchObject({ code: "invalid_metadata" });
     expect(seen).toEqual([RESOURCE]);
+  });
+
+  it.each([
+    "http://tickets.test/mcp",
+    "http://10.0.0.1/mcp",
+    "http://localhost.evil.test/mcp",
+    "ftp://tickets.test/mcp",
+  ])("is not had over a wire that others write on: %s", (resource) => {
+    expect(() => world({ options: { resource } })).toThrow(TypeError);
   });
 
   it("does not send a stream twice, and needs nobody for the next call", async () => {

@@ -27,18 +27,15 @@ export interface CodeAccessOptions extends AccessOptions {
  * again. What was refused for want of scope is asked for once, with all that was asked for before.
  */
 export function codeAccess(options: CodeAccessOptions): Fetch {
+  const { client, allowSelfIssued } = options;
+  const issuers = client.registered?.map(({ issuer }) => issuer) ?? [];
   const asked = new Set<string>();
   let finder: ClientFinder | undefined;
   return challengedFetch(options, {
     obtain: async (challenge, resource, wires) => {
-      const server = await discover(
-        resource,
-        challenge.resourceMetadata,
-        options.allowSelfIssued === true,
-        wires.fetch,
-      );
+      const server = await discover(resource, challenge.resourceMetadata, { issuers, allowSelfIssued }, wires.fetch);
       demandBinding(server, options.allowBearer);
-      finder ??= new ClientFinder(options.client, options.redirectUri, wires.fetch);
+      finder ??= new ClientFinder(client, options.redirectUri, wires.fetch);
       const wanted = challenge.scope === undefined ? server.scopesSupported : wordsOf(challenge.scope);
       return obtainByCode(options, server, wanted, asked, finder, wires);
     },

@@ -1,6 +1,7 @@
 import type { Fetch } from "../shared/dpop-sender.ts";
 import { isWithin } from "../shared/resource-fetch.ts";
 import { readJson, StintError } from "../shared/stint-error.ts";
+import { isThisMachine } from "../shared/this-machine.ts";
 
 /** How long a document may take, in milliseconds. */
 const DEADLINE_MS = 10_000;
@@ -32,25 +33,32 @@ interface Found {
   readonly document: Record<string, unknown>;
 }
 
+export interface Search {
+  /** Where the client is registered: preferred, where a resource names several (RFC 9728 §7.6). */
+  readonly issuers: readonly string[];
+  /** Takes a resource that surely has no metadata to be its own authorization server. */
+  readonly allowSelfIssued?: boolean | undefined;
+}
+
 /**
  * Finds who issues tokens for a resource: its metadata (RFC 9728), then that server's (RFC 8414 or
  * OpenID Connect Discovery). Each must name what it was asked about.
  *
  * @param named where the challenge says that the resource's metadata is
- * @param allowSelfIssued takes a resource that surely has no metadata to be its own authorization server
  */
 export async function discover(
   resource: URL,
   named: string | undefined,
-  allowSelfIssued: boolean,
+  { issuers, allowSelfIssued }: Search,
   fetch: Fetch,
 ): Promise<Discovered> {
   const about = await resourceMetadata(resource, named, fetch);
   if (about === "absent") {
-    if (!allowSelfIssued) throw refused("the resource does not say who issues tokens for it");
+    if (allowSelfIssued !== true) throw refused("the resource does not say who issues tokens for it");
     return read(await ownMetadata(resource, fetch), { resource: resource.href }, resource);
   }
-  const [issuer] = textsIn(about["authorization_servers"]);
+  const offered = textsIn(about["authorization_servers"]);
+  const issuer = offered.find((one) => issuers.includes(one)) ?? offered[0];
   if (issuer === undefined) throw refused("the resource names no authorization server");
   return read(await serverMetadata(issuer, resource, fetch), about, resource);
 }
@@ -166,13 +174,14 @@ async function firstOf(places: readonly string[], fetch: Fetch): Promise<Found |
  */
 function safeUrl(value: unknown, resource: URL): URL {
   const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined;
-  if (url === undefined || !(isLoopback(url) ? isLoopback(resource) : url.protocol === "https:"))
+  if (url === undefined || !isGuarded(url) || (isThisMachine(url) && !isThisMachine(resource)))
     throw refused("the metadata names an address that is not https");
   return url;
 }
 
-function isLoopback({ protocol, hostname }: URL): boolean {
-  return ["http:", "https:"].includes(protocol) && ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+/** Whether nobody on the way can read along or answer in its place. */
+export function isGuarded(url: URL): boolean {
+  return url.protocol === "https:" || (url.protocol === "http:" && isThisMachine(url));
 }
 
 function textsIn(value: unknown): string[] {

@@ -58,11 +58,6 @@ describe("access by a program's own credentials", () => {
   it.each<[string, Parts, string]>([
     ["of another issuer", { about: { authorization_servers: [OTHER_ISSUER] } }, "unregistered_client"],
     [
-      "of the issuer after another",
-      { about: { authorization_servers: [OTHER_ISSUER, ISSUER] } },
-      "unregistered_client",
-    ],
-    [
       "of another issuer in the name of this one",
       { about: { authorization_servers: [OTHER_ISSUER] }, server: { issuer: ISSUER } },
       "invalid_metadata",
@@ -90,6 +85,12 @@ describe("access by a program's own credentials", () => {
     const { call, seen } = byCredentials(parts);
     await expect(call(RESOURCE)).rejects.toMatchObject({ code });
     expect([posted(seen), seen.filter(({ headers }) => headers.has("authorization"))]).toEqual([[], []]);
+  });
+
+  it("goes to its issuer where a resource names several", async () => {
+    const { call, tokenRequests } = byCredentials({ about: { authorization_servers: [OTHER_ISSUER, ISSUER] } });
+    expect((await call(RESOURCE)).status).toBe(200);
+    expect(tokenRequests().map(({ url }) => url)).toEqual([`${ISSUER}/oauth/token`]);
   });
 
   it("widens nothing because a server says so", async () => {

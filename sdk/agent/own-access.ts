@@ -61,7 +61,7 @@ function ownAccess(
   return challengedFetch(options, {
     obtain: async (challenge, resource, wires) => {
       if (waiting !== undefined) throw waiting;
-      const server = await discover(resource, challenge.resourceMetadata, false, wires.fetch);
+      const server = await discover(resource, challenge.resourceMetadata, { issuers: [client.issuer] }, wires.fetch);
       demandIssuer(server, client);
       demandGrant(server, grantType);
       demandBinding(server, allowBearer);

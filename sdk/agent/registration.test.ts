@@ -362,6 +362,17 @@ describe("credentials of one authorization server (MCP authorization, Authorizat
     expect(secretsIn(seen).map(({ url }) => url)).toEqual([`${ISSUER}/oauth/token`]);
   });
 
+  it("decide where to go when a resource names several", async () => {
+    const client = { registered: [{ ...withSecret(), issuer: OTHER_ISSUER }], register };
+    const { call, asked, registrations, seen } = registering(
+      { about: { authorization_servers: [ISSUER, OTHER_ISSUER] } },
+      client,
+    );
+    expect((await call(RESOURCE)).status).toBe(200);
+    expect([asked.map(({ origin }) => origin), registrations()]).toEqual([[OTHER_ISSUER], []]);
+    expect(seen.filter(({ url }) => url.startsWith(ISSUER))).toEqual([]);
+  });
+
   it("are found again when the resource comes back to it", async () => {
     const refused = new Set<number>([2, 4]);
     let calls = 0;

@@ -103,15 +103,6 @@ describe("a server that is its own authorization server (MCP 2025-03-26)", () =>
     await expect(call(RESOURCE)).rejects.toMatchObject({ code: "invalid_metadata" });
     expect([asked, seen.filter(({ body }) => body !== "")]).toEqual([[], []]);
   });
-
-  it("is not believed over a wire that others write on", async () => {
-    const { call, asked, seen } = selfIssued(undefined, {
-      instead: ({ url }) => (url === "http://tickets.test/mcp" ? new Response(null, { status: 401 }) : undefined),
-      options: { resource: "http://tickets.test/mcp" },
-    });
-    await expect(call("http://tickets.test/mcp")).rejects.toMatchObject({ code: "invalid_metadata" });
-    expect([asked, seen.filter(({ body }) => body !== "")]).toEqual([[], []]);
-  });
 });
 
 function atOther() {
