@@ -1,68 +1,7 @@
 import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
-import { codeAccess, type CodeAccessOptions } from "./code-access.ts";
-
-const RESOURCE = "https://tickets.test/mcp";
-const ISSUER = "https://stint.test";
-const REDIRECT = "http://localhost:7777/callback";
-
-interface Parts {
-  readonly about?: Record<string, unknown>;
-  readonly server?: Record<string, unknown>;
-  readonly token?: Record<string, unknown>;
-  /** What comes back beside `state` and `iss`; a member that is null is left out. */
-  readonly back?: Record<string, string | null>;
-  /** How the resource answers once a token is there. */
-  readonly answer?: () => Response;
-  readonly options?: Partial<CodeAccessOptions>;
-}
-
-/** A resource and an authorization server that say what they are told to say. */
-function world({ about, server, token, back, answer, options }: Parts = {}) {
-  const asked: URL[] = [];
-  const seen: { url: string; headers: Headers; body: string }[] = [];
-  const challenge = { "www-authenticate": 'DPoP algs="ES256", scope="mcp:tickets:list_issues"' };
-  const fetch: typeof globalThis.fetch = async (url, init) => {
-    const headers = new Headers(init?.headers);
-    seen.push({ url: String(url), headers, body: typeof init?.body === "string" ? init.body : "" });
-    switch (String(url)) {
-      case "https://tickets.test/.well-known/oauth-protected-resource/mcp":
-        return Response.json({ resource: RESOURCE, authorization_servers: [ISSUER], ...about });
-      case `${ISSUER}/.well-known/oauth-authorization-server`:
-        return Response.json({
-          issuer: ISSUER,
-          authorization_endpoint: `${ISSUER}/oauth/authorize`,
-          token_endpoint: `${ISSUER}/oauth/token`,
-          code_challenge_methods_supported: ["S256"],
-          authorization_response_iss_parameter_supported: true,
-          dpop_signing_alg_values_supported: ["ES256"],
-          ...server,
-        });
-      case `${ISSUER}/oauth/token`:
-        return Response.json({ access_token: "t", token_type: "DPoP", ...token });
-      case RESOURCE:
-        if (!headers.has("authorization")) return new Response(null, { status: 401, headers: challenge });
-        return answer?.() ?? new Response("ok");
-      default:
-        return new Response(null, { status: 404 });
-    }
-  };
-  const call = codeAccess({
-    resource: RESOURCE,
-    clientId: "native-app",
-    redirectUri: REDIRECT,
-    fetch,
-    authorize: async (url) => {
-      asked.push(url);
-      const answered = { state: url.searchParams.get("state"), iss: ISSUER, code: "c", ...back };
-      const to = new URL(REDIRECT);
-      for (const [name, value] of Object.entries(answered)) if (value !== null) to.searchParams.set(name, value);
-      return to;
-    },
-    ...options,
-  });
-  return { call, asked, seen, tokenRequests: () => seen.filter(({ url }) => url === `${ISSUER}/oauth/token`) };
-}
+import { foreignWorld as world, ISSUER, NATIVE_APP, REDIRECT, RESOURCE } from "../../test/support/foreign-world.ts";
+import { codeAccess } from "./code-access.ts";
 
 describe("access by authorization code", () => {
   it("asks for the challenged scope at the resource's server, and proves one key throughout", async () => {
@@ -107,6 +46,11 @@ describe("access by authorization code", () => {
     ["of a server on this machine", { about: { authorization_servers: ["http://localhost:8787"] } }],
     ["that opens what listens on this machine", { server: { authorization_endpoint: "http://127.0.0.1:631/" } }],
     ["that sends the code to this machine", { server: { token_endpoint: "http://[::1]:9200/" } }],
+    ["that sends it there by another name", { server: { token_endpoint: "https://127.0.0.2:9200/" } }],
+    [
+      "of a server on this machine by a name of its own",
+      { about: { authorization_servers: ["https://as.localhost"] } },
+    ],
     ["without end", { about: { x: "x".repeat(2_000_000) } }],
     ["that binds tokens to no key", { server: { dpop_signing_alg_values_supported: undefined } }],
   ])("asks nobody on metadata %s", async (_, parts) => {
@@ -188,7 +132,7 @@ describe("access by authorization code", () => {
     const seen: string[] = [];
     const call = codeAccess({
       resource: RESOURCE,
-      clientId: "native-app",
+      client: NATIVE_APP,
       redirectUri: REDIRECT,
       authorize: () => Promise.reject(new Error("nobody")),
       fetch: async (url) => {
@@ -199,6 +143,15 @@ describe("access by authorization code", () => {
     });
     await expect(call(RESOURCE)).rejects.toMatchObject({ code: "invalid_metadata" });
     expect(seen).toEqual([RESOURCE]);
+  });
+
+  it.each([
+    "http://tickets.test/mcp",
+    "http://10.0.0.1/mcp",
+    "http://localhost.evil.test/mcp",
+    "ftp://tickets.test/mcp",
+  ])("is not had over a wire that others write on: %s", (resource) => {
+    expect(() => world({ options: { resource } })).toThrow(TypeError);
   });
 
   it("does not send a stream twice, and needs nobody for the next call", async () => {

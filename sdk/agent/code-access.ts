@@ -1,34 +1,24 @@
-import { ClientKey, type RegisteredKey } from "../shared/client-key.ts";
 import { randomText, sha256 } from "../shared/digest.ts";
-import { canSendAgain, DpopSender, type Fetch } from "../shared/dpop-sender.ts";
-import { thumbprintOf, type ProofKey } from "../shared/proof-key.ts";
-import { isWithin } from "../shared/resource-fetch.ts";
-import { readJson, refusalIn, StintError } from "../shared/stint-error.ts";
-import { readChallenge, type Challenge } from "./challenge.ts";
-import { discover, type Discovered } from "./discovery.ts";
+import type { Fetch } from "../shared/dpop-sender.ts";
+import { thumbprintOf } from "../shared/proof-key.ts";
+import { StintError } from "../shared/stint-error.ts";
+import { challengedFetch, type AccessOptions } from "./challenged-fetch.ts";
+import { ClientFinder, type ClientIdentity } from "./client-identity.ts";
+import { discover, refused, type Discovered } from "./discovery.ts";
+import { demandBinding, requestToken, type Held, type Wires } from "./token-request.ts";
 
 /** How an agent gets at a server by authorization code: through a browser, where a human decides. */
-export interface CodeAccessOptions {
-  /** The resource URI of the server. */
-  readonly resource: string;
-  /** A registered `client_id`, or the address of a metadata document. */
-  readonly clientId: string;
+export interface CodeAccessOptions extends AccessOptions {
+  readonly client: ClientIdentity;
   readonly redirectUri: string;
   /** Has the human's browser open an address, and answers the one that it came back to. */
   readonly authorize: (url: URL) => Promise<URL>;
-  /** The private half of the registered key, unless the client is public. */
-  readonly key?: RegisteredKey;
-  readonly proofKey?: ProofKey;
-  /** Takes tokens that are bound to no key, from servers that can issue no other. */
-  readonly allowBearer?: boolean;
-  readonly fetch?: Fetch;
-}
-
-interface Held {
-  readonly token: string;
-  readonly bearer: boolean;
-  /** Whether the resource let it in at least once. */
-  accepted: boolean;
+  /**
+   * Takes a server that has no protected resource metadata to be its own authorization server, as in
+   * MCP's revision of 2025-03-26. If it has no metadata of its own either, nothing but that revision
+   * says that it checks PKCE.
+   */
+  readonly allowSelfIssued?: boolean;
 }
 
 /**
@@ -37,136 +27,77 @@ interface Held {
  * again. What was refused for want of scope is asked for once, with all that was asked for before.
  */
 export function codeAccess(options: CodeAccessOptions): Fetch {
-  const resource = new URL(options.resource);
-  const plainFetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
-  const sender = new DpopSender(options.proofKey, plainFetch);
+  const { client, allowSelfIssued } = options;
+  const issuers = client.registered?.map(({ issuer }) => issuer) ?? [];
   const asked = new Set<string>();
-  let held: Held | undefined;
-  let authorizing: Promise<Held> | undefined;
-
-  const send = async (url: URL, init: RequestInit, access: Held | undefined): Promise<Response> => {
-    const response = await sendAs(url, init, access);
-    if (access !== undefined && response.status !== 401) access.accepted = true;
-    return response;
-  };
-
-  const sendAs = (url: URL, init: RequestInit, access: Held | undefined): Promise<Response> => {
-    const method = (init.method ?? "GET").toUpperCase();
-    if (access !== undefined && !access.bearer)
-      return sender.send(url, async () => ({ ...init, method }), access.token);
-    const headers = new Headers(init.headers);
-    if (access === undefined) headers.delete("authorization");
-    else headers.set("authorization", `Bearer ${access.token}`);
-    return plainFetch(url, { ...init, headers, redirect: "manual" });
-  };
-
-  const authorizeOnce = (challenge: Challenge): Promise<Held> => {
-    authorizing ??= obtain(options, resource, challenge, asked, sender, plainFetch).finally(() => {
-      authorizing = undefined;
-    });
-    return authorizing;
-  };
-
-  return async (input, init = {}) => {
-    const url = new URL(input instanceof Request ? input.url : input);
-    if (input instanceof Request) throw new TypeError("give the address and its init, not a Request");
-    if (!isWithin(resource, url))
-      throw new StintError("invalid_target", `this access is for ${options.resource} and goes nowhere else`, 0);
-    let used = held;
-    let response = await send(url, init, used);
-    for (const status of [401, 403]) {
-      const challenge = readChallenge(response);
-      if (response.status !== status || !isWorthAsking(status, challenge, asked, used)) continue;
-      // Another call may have come back with a token meanwhile.
-      if (held === used) held = await authorizeOnce(challenge);
-      used = held;
-      // What was sent away with the body is gone; the next call has what this one lacked.
-      if (!canSendAgain(init.body)) return response;
-      await response.body?.cancel();
-      response = await send(url, init, used);
-    }
-    return response;
-  };
-}
-
-/**
- * A human is not asked for what changes nothing: after a 401 to a token that never opened anything, or
- * a 403 that names no scope that was not asked for yet.
- */
-function isWorthAsking(
-  status: number,
-  { error, scope }: Challenge,
-  asked: ReadonlySet<string>,
-  used: Held | undefined,
-): boolean {
-  if (status === 401) return used === undefined || used.accepted;
-  return error === "insufficient_scope" && wordsOf(scope).some((word) => !asked.has(word));
-}
-
-async function obtain(
-  options: CodeAccessOptions,
-  resource: URL,
-  challenge: Challenge,
-  asked: Set<string>,
-  sender: DpopSender,
-  fetch: Fetch,
-): Promise<Held> {
-  const server = await discover(resource, challenge.resourceMetadata, fetch);
-  if (!server.dpop && options.allowBearer !== true)
-    throw new StintError("invalid_metadata", "the authorization server cannot bind a token to a key", 0);
-  for (const word of challenge.scope === undefined ? server.scopesSupported : wordsOf(challenge.scope)) asked.add(word);
-  const verifier = randomText();
-  const code = await askHuman(options, server, [...asked].join(" "), verifier, sender);
-  const form = {
-    grant_type: "authorization_code",
-    code,
-    redirect_uri: options.redirectUri,
-    code_verifier: verifier,
-    resource: server.resource,
-    client_id: options.clientId,
-  };
-  const attempt = async () => ({
-    method: "POST",
-    headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
-    body: new URLSearchParams({ ...form, ...(await assertionFor(options, server)) }).toString(),
+  let finder: ClientFinder | undefined;
+  return challengedFetch(options, {
+    obtain: async (challenge, resource, wires) => {
+      const server = await discover(resource, challenge.resourceMetadata, { issuers, allowSelfIssued }, wires.fetch);
+      demandBinding(server, options.allowBearer);
+      finder ??= new ClientFinder(client, options.redirectUri, wires.fetch);
+      const wanted = challenge.scope === undefined ? server.scopesSupported : wordsOf(challenge.scope);
+      return obtainByCode(options, server, wanted, asked, finder, wires);
+    },
+    // A human is not asked for what changes nothing.
+    canWiden: ({ error, scope }) => error === "insufficient_scope" && wordsOf(scope).some((word) => !asked.has(word)),
   });
-  const response = server.dpop
-    ? await sender.send(server.tokenEndpoint, attempt)
-    : await fetch(server.tokenEndpoint, { ...(await attempt()), redirect: "manual" });
-  if (!response.ok) throw await refusalIn(response);
-  const { access_token: token, token_type: type } = await readJson(response);
-  // RFC 9449 §5: where a bound token was asked for, no other is taken.
-  const expected = server.dpop ? "dpop" : "bearer";
-  if (typeof token !== "string" || String(type).toLowerCase() !== expected)
-    throw new StintError("invalid_token_answer", "the token that was issued is not bound to this key", 0);
-  return { token, bearer: !server.dpop, accepted: false };
 }
 
-/** Sends the human to the authorization server, and reads what they came back with. */
-async function askHuman(
+async function obtainByCode(
   options: CodeAccessOptions,
   server: Discovered,
-  scope: string,
+  wanted: readonly string[],
+  asked: Set<string>,
+  finder: ClientFinder,
+  wires: Wires,
+): Promise<Held> {
+  const endpoint = server.authorizationEndpoint;
+  if (endpoint === undefined) throw refused("the authorization server takes no code with PKCE and S256");
+  const client = await finder.clientAt(server);
+  for (const word of wanted) asked.add(word);
+  const scope = [...asked].join(" ");
+  const verifier = randomText();
+  const redirect_uri = options.redirectUri;
+  const url = await questionAt(endpoint, server, { client_id: client.clientId, redirect_uri, scope }, verifier, wires);
+  const code = codeIn(await options.authorize(new URL(url)), url, server);
+  const grant = { grant_type: "authorization_code", code, redirect_uri, code_verifier: verifier };
+  try {
+    return await requestToken(server, client, grant, wires);
+  } catch (fault) {
+    if (fault instanceof StintError && fault.code === "invalid_client") finder.forget(client);
+    throw fault;
+  }
+}
+
+/** Where the human is sent (RFC 6749 §4.1.1). */
+async function questionAt(
+  endpoint: URL,
+  server: Discovered,
+  { scope, ...request }: Readonly<Record<"client_id" | "redirect_uri" | "scope", string>>,
   verifier: string,
-  sender: DpopSender,
-): Promise<string> {
-  const state = randomText();
-  const url = new URL(server.authorizationEndpoint);
+  { sender }: Wires,
+): Promise<URL> {
+  const url = new URL(endpoint);
   const parameters = {
     response_type: "code",
-    client_id: options.clientId,
-    redirect_uri: options.redirectUri,
+    ...request,
     code_challenge: await sha256(verifier),
     code_challenge_method: "S256",
-    state,
+    state: randomText(),
     resource: server.resource,
     ...(scope === "" ? {} : { scope }),
     ...(server.dpop ? { dpop_jkt: await thumbprintOf(await sender.key()) } : {}),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  const { searchParams: back } = await options.authorize(url);
+  return url;
+}
+
+/** The code that the human came back with (RFC 6749 §4.1.2). */
+function codeIn({ searchParams: back }: URL, question: URL, server: Discovered): string {
   // RFC 9700 §4.7, RFC 9207 §2.4: an answer to another request, or of another server, is not read further.
-  if (back.get("state") !== state) throw new StintError("invalid_answer", "the answer is not to this request", 0);
+  if (back.get("state") !== question.searchParams.get("state"))
+    throw new StintError("invalid_answer", "the answer is not to this request", 0);
   const issuer = back.get("iss");
   if (issuer === null ? server.namesIssuer : issuer !== server.issuer)
     throw new StintError("invalid_answer", "the answer is not of the authorization server that was asked", 0);
@@ -178,10 +109,6 @@ async function askHuman(
       0,
     );
   return code;
-}
-
-async function assertionFor({ key, clientId }: CodeAccessOptions, { issuer }: Discovered): Promise<object> {
-  return key === undefined ? {} : new ClientKey(clientId, issuer, key).assertion();
 }
 
 function wordsOf(scope: string | undefined): string[] {
