@@ -24,6 +24,14 @@ export async function readJsonObject(
   return isJsonObject(value) ? ok(value) : err(invalidRequest("the body must be a JSON object"));
 }
 
+/** As {@link readJsonObject}, where nothing but these members may stand: one that is misspelled would go unheard. */
+export async function readMembers(request: Request, names: readonly string[]): Promise<Result<JsonObject, WireError>> {
+  const read = await readJsonObject(request);
+  if (!read.ok) return read;
+  const unknown = Object.keys(read.value).find((name) => !names.includes(name));
+  return unknown === undefined ? read : err(invalidRequest(`"${unknown}" is not known here`));
+}
+
 /** Reads JSON from a request, together with the text it stood in: as UTF-8 again, that is the body to the byte. */
 export async function readJson(
   request: Request,

@@ -18,8 +18,9 @@ import { diffDocuments } from "../domain/document-diff.ts";
 import { isSessionId } from "../domain/ids.ts";
 import { registrationOf } from "../domain/registration.ts";
 import type { TenantDocument } from "../domain/tenant.ts";
-import { readJsonObject } from "../protocol/body.ts";
+import { readJsonObject, readMembers } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
+import { personId } from "../protocol/tenant/words.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import {
   describeUpstreams,
@@ -44,15 +45,28 @@ const MAX_SECRET_LENGTH = 20_000;
 /** Among the keys to rotate: those that seal what is kept, instead of signing. */
 const DATA_KEY = "data";
 
+/** What addresses take in their query, and how it is written: a dry run that is misspelled must not be a wet one. */
+const QUERIES: ReadonlyMap<string, RegExp> = new Map([
+  ["POST /admin/tenant", /^\?dry_run=(?:true|false)$/],
+  ["GET /admin/audit", /^\?after=[0-9]{1,15}$/],
+]);
+
 /** The operator's surface, for whoever holds this tenant's admin token. */
 export const admin = new Hono<App>()
   .use("/admin/*", async (c, next) => {
     const expected = `Bearer ${adminToken(c.var.tenant.config.adminKey, c.var.tenant.issuer)}`;
     if (!equalsConstantTime(c.req.header("authorization") ?? "", expected)) return renderError(UNAUTHORIZED);
+    const { search } = new URL(c.req.url);
+    if (search !== "" && QUERIES.get(`${c.req.method} ${c.req.path}`)?.test(search) !== true)
+      return renderError(UNKNOWN_QUERY);
     await next();
     c.header("cache-control", "no-store");
     return undefined;
   })
+  // Whoever left is still known by their id; what can be nobody's id names no object and no entry.
+  .use("/admin/people/:id/*", async (c, next) =>
+    personId.safeParse(c.req.param("id")).success ? next() : renderError(NOT_FOUND),
+  )
   .get("/admin/tenant", (c) => c.json({ version: c.var.tenant.configVersion, document: c.var.tenant.tenant.document }))
   .post("/admin/tenant", async (c) => {
     const body = await readJsonObject(c.req.raw, MAX_DOCUMENT_BYTES);
@@ -128,7 +142,7 @@ export const admin = new Hono<App>()
     return c.json(await cutOff(c, { kind: "tenant" }, reason));
   })
   .put("/admin/secrets/:name", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["value"]);
     if (!body.ok) return renderError(body.error);
     const name = c.req.param("name");
     const value = body.value["value"];
@@ -156,7 +170,7 @@ export const admin = new Hono<App>()
     return c.json({ keys: keys.map((key) => keyView(key, c)), data_key: { version: vault.version, kek } });
   })
   .post("/admin/keys/rotate", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["use"]);
     if (!body.ok) return renderError(body.error);
     const { use } = body.value;
     if (use !== undefined && use !== DATA_KEY && !KEY_USES.includes(use as KeyUse))
@@ -184,10 +198,8 @@ export const admin = new Hono<App>()
     return c.json({ retired: kid, successor: successor!.kid });
   })
   .get("/admin/audit", async (c) => {
-    const after = Number(c.req.query("after") ?? 0);
-    if (!Number.isSafeInteger(after) || after < 0) return renderError(invalidRequest("after must be a row number"));
     const ledger = ledgerObject(c.env, c.var.tenant.issuer);
-    const [rows, head] = [await ledger.read(after), await ledger.head()];
+    const [rows, head] = [await ledger.read(Number(c.req.query("after") ?? 0)), await ledger.head()];
     const claims = { iss: c.var.tenant.issuer, iat: nowSeconds(), n: head.n, chain: head.chain };
     return c.json({ rows, head, checkpoint: await signToken(signingKey(c.var.tenant, "checkpoint"), claims) });
   })
@@ -252,7 +264,7 @@ async function inspect(c: Handling) {
 
 /** The operator's reason, for the audit log and the receipt. */
 async function readReason(c: Handling): Promise<string | undefined | { error: WireError }> {
-  const body = await readJsonObject(c.req.raw);
+  const body = await readMembers(c.req.raw, ["reason"]);
   if (!body.ok) return { error: body.error };
   const { reason } = body.value;
   if (reason === undefined) return undefined;
@@ -267,6 +279,9 @@ const UNAUTHORIZED: WireError = {
   description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
   headers: { "www-authenticate": "Bearer" },
 };
+const UNKNOWN_QUERY = invalidRequest(
+  "this address takes no such query: POST /admin/tenant takes dry_run=true or false, GET /admin/audit takes after and a row number",
+);
 const NO_RECEIPT_YET: WireError = {
   status: 409,
   error: "not_ready",
