@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import type { Json } from "../domain/canonical-json.ts";
-import { isSessionId } from "../domain/ids.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readIdempotencyKey, readSessionRequest } from "../protocol/session-request.ts";
 import { NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
@@ -101,7 +100,7 @@ async function withdraw(c: Handling): Promise<Response> {
   const { issuer } = c.var.tenant;
   const used = await useAssertion(c, client.value);
   if (!used.ok) return renderError(used.error);
-  if (!isSessionId(id)) return renderError(NO_SUCH_SESSION);
+  if (!(await agentObject(c.env, issuer, client.value.id).hasAsked(id))) return renderError(NO_SUCH_SESSION);
   const finished = await sessionObject(c.env, issuer, id).withdraw(client.value.id);
   if (!finished.ok) return renderError(finished.error === "not_pending" ? NOT_PENDING : NO_SUCH_SESSION);
   return c.json(sessionView(finished.value), 200, NO_STORE);
