@@ -43,10 +43,19 @@ export async function readJson(
   return parsed.ok ? ok({ value: parsed.value, text: text.value }) : err(invalidRequest(JSON_FAULTS[parsed.error]));
 }
 
-/** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
+/**
+ * Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2.
+ * Addresses are logged on their way, so nothing may come in one (RFC 6749 §2.3.1).
+ */
 export async function readForm(request: Request): Promise<Result<Form, WireError>> {
+  if (hasQuery(request)) return err(invalidRequest("send parameters in the body, never in the URL"));
   const text = await readFormText(request);
   return text.ok ? parseForm(text.value) : text;
+}
+
+/** Whether a request brings anything in its address beside the path. */
+export function hasQuery({ url }: Pick<Request, "url">): boolean {
+  return new URL(url).search !== "";
 }
 
 /** Reads a form as it was sent, to the byte, for whoever has to check a signature over it. */

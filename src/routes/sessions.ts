@@ -5,6 +5,7 @@ import { readIdempotencyKey, readSessionRequest } from "../protocol/session-requ
 import { NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
 import { identifyClient, useAssertion } from "./client.ts";
 import type { App, Handling } from "./http.ts";
+import { noQuery } from "./no-query.ts";
 import { agentObject, sessionObject } from "./objects.ts";
 import { bearingAtSession, challengeOf, freshNonce, proofAtServer } from "./proof.ts";
 import { pollingAnswer, requestSession, sessionAskError } from "./request-session.ts";
@@ -13,7 +14,7 @@ import { sessionView } from "./session-view.ts";
 
 /** The agent's own surface: ask for a session, look at it, end it. */
 export const sessions = new Hono<App>()
-  .post("/sessions", async (c) => {
+  .post("/sessions", noQuery, async (c) => {
     const body = await readJsonObject(c.req.raw);
     if (!body.ok) return renderError(body.error);
     const asked = readSessionRequest(body.value);
@@ -41,7 +42,7 @@ export const sessions = new Hono<App>()
     const answer = { session_id, ...pollingAnswer(requested.value, c) };
     return c.json(answer, 202, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
   })
-  .get("/sessions/:id", async (c) => {
+  .get("/sessions/:id", noQuery, async (c) => {
     const id = c.req.param("id");
     const bearing = await bearingAtSession(c, `/sessions/${id}`);
     if (!bearing.ok) return renderError(bearing.error);
@@ -51,7 +52,7 @@ export const sessions = new Hono<App>()
     if (!described.ok) return renderError(useErrorAtResource(described.error, challengeOf(c, c.var.tenant.issuer)));
     return c.json(sessionView(described.value), 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "resource") });
   })
-  .post("/sessions/:id/end", (c) => (c.req.header("authorization") === undefined ? withdraw(c) : complete(c)));
+  .post("/sessions/:id/end", noQuery, (c) => (c.req.header("authorization") === undefined ? withdraw(c) : complete(c)));
 
 /** A request that cannot be read is refused; one that asks for offline_access by name is written down too. */
 async function refuseRequest(
