@@ -297,6 +297,12 @@ describe("bodies (group B)", () => {
 
   it.each([
     ["GET", "/sessions", 405],
+    ["PATCH", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA", 405],
+    ["DELETE", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA", 405],
+    ["GET", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA/end", 405],
+    ["PUT", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA/grants", 405],
+    ["POST", "/.well-known/oauth-protected-resource/mcp", 405],
+    ["POST", "/.well-known/openid-configuration", 405],
     ["PUT", "/oauth/token", 405],
     ["GET", "/oauth/token", 405],
     ["GET", "/nothing", 404],
@@ -304,6 +310,11 @@ describe("bodies (group B)", () => {
     ["OPTIONS", "/sessions", 405],
   ])("H16 B16 answers %s %s with %i", async (method, path, status) => {
     expect((await fetch(world.issuer + path, { method })).status).toBe(status);
+  });
+
+  it("answers an address that is longer than any of ours with 414", async () => {
+    const response = await fetch(`${world.issuer}/${"x".repeat(8200)}`);
+    expect([response.status, await response.json()]).toMatchObject([414, { error: "invalid_request" }]);
   });
 
   it("H17 refuses a repeated form parameter, and 1e5 of them", async () => {
