@@ -46,7 +46,7 @@ app.use(async (c, next) => {
   }
   if (c.req.path === "/healthz") return c.json({ status: "ok" }, 200, { "cache-control": "no-store" });
   if (c.req.url.length > MAX_URL_LENGTH)
-    return renderError({ status: 400, error: "invalid_request", description: "the URL is too long" });
+    return renderError({ status: 414, error: "invalid_request", description: "the URL is too long" });
   const issuer = selectIssuer(c.req.header("host"), config.value.origins);
   if (issuer === undefined)
     return renderError({ status: 404, error: "not_found", description: "no tenant is served under this host name" });
@@ -88,7 +88,7 @@ for (const surface of [
   app.route("/", surface);
 
 app.notFound((c) => {
-  const methods = METHODS_OF.get(c.req.path);
+  const methods = METHODS_OF.get(c.req.path) ?? METHODS_AT.find(([address]) => address.test(c.req.path))?.[1];
   if (methods === undefined && isForPerson(c)) return lostPage(c, { kind: "nothing" });
   if (methods === undefined)
     return renderError({ status: 404, error: "not_found", description: "there is nothing at this address" });
@@ -152,7 +152,14 @@ const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/slack/interactions", "POST"],
   ["/oauth/jwks", "GET, HEAD"],
   ["/.well-known/oauth-authorization-server", "GET, HEAD"],
+  ["/.well-known/openid-configuration", "GET, HEAD"],
 ]);
+/** As {@link METHODS_OF}, of addresses with a name in them. */
+const METHODS_AT: readonly (readonly [RegExp, string])[] = [
+  [/^\/sessions\/[^/]+$/, "GET, HEAD"],
+  [/^\/sessions\/[^/]+\/(?:end|grants)$/, "POST"],
+  [/^\/\.well-known\/oauth-protected-resource\/.+$/, "GET, HEAD"],
+];
 
 /** The tenant's issuer whose host this is. The header selects and never builds anything. */
 function selectIssuer(host: string | undefined, origins: readonly string[]): string | undefined {

@@ -1,10 +1,11 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
 import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
+import { sessionFiles } from "./support/session-files.ts";
 import { approvedSession, ask, ECHO, READ_API, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -256,6 +257,18 @@ describe("asking for a session (group Q)", () => {
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "invalid_grant" });
     expect((await withdraw(agent)).status).toBe(409);
   });
+
+  it("keeps nothing on disk of sessions that were only guessed", async () => {
+    const agent = await world.freshAgent();
+    expect((await agent.ask(ask())).status).toBe(202);
+    const before = sessionFiles(world);
+    expect(before).toBeGreaterThan(0);
+    for (let guess = 0; guess < 5; guess += 1)
+      expect((await agent.withdraw(`ses_${randomBytes(16).toString("base64url")}`)).status).toBe(404);
+    for (const id of ["", "%00", "ses_", "..", "ses_AAAAAAAAAAAAAAAAAAAAAA"])
+      expect((await agent.withdraw(id)).status, id).toBeGreaterThanOrEqual(400);
+    expect(sessionFiles(world)).toBe(before);
+  });
 });
 
 describe("bodies (group B)", () => {
@@ -284,6 +297,12 @@ describe("bodies (group B)", () => {
 
   it.each([
     ["GET", "/sessions", 405],
+    ["PATCH", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA", 405],
+    ["DELETE", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA", 405],
+    ["GET", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA/end", 405],
+    ["PUT", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA/grants", 405],
+    ["POST", "/.well-known/oauth-protected-resource/mcp", 405],
+    ["POST", "/.well-known/openid-configuration", 405],
     ["PUT", "/oauth/token", 405],
     ["GET", "/oauth/token", 405],
     ["GET", "/nothing", 404],
@@ -291,6 +310,11 @@ describe("bodies (group B)", () => {
     ["OPTIONS", "/sessions", 405],
   ])("H16 B16 answers %s %s with %i", async (method, path, status) => {
     expect((await fetch(world.issuer + path, { method })).status).toBe(status);
+  });
+
+  it("answers an address that is longer than any of ours with 414", async () => {
+    const response = await fetch(`${world.issuer}/${"x".repeat(8200)}`);
+    expect([response.status, await response.json()]).toMatchObject([414, { error: "invalid_request" }]);
   });
 
   it("H17 refuses a repeated form parameter, and 1e5 of them", async () => {
@@ -373,10 +397,8 @@ describe("bodies (group B)", () => {
     expect((await agent.ask(ask({ task: { title: "%" } }), "a%__--key")).body.session_id).not.toBe(
       first.body.session_id,
     );
-    for (const path of [
-      `/admin/people/${encodeURIComponent("%")}/revoke`,
-      `/admin/people/${encodeURIComponent(hostile)}/revoke`,
-    ]) {
+    for (const id of ["d%", "dana_acme.example"]) {
+      const path = `/admin/people/${encodeURIComponent(id)}/revoke`;
       const cut = await world.broker.admin("POST", path, { reason: hostile });
       expect(cut.body["sessions"], path).toEqual([]);
     }

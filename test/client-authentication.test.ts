@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASSERTION_TYPE, CIBA_GRANT, type StintClient } from "../cli/agent-client.ts";
 import { assertionClaims, forgeProof, hmacSigned, newKey, nowSeconds, signRaw } from "./support/forge.ts";
-import { ask, startTestWorld, type TestWorld } from "./support/world.ts";
+import { approvedSession, ask, READ_API, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
 let client: StintClient;
@@ -171,15 +171,54 @@ describe("client authentication (groups J and C)", () => {
       (await client.token(async () => ({ grant_type: CIBA_GRANT, client_id: client.clientId, client_secret: "x" })))
         .status,
     ).toBe(401);
+    const both = async () => ({ token: "x", client_secret: "x", ...(await client.assertion()) });
+    for (const path of ["/oauth/introspect", "/oauth/revoke", "/oauth/backchannel", "/oauth/par"])
+      expect(await client.form(path, both), path).toMatchObject({ status: 400, body: { error: "invalid_request" } });
   });
 
-  it("C10 refuses an assertion in the URL", async () => {
-    const query = new URLSearchParams({ ...(await client.assertion()) });
-    const response = await fetch(`${world.issuer}/oauth/token?${query.toString()}`, {
-      method: "POST",
-      body: new URLSearchParams({ grant_type: CIBA_GRANT }),
+  it("C02 C06 refuses a secret where a token and its key would do", async () => {
+    const { agent, sessionToken } = await approvedSession(world);
+    const proxy = `${world.issuer}/proxy/github`;
+    expect(await agent.exchange(sessionToken, proxy, { client_secret: "x" })).toMatchObject({
+      status: 401,
+      body: { error: "invalid_client" },
     });
-    expect(response.status).toBe(400);
+    expect((await agent.exchange(sessionToken, proxy, { client_secret: "x" }, true)).status).toBe(400);
+    expect((await agent.exchange(sessionToken, proxy)).status).toBe(200);
+  });
+
+  it.each(["/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/par", "/oauth/backchannel"])(
+    "C10 refuses an assertion in the URL, even beside a good one (%s)",
+    async (path) => {
+      const query = new URLSearchParams({ ...(await client.assertion()) });
+      const url = `${world.issuer}${path}?${query.toString()}`;
+      const body = { grant_type: CIBA_GRANT, token: "x" };
+      for (const fields of [body, { ...body, ...(await client.assertion()) }]) {
+        const response = await fetch(url, { method: "POST", body: new URLSearchParams(fields) });
+        expect(response.status).toBe(400);
+        expect(await response.json()).toMatchObject({ error: "invalid_request" });
+      }
+    },
+  );
+
+  it("C10 takes nothing in the URL of a session either", async () => {
+    const { agent, sessionId, sessionToken } = await approvedSession(world);
+    const path = `/sessions/${sessionId}`;
+    for (const [method, address] of [
+      ["GET", `${path}?access_token=${sessionToken}`],
+      ["POST", `${path}/end?client_assertion=x`],
+      ["POST", `${path}/grants?x=1`],
+    ] as const) {
+      const body = method === "POST" ? { authorization_details: [READ_API] } : undefined;
+      expect((await agent.call(sessionToken, method, address, body)).status, address).toBe(400);
+    }
+    const asked = await fetch(`${world.issuer}/sessions?client_assertion=x`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...ask(), ...(await agent.assertion()) }),
+    });
+    expect(asked.status).toBe(400);
+    expect((await agent.call(sessionToken, "GET", path)).body["status"]).toBe("active");
   });
 
   it("C12 keeps a handle to the client that asked", async () => {

@@ -286,6 +286,20 @@ describe("group G and its kind", () => {
     nothingLeft();
   });
 
+  it("P4 takes the server's token, and what the server got for it, away with the token for the gateway", async () => {
+    const own = await approvedSession(world, { authorization_details: GRANT });
+    const token = tokenOf(await own.agent.exchange(own.sessionToken, world.issuer + PATH));
+    const body = () => JSON.stringify(tool("open_issue"));
+    expect((await send(own, token, { method: "POST", headers: JSON_TYPE, body })).status).toBe(200);
+    const given = server.seen.at(-1)!.token;
+    const tickets = await world.server();
+    const onward = tokenOf(await tickets.exchange(given, `${world.issuer}/proxy/github`, {}, true));
+    expect((await tickets.introspect(onward)).body["active"]).toBe(true);
+    await own.agent.form("/oauth/revoke", async () => ({ token, ...(await own.agent.assertion()) }));
+    for (const dead of [given, onward]) expect((await tickets.introspect(dead)).body).toEqual({ active: false });
+    expect((await own.agent.introspect(own.sessionToken)).body["active"]).toBe(true);
+  });
+
   it("G08 takes no Mcp-Session-Id in place of a token", async () => {
     const headers = { ...JSON_TYPE, "mcp-session-id": "some-session" };
     const answer = await fetch(world.issuer + PATH, {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -19,6 +20,7 @@ import {
   type RpcAnswer,
 } from "./support/mcp-caller.ts";
 import { proxied, provenFetch } from "./support/proxied.ts";
+import { sessionFiles } from "./support/session-files.ts";
 import { startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -313,6 +315,18 @@ describe("group G and its kind, at Stint's own tools", () => {
     }
     expect(told((await post(victim, "session_state", {})).result)).toMatchObject({ status: "active" });
     expect(world.echo.seen).toEqual([]);
+  });
+
+  it("keeps nothing on disk of sessions that were only guessed", async () => {
+    const own = await caller();
+    const before = sessionFiles(world);
+    expect(before).toBeGreaterThan(0);
+    for (let guess = 0; guess < 5; guess += 1) {
+      const session = `ses_${randomBytes(16).toString("base64url")}`;
+      for (const tool of ["session_state", "end_session"])
+        expect(told((await post(own, tool, { session })).result)["isError"]).toBe(true);
+    }
+    expect(sessionFiles(world)).toBe(before);
   });
 
   it("takes no requestState that was forged, that is another's, or that belongs to other arguments", async () => {

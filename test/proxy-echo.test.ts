@@ -82,9 +82,11 @@ describe("P27 an upstream that shows our credential", () => {
     ["deflate", deflateSync(KEY)],
     ["deflate", deflateRawSync(KEY)],
     ["gzip, gzip", gzipSync(gzipSync(KEY))],
+    ["GZIP", gzipSync(KEY)],
+    ["Br", brotliCompressSync(KEY)],
     ["zstd", KEY],
     ["x-unheard-of", KEY],
-  ])("cannot hide it in an encoding that nobody asked for (%s)", async (encoding, body) => {
+  ])("P27 cannot hide it in an encoding that nobody asked for, or in other letters (%s)", async (encoding, body) => {
     answerWith({ "content-encoding": encoding }, body);
     const answer = await caller.call();
     expect(answer.status).toBe(502);

@@ -189,6 +189,46 @@ describe("revocation (RFC 7009)", () => {
   });
 });
 
+describe("revocation of another token than the first", () => {
+  const revoke = (agent: StintClient, token: string) => authenticated(agent, "/oauth/revoke", { token });
+  const revoked = async (sessionId: string) =>
+    (await auditRows(world)).filter(({ source, type }) => source === sessionId && type === "token.revoked").length;
+
+  it("P4 takes all that was minted from it along, and leaves the rest of the session at work", async () => {
+    const { agent, sessionId, sessionToken, serverToken } = await approvedSession(world);
+    const server = await world.server();
+    const [given, another] = [await serverToken(), await serverToken()];
+    const onward = tokenOf(await server.exchange(given, proxy(), {}, true));
+    const other = tokenOf(await server.exchange(another, proxy(), {}, true));
+    await revoke(agent, given);
+    for (const token of [given, onward]) expect((await server.introspect(token)).body).toEqual({ active: false });
+    const open = (token: string) =>
+      server.call(token, "POST", "/proxy/github/repos/acme/api/issues", { title: "After a revocation" });
+    expect((await open(onward)).status).toBe(401);
+    expect((await server.exchange(given, proxy(), {}, true)).body).toMatchObject({ error: "invalid_request" });
+    for (const token of [another, other]) expect((await server.introspect(token)).body["active"]).toBe(true);
+    expect((await open(other)).status).toBe(201);
+    expect((await agent.exchange(sessionToken, proxy())).status).toBe(200);
+    await until("both events", async () => (await revoked(sessionId)) === 2 || undefined);
+    await revoke(agent, given);
+    expect(await revoked(sessionId)).toBe(2);
+  });
+
+  it("R06 changes nothing in a session that is over, and writes nothing down", async () => {
+    const { agent, sessionId, sessionToken, serverToken } = await approvedSession(world);
+    const given = await serverToken();
+    await agent.call(sessionToken, "POST", `/sessions/${sessionId}/end`);
+    const rowsOf = async () => (await auditRows(world)).filter(({ source }) => source === sessionId);
+    await until("the receipt", async () => (await rowsOf()).find(({ type }) => type === "receipt.signed"));
+    const before = (await rowsOf()).length;
+    expect((await revoke(agent, given)).status).toBe(200);
+    // A row that comes after it: whatever the revocation had written would be here by then.
+    expect((await agent.exchange(sessionToken, proxy())).status).toBe(400);
+    await until("the refusal", async () => (await rowsOf())[before]);
+    expect((await rowsOf()).slice(before).map(({ type }) => type)).toEqual(["refused"]);
+  });
+});
+
 describe("the identity assertion of an enterprise (ID-JAG)", () => {
   const SCOPE = "github:issues:read@acme/api mcp:tickets:open_issue";
   const claims = (changes: Record<string, unknown> = {}): Record<string, unknown> => ({

@@ -7,6 +7,8 @@ export const SIGNING_ALGORITHMS = ["ES256", "PS256", "EdDSA"];
 const TOLERANCE_SECONDS = 60;
 const MAX_JTI_LENGTH = 128;
 const MAX_PROOF_LENGTH = 8192;
+/** RFC 3986, with an authority that names no user. A URL parser mends what is none: spaces, backslashes, `http:////`. */
+const HTTP_URI = /^https?:\/\/[A-Za-z0-9.:[\]-]+(?:[/?#][\w\-.~:/?#[\]@!$&'()*+,;=%]*)?$/i;
 const INVALID = "invalid_dpop_proof";
 
 /** A proof that holds, except that nobody has yet asked whether it is new. */
@@ -68,7 +70,7 @@ function isCanonical(part: string): boolean {
 
 /** RFC 9449 §4.3: query and fragment left aside. */
 function isSameUrl(htu: unknown, expected: string): boolean {
-  if (typeof htu !== "string" || !URL.canParse(htu)) return false;
+  if (typeof htu !== "string" || !HTTP_URI.test(htu) || !URL.canParse(htu)) return false;
   const claimed = new URL(htu);
-  return claimed.username === "" && claimed.password === "" && claimed.origin + claimed.pathname === expected;
+  return claimed.origin + claimed.pathname === expected;
 }

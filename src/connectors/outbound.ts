@@ -157,9 +157,12 @@ const BODILESS = new Set([204, 205, 304]);
  */
 const NEITHER_FOLLOWED_NOR_KEPT = { redirect: "manual", cache: "no-store" } as const;
 
-/** Whether what we read is what was meant: the runtime undoes these two, and passes any other as it is. */
+/**
+ * Whether what we read is what was meant: the runtime undoes these two, and passes any other as it is.
+ * To the letter: `GZIP` means the same to whoever gets it (RFC 9110 §8.4.1), and the runtime leaves it packed.
+ */
 function isDecoded({ headers }: Response): boolean {
-  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  const encoding = headers.get("content-encoding")?.trim() ?? "";
   return ["", "identity", "gzip", "br"].includes(encoding);
 }
 

@@ -22,10 +22,15 @@ function isContainer(value: Json): value is Container {
 }
 
 function diffMember(before: Container, after: Container, name: string, path: string): Change[] {
-  const [old, fresh] = [before[name], after[name]];
+  const [old, fresh] = [valueAt(before, name), valueAt(after, name)];
   if (old === undefined) return fresh === undefined ? [] : [{ path, op: "add", after: fresh }];
   if (fresh === undefined) return [{ path, op: "remove", before: old }];
   return diffDocuments(old, fresh, path);
+}
+
+/** Nothing that every object inherits: an operation may be called `toString`. */
+function valueAt(container: Container, name: string): Json | undefined {
+  return Object.hasOwn(container, name) ? container[name] : undefined;
 }
 
 function escapePointer(name: string): string {

@@ -55,6 +55,14 @@ export interface ServerDefinitions {
 /** What Stint knows of a server that nobody has used yet. */
 export const NEVER_SEEN: ServerDefinitions = { accepted: {} };
 
+/** What counts of one server: what stands under its own name, and nothing that every object inherits (`constructor`). */
+export function definitionsOf(
+  servers: { readonly [server: string]: ServerDefinitions },
+  id: string,
+): ServerDefinitions {
+  return (Object.hasOwn(servers, id) ? servers[id] : undefined) ?? NEVER_SEEN;
+}
+
 /** A public key by its required members alone, RFC 7638 §3.1: what its thumbprint is made of. */
 export function keyName({ crv, e, kty, n, x, y }: PublicJwk): string {
   return canonicalJson({ crv, e, kty, n, x, y });

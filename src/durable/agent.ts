@@ -81,6 +81,16 @@ export class Agent extends DurableObject<Env> {
     });
   }
 
+  /** Whether a session was asked for by this client, so that a guessed id wakes no object: each that is woken keeps a file. */
+  hasAsked(sessionId: string): boolean {
+    const found = this.#sql.exec(
+      "SELECT 1 FROM ask WHERE session_id = ? UNION ALL SELECT 1 FROM past WHERE session_id = ?",
+      sessionId,
+      sessionId,
+    );
+    return found.toArray().length > 0;
+  }
+
   /** Records that this client tried what it never may, where no session is there to record it. */
   async refuse(identity: AgentIdentity, reason: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {

@@ -119,6 +119,17 @@ export class Journal {
       .toArray();
   }
 
+  /** The events of one kind since then (epoch seconds), the newest first; no more of them is read than is taken. */
+  *since(type: string, at: number): Iterable<Pick<JournalEvent, "at" | "data">> {
+    const rows = this.#sql.exec<{ at: number; type: string; data: string }>(
+      "SELECT at, type, data FROM event ORDER BY seq DESC",
+    );
+    for (const row of rows) {
+      if (row.at < at) return;
+      if (row.type === type) yield row;
+    }
+  }
+
   /** Rows that the ledger has not confirmed yet, oldest first. */
   unsent(limit: number): JournalEvent[] {
     return this.#sql

@@ -3,6 +3,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { planServerToken } from "../domain/server-calls.ts";
 import type { ExchangeFault } from "../domain/exchange.ts";
 import type { Metering, CallFault } from "./metering.ts";
+import { recordMint } from "./minted-tokens.ts";
 import { identityOf } from "./redemption.ts";
 import type { SessionBooks } from "./session-books.ts";
 import type { Minting, ServerCallCommand, ServerPermit } from "./session-commands.ts";
@@ -90,7 +91,7 @@ export class ServerCalls {
     const { jkt } = command.mint;
     const { audience } = command.target;
     const bound = jkt === undefined ? {} : { jkt };
-    this.#books.record("token.minted", { jti, ...bound, audience, expires_at: plan.value.expires_at });
+    recordMint(this.#books, state, command.token, { jti, ...bound, audience, expires_at: plan.value.expires_at });
     return ok({
       ...identityOf(state.grant),
       ...plan.value,

@@ -46,7 +46,7 @@ export class SessionStore {
     if (this.#opened) this.#takeOver();
   }
 
-  /** Whether the session was ever opened. Until then the object writes nothing, so a guessed id costs no disk. */
+  /** Whether the session was ever opened. Until then the object writes nothing, so a guessed id costs an empty file at most. */
   get opened(): boolean {
     return this.#opened;
   }

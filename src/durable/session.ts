@@ -35,6 +35,7 @@ import { Leases, type LeaseFault } from "./leases.ts";
 import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
 import { ServerCalls, type ServerCallFault } from "./server-calls.ts";
+import { mintedFrom, recordMint } from "./minted-tokens.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
@@ -250,7 +251,7 @@ export class Session extends DurableObject<Env> {
         this.#books.refuse({ reason: plan.error, audience, actor: mint.actor });
         return plan;
       }
-      this.#books.record("token.minted", { ...mint, audience, expires_at: plan.value.expires_at });
+      recordMint(this.#books, used.value, command.token, { ...mint, audience, expires_at: plan.value.expires_at });
       return ok({ ...identityOf(grant), ...plan.value, jti: mint.jti, jkt: mint.jkt, grant_digest, audience });
     });
   }
@@ -420,18 +421,20 @@ export class Session extends DurableObject<Env> {
 
   /**
    * Takes a token away (RFC 7009) and all that was minted from it: with the first one the session
-   * ends, with any other the session goes on.
+   * ends, with any other the session goes on. Tokens of a session that is over are dead already.
    */
   async revokeToken(jti: string, by: EndedBy): Promise<void> {
     if (!this.#opened) return;
     await this.#transact(() => {
       const state = this.#books.current();
-      if (state.status === "active" && state.first_token?.jti === jti) {
+      if (state.status !== "active") return;
+      if (state.first_token?.jti === jti) {
         const revoked = revoke(state, by, undefined, this.#books.now());
         if (revoked.ok) this.#books.end(revoked.value);
         return;
       }
-      if (this.#books.store.revokeToken(jti)) this.#books.record("token.revoked", { jti });
+      for (const token of [jti, ...mintedFrom(this.#books, jti)])
+        if (this.#books.store.revokeToken(token)) this.#books.record("token.revoked", { jti: token });
       this.#books.takenAway.ring();
     });
   }

@@ -24,6 +24,14 @@ export async function readJsonObject(
   return isJsonObject(value) ? ok(value) : err(invalidRequest("the body must be a JSON object"));
 }
 
+/** As {@link readJsonObject}, where nothing but these members may stand: one that is misspelled would go unheard. */
+export async function readMembers(request: Request, names: readonly string[]): Promise<Result<JsonObject, WireError>> {
+  const read = await readJsonObject(request);
+  if (!read.ok) return read;
+  const unknown = Object.keys(read.value).find((name) => !names.includes(name));
+  return unknown === undefined ? read : err(invalidRequest(`"${unknown}" is not known here`));
+}
+
 /** Reads JSON from a request, together with the text it stood in: as UTF-8 again, that is the body to the byte. */
 export async function readJson(
   request: Request,
@@ -35,10 +43,19 @@ export async function readJson(
   return parsed.ok ? ok({ value: parsed.value, text: text.value }) : err(invalidRequest(JSON_FAULTS[parsed.error]));
 }
 
-/** Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2. */
+/**
+ * Reads a form (`application/x-www-form-urlencoded`) in which no parameter stands twice, RFC 6749 §3.2.
+ * Addresses are logged on their way, so nothing may come in one (RFC 6749 §2.3.1).
+ */
 export async function readForm(request: Request): Promise<Result<Form, WireError>> {
+  if (hasQuery(request)) return err(invalidRequest("send parameters in the body, never in the URL"));
   const text = await readFormText(request);
   return text.ok ? parseForm(text.value) : text;
+}
+
+/** Whether a request brings anything in its address beside the path. */
+export function hasQuery({ url }: Pick<Request, "url">): boolean {
+  return new URL(url).search !== "";
 }
 
 /** Reads a form as it was sent, to the byte, for whoever has to check a signature over it. */

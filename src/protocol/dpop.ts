@@ -1,11 +1,14 @@
 import { isSignedBy, readJws, SIGNING_ALGORITHMS } from "../crypto/jws.ts";
 import { importPublicKey } from "../crypto/public-key.ts";
 import { err, ok, type Result } from "../domain/result.ts";
+import { isTime } from "./client-jwt.ts";
 import type { WireError } from "./wire-error.ts";
 
 /** How far `iat` may lie from our clock either way, in seconds. A nonce, not a wide window, helps skewed clocks. */
 const TOLERANCE_SECONDS = 60;
 const MAX_JTI_LENGTH = 128;
+/** RFC 3986, with an authority that names no user. A URL parser mends what is none: spaces, backslashes, `http:////`. */
+const HTTP_URI = /^https?:\/\/[A-Za-z0-9.:[\]-]+(?:[/?#][\w\-.~:/?#[\]@!$&'()*+,;=%]*)?$/i;
 
 /** A proof of possession that holds, except that nobody has yet checked whether it was used before. */
 export interface Proof {
@@ -42,7 +45,7 @@ export async function verifyProof(
   const read = readJws(header, true);
   if (!read.ok) return err("invalid");
   const { typ, alg, jwk, claims } = read.value;
-  const { jti, htm, htu, iat, nonce, ath } = claims;
+  const { jti, htm, htu, iat, nonce, ath, exp, nbf } = claims;
   if (typeof jti !== "string" || jti === "" || jti.length > MAX_JTI_LENGTH) return err("invalid");
   if (typeof htm !== "string" || typeof htu !== "string" || typeof iat !== "number") return err("invalid");
   if (typ !== "dpop+jwt" || jwk === undefined) return err("invalid");
@@ -51,6 +54,9 @@ export async function verifyProof(
   if (htm !== expected.method || !isSameUrl(htu, expected.url)) return err("invalid");
   if (typeof nonce !== "string" || !expected.nonces.includes(nonce)) return err("use_dpop_nonce");
   if (!Number.isSafeInteger(iat) || Math.abs(iat - expected.now) > TOLERANCE_SECONDS) return err("invalid");
+  // Nobody has to say when a proof ends or begins; who does means what RFC 7519 §4.1 says.
+  if (exp !== undefined && !(isTime(exp) && exp > expected.now)) return err("invalid");
+  if (nbf !== undefined && !(isTime(nbf) && nbf <= expected.now + TOLERANCE_SECONDS)) return err("invalid");
   if (expected.ath !== undefined && ath !== expected.ath) return err("invalid");
   const { jkt } = key.value;
   return ok({ jkt, oneTime: { key: `dpop:${jkt}:${jti}`, rememberUntil: iat + TOLERANCE_SECONDS } });
@@ -59,9 +65,8 @@ export async function verifyProof(
 /** RFC 9449 §4.3: equal after the normalisation of RFC 3986 §6.2.2 and .3, query and fragment left aside. */
 function isSameUrl(htu: string, expected: string): boolean {
   if (htu === expected) return true;
-  if (!URL.canParse(htu)) return false;
+  if (!HTTP_URI.test(htu) || !URL.canParse(htu)) return false;
   const claimed = new URL(htu);
-  if (claimed.username !== "" || claimed.password !== "") return false;
   return `${claimed.origin}${claimed.pathname}` === expected;
 }
 

@@ -3,4 +3,6 @@ export interface PresentedAssertion {
   readonly client_id?: string | undefined;
   readonly client_assertion_type?: string | undefined;
   readonly client_assertion?: string | undefined;
+  /** Nobody has one here. */
+  readonly client_secret?: string | undefined;
 }

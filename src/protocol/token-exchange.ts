@@ -3,7 +3,7 @@ import type { ExchangeFault, Target } from "../domain/exchange.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { INVALID_SCOPE, readAskedAccess } from "./authorization-details.ts";
 import type { PublicJwk, Server } from "../domain/tenant.ts";
-import { isHeld, NEVER_SEEN } from "../domain/tool-definitions.ts";
+import { definitionsOf, isHeld } from "../domain/tool-definitions.ts";
 import type { TenantContext } from "../tenancy.ts";
 import type { Form } from "./body.ts";
 import type { OneTimeClaim } from "./client-assertion.ts";
@@ -100,7 +100,7 @@ export function findTarget(named: string, { tenant, servers }: TargetContext): R
         "that audience is none of: a registered server's resource, {issuer}/mcp/{server}, {issuer}/proxy/{upstream}",
       ),
     );
-  if (isHeld(servers[server.id] ?? NEVER_SEEN, server)) return err(invalidTarget(HELD));
+  if (isHeld(definitionsOf(servers, server.id), server)) return err(invalidTarget(HELD));
   return ok(serverTarget(server, named, { isCounted: named !== server.resource }));
 }
 

@@ -1,6 +1,6 @@
 /** An error as it goes over the wire: RFC 6749 §5.2 and its relatives. */
 export interface WireError {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 502 | 503 | 504;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 414 | 415 | 422 | 429 | 500 | 502 | 503 | 504;
   /** A registered error code. */
   readonly error: string;
   /** What went wrong and what to do next, in plain ASCII without the caller's own text. */

@@ -4,13 +4,11 @@ import { judgeBreakGlass, type BreakGlassFault } from "../domain/break-glass.ts"
 import { isSessionId } from "../domain/ids.ts";
 import type { BreakGlassConflict } from "../domain/session.ts";
 import type { ClaimFault } from "../durable/glass-store.ts";
-import { readJsonObject } from "../protocol/body.ts";
+import { readMembers } from "../protocol/body.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { NOT_FOUND } from "./admin-request.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { sessionObject, tenantObject } from "./objects.ts";
-
-const MEMBERS = ["session_id", "person", "reason"];
 
 /**
  * An admin decides a waiting request alone. The answer is that admin's own link: they still have to
@@ -19,10 +17,8 @@ const MEMBERS = ["session_id", "person", "reason"];
 export const adminBreakGlass = new Hono<App>()
   .get("/admin/break-glass", async (c) => c.json({ uses: await tenantObject(c.env, c.var.tenant.issuer).glassUses() }))
   .post("/admin/break-glass", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["session_id", "person", "reason"]);
     if (!body.ok) return renderError(body.error);
-    const unknown = Object.keys(body.value).find((name) => !MEMBERS.includes(name));
-    if (unknown !== undefined) return renderError(invalidRequest(`"${unknown}" is not known here`));
     const { session_id, person, reason } = body.value;
     if (typeof session_id !== "string" || typeof person !== "string" || typeof reason !== "string")
       return renderError(invalidRequest("session_id, person and reason must be texts"));

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { generateSigningKeys, KEY_LIVES, KEY_USES, type KeyUse, type SigningKey } from "../crypto/signing-key.ts";
-import { readJsonObject } from "../protocol/body.ts";
+import { readMembers } from "../protocol/body.ts";
 import { invalidRequest, renderError } from "../protocol/wire-error.ts";
 import { forgetTenant, loadTenant, signingKey } from "../tenancy.ts";
 import { kekState, renewTenantKeys } from "../tenant-keys.ts";
@@ -19,7 +19,7 @@ export const adminKeys = new Hono<App>()
     return c.json({ keys: keys.map((key) => keyView(key, c)), data_key: { version: vault.version, kek } });
   })
   .post("/admin/keys/rotate", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["use"]);
     if (!body.ok) return renderError(body.error);
     const { use } = body.value;
     if (use !== undefined && use !== DATA_KEY && !KEY_USES.includes(use as KeyUse))

@@ -6,7 +6,7 @@ import { absenceFault, awayWords } from "../domain/absence.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { KeptPasskey } from "../durable/passkey-store.ts";
 import { readAbsence } from "../protocol/absence.ts";
-import { readJsonObject } from "../protocol/body.ts";
+import { readJsonObject, readMembers } from "../protocol/body.ts";
 import { INVITATION_SECONDS } from "../protocol/invitation.ts";
 import { invalidRequest, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant, signingKey } from "../tenancy.ts";
@@ -17,14 +17,15 @@ import { personObject, tenantObject } from "./objects.ts";
 /** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts. */
 export const adminPeople = new Hono<App>()
   .post("/admin/people/:id/invite", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["at_once"]);
     if (!body.ok) return renderError(body.error);
+    const { at_once: atOnce = false } = body.value;
+    if (typeof atOnce !== "boolean") return renderError(invalidRequest("at_once must be true or false"));
     const { issuer, tenant } = c.var.tenant;
     const person = tenant.people.get(c.req.param("id"));
     if (person === undefined) return renderError(NOT_FOUND);
     const justLeft = leftUntil(c.var.tenant.cutOffs, person.id) - nowSeconds();
     if (justLeft >= 0) return renderError(leftJustNow(justLeft + 1));
-    const atOnce = body.value["at_once"] === true;
     const jti = newId(ID_PREFIXES.invitation);
     const exp = nowSeconds() + INVITATION_SECONDS;
     const claims = {
@@ -70,7 +71,7 @@ export const adminPeople = new Hono<App>()
     return c.json({ passkeys: kept.map(passkeyView) });
   })
   .post("/admin/people/:id/passkeys/revoke", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["credential_id"]);
     if (!body.ok) return renderError(body.error);
     const { credential_id } = body.value;
     if (credential_id !== undefined && typeof credential_id !== "string")

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../domain/result.ts";
-import { readJsonObject } from "../protocol/body.ts";
+import { readMembers } from "../protocol/body.ts";
 import { invalidRequest, type WireError } from "../protocol/wire-error.ts";
 import type { Handling } from "./http.ts";
 
@@ -7,7 +7,7 @@ const MAX_REASON_LENGTH = 200;
 
 /** The operator's reason, for the audit log and the receipt; undefined where they give none. */
 export async function readReason(c: Handling): Promise<Result<string | undefined, WireError>> {
-  const body = await readJsonObject(c.req.raw);
+  const body = await readMembers(c.req.raw, ["reason"]);
   if (!body.ok) return body;
   const { reason } = body.value;
   if (reason !== undefined && (typeof reason !== "string" || reason.length > MAX_REASON_LENGTH))

@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import { sha256 } from "../crypto/hash.ts";
 import { serverPlace } from "../domain/access.ts";
-import type { KnownDefinitions } from "../domain/tool-definitions.ts";
+import { definitionsOf, type KnownDefinitions } from "../domain/tool-definitions.ts";
 import type { Proposal } from "../durable/server-pins.ts";
-import { readJsonObject } from "../protocol/body.ts";
+import { readMembers } from "../protocol/body.ts";
 import { renderError } from "../protocol/wire-error.ts";
 import { forgetTenant } from "../tenancy.ts";
 import { NOT_FOUND } from "./admin-request.ts";
@@ -22,8 +22,8 @@ export const adminServers = new Hono<App>()
       owner,
       trust,
       definitions,
-      accepted_tools: Object.keys(counting[id]?.accepted ?? {}),
-      signed: signedOf(known[id]),
+      accepted_tools: Object.keys(definitionsOf(counting, id).accepted),
+      signed: signedOf(Object.hasOwn(known, id) ? known[id] : undefined),
       credential_echoed: flags.find(({ upstream }) => upstream === serverPlace(id)) ?? null,
       difference: differenceOf(proposals.find(({ server }) => server === id)),
     }));
@@ -52,7 +52,7 @@ function differenceOf(proposal: Proposal | undefined) {
 
 /** Decides the difference whose digest is named, so that nobody accepts what they have not seen. */
 async function decide(c: Handling, decision: "accepted" | "dismissed"): Promise<Response> {
-  const body = await readJsonObject(c.req.raw);
+  const body = await readMembers(c.req.raw, ["digest"]);
   if (!body.ok) return renderError(body.error);
   const { digest } = body.value;
   const { issuer, tenant, servers } = c.var.tenant;
@@ -60,7 +60,12 @@ async function decide(c: Handling, decision: "accepted" | "dismissed"): Promise<
   const isDecided =
     tenant.servers.has(server) &&
     typeof digest === "string" &&
-    (await tenantObject(c.env, issuer).decideDefinitions(server, digest, decision, servers[server]?.lapsed === true));
+    (await tenantObject(c.env, issuer).decideDefinitions(
+      server,
+      digest,
+      decision,
+      definitionsOf(servers, server).lapsed === true,
+    ));
   forgetTenant(issuer);
   return isDecided ? c.json({ server, [decision]: digest }) : renderError(NOT_FOUND);
 }

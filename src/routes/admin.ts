@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 import { adminToken } from "../crypto/admin-token.ts";
 import { equalsConstantTime } from "../crypto/hash.ts";
-import { renderError, type WireError } from "../protocol/wire-error.ts";
+import { personId } from "../protocol/tenant/words.ts";
+import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { adminAudit } from "./admin-audit.ts";
 import { adminCutOffs } from "./admin-cut-offs.ts";
 import { adminKeys } from "./admin-keys.ts";
@@ -14,15 +15,28 @@ import { adminUpstreams } from "./admin-upstreams.ts";
 import { adminBreakGlass } from "./admin-break-glass.ts";
 import type { App } from "./http.ts";
 
+/** What addresses take in their query, and how it is written: a dry run that is misspelled must not be a wet one. */
+const QUERIES: ReadonlyMap<string, RegExp> = new Map([
+  ["POST /admin/tenant", /^\?dry_run=(?:true|false)$/],
+  ["GET /admin/audit", /^\?after=[0-9]{1,15}$/],
+]);
+
 /** The operator's surface, for whoever holds this tenant's admin token. */
 export const admin = new Hono<App>()
   .use("/admin/*", async (c, next) => {
     const expected = `Bearer ${adminToken(c.var.tenant.config.adminKey, c.var.tenant.issuer)}`;
     if (!equalsConstantTime(c.req.header("authorization") ?? "", expected)) return renderError(UNAUTHORIZED);
+    const { search } = new URL(c.req.url);
+    if (search !== "" && QUERIES.get(`${c.req.method} ${c.req.path}`)?.test(search) !== true)
+      return renderError(UNKNOWN_QUERY);
     await next();
     c.header("cache-control", "no-store");
     return undefined;
   })
+  // Whoever left is still known by their id; what can be nobody's id names no object and no entry.
+  .use("/admin/people/:id/*", async (c, next) =>
+    personId.safeParse(c.req.param("id")).success ? next() : renderError(NOT_FOUND),
+  )
   .route("/", adminTenant)
   .route("/", adminSessions)
   .route("/", adminCutOffs)
@@ -40,3 +54,6 @@ const UNAUTHORIZED: WireError = {
   description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
   headers: { "www-authenticate": "Bearer" },
 };
+const UNKNOWN_QUERY = invalidRequest(
+  "this address takes no such query: POST /admin/tenant takes dry_run=true or false, GET /admin/audit takes after and a row number",
+);

@@ -16,8 +16,6 @@ const PATH = "/oauth/backchannel";
 export const backchannel = new Hono<App>().post(PATH, async (c) => {
   const form = await readForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "")
-    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   const client = await identifyClient(c, assertionOf(form.value));
   if (!client.ok) return renderError(client.error);
   if (client.value.kind !== "agent") return renderError(NOT_AN_AGENT);

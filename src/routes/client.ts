@@ -18,7 +18,7 @@ export interface AuthenticatedClient {
   readonly oneTime: readonly OneTimeClaim[];
 }
 
-/** The client that an endpoint's form or body names; its assertion is verified but not yet used up. */
+/** The client that an endpoint's form or body names, in one way alone (RFC 6749 §2.3); its assertion is verified but not yet used up. */
 export async function identifyClient(
   c: Handling,
   presented: PresentedAssertion,
@@ -28,6 +28,8 @@ export async function identifyClient(
       invalidRequest("authenticate with a client assertion in the body, and send no Authorization header here"),
     );
   }
+  if (presented.client_secret !== undefined && presented.client_assertion !== undefined)
+    return err(invalidRequest("authenticate with a client assertion alone, and not with a secret besides"));
   const context = c.var.tenant;
   const found = await findClient(c.env, context, claimedClient(presented) ?? "");
   const client = found.ok && found.value.authentication === "private_key_jwt" ? found.value : undefined;
@@ -118,5 +120,6 @@ export function assertionOf(form: Form): PresentedAssertion {
     client_id: form.get("client_id"),
     client_assertion_type: form.get("client_assertion_type"),
     client_assertion: form.get("client_assertion"),
+    client_secret: form.get("client_secret"),
   };
 }

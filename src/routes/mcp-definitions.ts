@@ -1,5 +1,5 @@
 import { falseReaders } from "../domain/tool-claims.ts";
-import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
+import { definitionsOf, differences, hasToProve, type ShownTool } from "../domain/tool-definitions.ts";
 import type { UnitCall } from "../domain/judged-calls.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { neverAccepted } from "../domain/server-calls.ts";
@@ -31,14 +31,14 @@ export interface RefusedServer {
 
 /** Why a server is called by nobody: what it shows waits for its owner. */
 export function refuseUnaccepted(c: Handling, { id }: Server): RefusedServer | undefined {
-  const { proposal } = c.var.tenant.servers[id] ?? NEVER_SEEN;
+  const { proposal } = definitionsOf(c.var.tenant.servers, id);
   return proposal === undefined ? undefined : NOT_ACCEPTED;
 }
 
 /** Whether the server showed what its owner accepted a moment ago, and somebody has accepted each tool that is called. */
 export function isLookedAt(c: Handling, server: Server, calls: readonly UnitCall[]): boolean {
   const age = Date.now() - (lookedAt.get(keyOf(c, server)) ?? -Infinity);
-  const { accepted } = c.var.tenant.servers[server.id] ?? NEVER_SEEN;
+  const { accepted } = definitionsOf(c.var.tenant.servers, server.id);
   return age >= 0 && age < LOOKED_AT_MS && neverAccepted(server, calls, accepted).length === 0;
 }
 
@@ -90,7 +90,7 @@ async function compare(
     lookedAt.delete(keyOf(c, server));
     return FALSE_READER;
   }
-  const known = servers[server.id] ?? NEVER_SEEN;
+  const known = definitionsOf(servers, server.id);
   const different = differences(shown, known.accepted);
   const isKnown = different.length === 0 && neverAccepted(server, calls, known.accepted).length === 0;
   // Who shows no tool would have nothing to prove.

@@ -1,7 +1,7 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { findClient } from "../clients.ts";
 import { newId } from "../crypto/random.ts";
-import { ID_PREFIXES, isSessionId } from "../domain/ids.ts";
+import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Ending } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
@@ -11,7 +11,7 @@ import type { Json } from "../domain/canonical-json.ts";
 import type { Handling } from "./http.ts";
 import { partOfRequest } from "./mcp-part.ts";
 import { toolAnswer, toolError, toolRefusal } from "./mcp-result.ts";
-import { sessionObject } from "./objects.ts";
+import { agentObject, sessionObject } from "./objects.ts";
 import type { Bearing } from "./proof.ts";
 import { requestSession, sessionAskError, type RequestedSession } from "./request-session.ts";
 import { sessionView } from "./session-view.ts";
@@ -63,8 +63,10 @@ export async function ownSession(
 ): Promise<Result<OwnSession, CallToolResult>> {
   const { token, proof, standing } = bearing;
   const id = named ?? token.session_id;
-  if (!isSessionId(id)) return err(NO_SUCH_SESSION);
-  const session = sessionObject(c.env, c.var.tenant.issuer, id);
+  const { issuer } = c.var.tenant;
+  const isKnown = id === token.session_id || (await agentObject(c.env, issuer, token.client_id).hasAsked(id));
+  if (!isKnown) return err(NO_SUCH_SESSION);
+  const session = sessionObject(c.env, issuer, id);
   const found = await session.inspect();
   const part = partOfRequest();
   if (id === token.session_id && found !== undefined)

@@ -2,7 +2,7 @@ import type { Target } from "../domain/exchange.ts";
 import type { UnitCall } from "../domain/judged-calls.ts";
 import { neverAccepted } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
-import { differences, hasToProve, NEVER_SEEN, type ShownTool } from "../domain/tool-definitions.ts";
+import { definitionsOf, differences, hasToProve, type ShownTool } from "../domain/tool-definitions.ts";
 import { metadataAddress, readSignedDefinitions, type MetadataFault } from "../protocol/signed-metadata.ts";
 import { HELD, invalidTarget } from "../protocol/token-exchange.ts";
 import type { WireError } from "../protocol/wire-error.ts";
@@ -61,7 +61,7 @@ export async function refuseUnproved(c: Handling, target: Target | undefined): P
   const { tenant, servers, issuer } = c.var.tenant;
   const server = target?.kind === "server" ? tenant.servers.get(target.id) : undefined;
   if (server === undefined || target?.audience !== server.resource) return undefined;
-  if (!hasToProve(servers[server.id] ?? NEVER_SEEN, server)) return undefined;
+  if (!hasToProve(definitionsOf(servers, server.id), server)) return undefined;
   const key = `${issuer} ${server.id}`;
   const age = Date.now() - (unprovedAt.get(key) ?? -Infinity);
   if (age >= 0 && age < UNPROVED_MS) return invalidTarget(HELD);

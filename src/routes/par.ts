@@ -23,8 +23,6 @@ const NOT_PUSHED = new Set(["client_assertion", "client_assertion_type"]);
 export const par = new Hono<App>().post(PATH, async (c) => {
   const form = await readForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "")
-    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   const client = await identifyAnyClient(c, form.value);
   if (!client.ok) return renderError(client.error);
   // RFC 9126 §2.1: a pushed request cannot point at another.

@@ -1,11 +1,11 @@
 import { Hono } from "hono";
 import type { Json } from "../domain/canonical-json.ts";
-import { isSessionId } from "../domain/ids.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readIdempotencyKey, readSessionRequest } from "../protocol/session-request.ts";
 import { NO_STORE, renderError, type WireError } from "../protocol/wire-error.ts";
 import { identifyClient, useAssertion } from "./client.ts";
 import type { App, Handling } from "./http.ts";
+import { noQuery } from "./no-query.ts";
 import { agentObject, sessionObject } from "./objects.ts";
 import { bearingAtSession, challengeOf, freshNonce, proofAtServer } from "./proof.ts";
 import { pollingAnswer, requestSession, sessionAskError } from "./request-session.ts";
@@ -14,7 +14,7 @@ import { sessionView } from "./session-view.ts";
 
 /** The agent's own surface: ask for a session, look at it, end it. */
 export const sessions = new Hono<App>()
-  .post("/sessions", async (c) => {
+  .post("/sessions", noQuery, async (c) => {
     const body = await readJsonObject(c.req.raw);
     if (!body.ok) return renderError(body.error);
     const asked = readSessionRequest(body.value);
@@ -42,7 +42,7 @@ export const sessions = new Hono<App>()
     const answer = { session_id, ...pollingAnswer(requested.value, c) };
     return c.json(answer, 202, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
   })
-  .get("/sessions/:id", async (c) => {
+  .get("/sessions/:id", noQuery, async (c) => {
     const id = c.req.param("id");
     const bearing = await bearingAtSession(c, `/sessions/${id}`);
     if (!bearing.ok) return renderError(bearing.error);
@@ -52,7 +52,7 @@ export const sessions = new Hono<App>()
     if (!described.ok) return renderError(useErrorAtResource(described.error, challengeOf(c, c.var.tenant.issuer)));
     return c.json(sessionView(described.value), 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "resource") });
   })
-  .post("/sessions/:id/end", (c) => (c.req.header("authorization") === undefined ? withdraw(c) : complete(c)));
+  .post("/sessions/:id/end", noQuery, (c) => (c.req.header("authorization") === undefined ? withdraw(c) : complete(c)));
 
 /** A request that cannot be read is refused; one that asks for offline_access by name is written down too. */
 async function refuseRequest(
@@ -101,7 +101,7 @@ async function withdraw(c: Handling): Promise<Response> {
   const { issuer } = c.var.tenant;
   const used = await useAssertion(c, client.value);
   if (!used.ok) return renderError(used.error);
-  if (!isSessionId(id)) return renderError(NO_SUCH_SESSION);
+  if (!(await agentObject(c.env, issuer, client.value.id).hasAsked(id))) return renderError(NO_SUCH_SESSION);
   const finished = await sessionObject(c.env, issuer, id).withdraw(client.value.id);
   if (!finished.ok) return renderError(finished.error === "not_pending" ? NOT_PENDING : NO_SUCH_SESSION);
   return c.json(sessionView(finished.value), 200, NO_STORE);

@@ -8,6 +8,7 @@ import { readJsonObject } from "../protocol/body.ts";
 import { BEGIN_ANEW, LIMITS_STAY, NOTHING_NEW, readStepUp, SESSION_OVER } from "../protocol/step-up.ts";
 import { NO_STORE, renderError } from "../protocol/wire-error.ts";
 import { nowSeconds, type App } from "./http.ts";
+import { noQuery } from "./no-query.ts";
 import { sessionObject, standingOf } from "./objects.ts";
 import { bearingAtSession, challengeOf, freshNonce } from "./proof.ts";
 import { requestSession, sessionAskError } from "./request-session.ts";
@@ -18,7 +19,7 @@ import { NO_SUCH_SESSION } from "./sessions.ts";
  * An agent asks for more in the session it has: a request of its own, judged and decided like a first
  * one, for all that the session would then hold. It cannot ask for more time.
  */
-export const stepUp = new Hono<App>().post("/sessions/:id/grants", async (c) => {
+export const stepUp = new Hono<App>().post("/sessions/:id/grants", noQuery, async (c) => {
   const body = await readJsonObject(c.req.raw);
   if (!body.ok) return renderError(body.error);
   const asked = readStepUp(body.value);

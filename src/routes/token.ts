@@ -24,8 +24,6 @@ export const token = new Hono<App>().post("/oauth/token", async (c) => {
   if (behind !== undefined) return renderError(behind);
   const form = await readForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "")
-    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   const grantType = form.value.get("grant_type");
   if (grantType === undefined) return renderError(invalidRequest("grant_type is missing"));
   if (grantType === "refresh_token") return refuseRenewal(c, form.value);

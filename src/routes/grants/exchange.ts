@@ -79,13 +79,13 @@ async function identifyExchanger(
   actorToken: string | undefined,
 ): Promise<Result<Exchanger, WireError>> {
   if (subject.actor !== undefined) return err(exchangeError("second_hop"));
-  const presentsAssertion = form.has("client_assertion") || form.has("client_assertion_type");
-  if (!presentsAssertion && !isSessionToken(subject, c.var.tenant.issuer)) {
+  const authenticates = ["client_assertion", "client_assertion_type", "client_secret"].some((name) => form.has(name));
+  if (!authenticates && !isSessionToken(subject, c.var.tenant.issuer)) {
     const registered = registrationOf(c.var.tenant.tenant, form.get("client_id") ?? subject.client_id) !== undefined;
     // The holder of an access token is either its server, which must say who it is, or the agent, which may not exchange it.
     return err(registered && proof.jkt === subject.jkt ? exchangeError("wrong_subject") : INVALID_CLIENT);
   }
-  const client: Result<AuthenticatedClient | undefined, WireError> = presentsAssertion
+  const client: Result<AuthenticatedClient | undefined, WireError> = authenticates
     ? await identifyClient(c, assertionOf(form))
     : ok(undefined);
   if (!client.ok) return client;
