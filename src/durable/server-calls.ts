@@ -1,3 +1,5 @@
+import { unitsOf } from "../domain/access.ts";
+import type { Grant } from "../domain/grant.ts";
 import { compilePattern } from "../domain/pattern.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { planServerToken } from "../domain/server-calls.ts";
@@ -25,7 +27,9 @@ export class ServerCalls {
   authorize(command: ServerCallCommand): Result<ServerPermit, ServerCallFault> {
     const { token, standing, target, calls } = command;
     const live = this.#books.live(token, standing);
-    const planned = live.ok ? this.#plan(command, calls) : undefined;
+    // A tool that was not granted is refused where calls are counted, by its name.
+    const isGranted = live.ok && areGranted(calls, live.value.grant);
+    const planned = isGranted ? this.#plan(command, calls) : undefined;
     if (planned?.ok === false) {
       const used = this.#books.use(command);
       if (!used.ok) return used;
@@ -71,34 +75,23 @@ export class ServerCalls {
     );
   }
 
-  /** No token without its event: the one for the call, and the one by which the server is looked at first. */
+  /** No token without its event. */
   #mint(command: ServerCallCommand): Result<Omit<ServerPermit, "reserved_bytes">, ExchangeFault> {
-    const { mint, calls } = command;
-    const token = this.#mintOne(command, calls, mint.jti);
-    if (!token.ok) return token;
-    const looking = mint.looking_jti === undefined ? undefined : this.#mintOne(command, [], mint.looking_jti);
-    if (looking?.ok === false) return looking;
-    const state = this.#books.current();
-    const ends_at = state.status === "active" ? state.grant.expires_at : 0;
-    return ok({ token: token.value, looking: looking?.value, ends_at });
-  }
-
-  #mintOne(command: ServerCallCommand, calls: ServerCallCommand["calls"], jti: string): Result<Minting, ExchangeFault> {
-    const plan = this.#plan(command, calls);
+    const plan = this.#plan(command, command.calls);
     const state = this.#books.current();
     if (!plan.ok) return plan;
     if (state.status !== "active") return err("subject_expired");
-    const { jkt } = command.mint;
+    const { jti, jkt } = command.mint;
     const { audience } = command.target;
     const bound = jkt === undefined ? {} : { jkt };
     this.#books.record("token.minted", { jti, ...bound, audience, expires_at: plan.value.expires_at });
-    return ok({
-      ...identityOf(state.grant),
-      ...plan.value,
-      jti,
-      ...bound,
-      grant_digest: state.grant_digest,
-      audience,
-    });
+    const { grant, grant_digest } = state;
+    const token: Minting = { ...identityOf(grant), ...plan.value, jti, ...bound, grant_digest, audience };
+    return ok({ token, ends_at: grant.expires_at });
   }
+}
+
+function areGranted(calls: ServerCallCommand["calls"], { authorization_details }: Grant): boolean {
+  const granted = new Set(authorization_details.flatMap(unitsOf));
+  return calls.every(({ unit }) => granted.has(unit));
 }

@@ -6,19 +6,21 @@ import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { toolsOf } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
+import { mirroredHeaders } from "../protocol/mcp-param-headers.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import { ByteMeter } from "./byte-meter.ts";
 import { onlyItsAnswers } from "./mcp-answer.ts";
-import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
+import { isLookedAt, mirroredParamsOf, showDifferences } from "./mcp-definitions.ts";
+import { lookFirst } from "./mcp-look.ts";
 import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
 import { presented, sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
-import { bearingAt, challengeOf, type Bearing } from "./proof.ts";
+import { bearingAt, type Bearing } from "./proof.ts";
 import { leftAlone } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
 import { serverCallError } from "./mcp-errors.ts";
@@ -38,21 +40,19 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
   const server = found.value;
   const { issuer } = c.var.tenant;
   const audience = gatewayAudience(issuer, server);
-  const scope = toolsOf(server).join(" ");
-  const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
+  const bearing = await bearingAt(c, audience, audience, { scope: toolsOf(server).join(" "), also: issuer });
   if (!bearing.ok) return renderError(bearing.error);
   const behind = ledgerBehind(c);
   if (behind !== undefined) return renderError(behind);
   const { token, proof, standing } = bearing.value;
   const session = sessionObject(c.env, issuer, token.session_id);
-  const challenge = { ...challengeOf(c, audience), scope };
   const judged = await judgeServerCall(c, server, bearing.value, audience);
   if (!judged.ok) {
     const { error, reason, unit } = judged.error;
     await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
     return renderError(error);
   }
-  const { calls, showsTools, limits, headers, answers, body: text } = judged.value;
+  const { calls, showsTools, limits, headers, held, said, challenge, answers, body: text } = judged.value;
   const upstream = serverPlace(server.id);
   const health = new UpstreamHealth(issuer, upstream);
   const waitSeconds = health.enter();
@@ -61,9 +61,9 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     return renderError(isLive.ok ? leftAlone(waitSeconds) : useErrorAtResource(isLive.error, challenge));
   }
   const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
-  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
+  const caller: ServerCaller = { c, server, key };
   const body = passingBody(c, text);
-  const permit = await session.callServer({
+  const command = {
     token: presented(token),
     proof: proof.oneTime,
     standing,
@@ -72,15 +72,24 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     method: c.req.method,
     limits,
     bodyBytes: body.bytes ?? 0,
-    held: token.authorization_details,
+    held,
     heldUntil: token.expires_at,
     target: serverTarget(server, server.resource, { isCounted: true }),
-    mint: {
-      jti: newId(ID_PREFIXES.token),
-      jkt: key?.jkt,
-      ...(mustLook ? { looking_jti: newId(ID_PREFIXES.token) } : {}),
-    },
-  });
+    mint: { jti: newId(ID_PREFIXES.token), jkt: key?.jkt },
+  };
+  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
+  const looked = mustLook ? await lookFirst(caller, token, command, challenge) : ok(proof.oneTime);
+  if (!looked.ok) {
+    health.withdrew();
+    return renderError(looked.error);
+  }
+  const mirrored = mirroredHeaders(headers, said, (tool) => mirroredParamsOf(c, server, tool));
+  if (!mirrored.ok) {
+    health.withdrew();
+    await session.refuse("unreadable_body", { jti: token.jti, server: server.id });
+    return renderError(invalidRequest(mirrored.error));
+  }
+  const permit = await session.callServer({ ...command, proof: looked.value });
   if (!permit.ok) {
     health.withdrew();
     return renderError(serverCallError(permit.error, challenge));
@@ -93,26 +102,19 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     body,
     later: (work) => c.executionCtx.waitUntil(work),
   });
-  const caller: ServerCaller = { c, server, key };
-  if (permit.value.looking !== undefined) {
-    const refusal = await checkShownTools(caller, permit.value.looking, calls);
-    if (refusal !== undefined) {
-      health.withdrew();
-      meter.end();
-      await session.refuse(refusal.reason, { jti: token.jti, server: server.id });
-      return renderError(refusal.error);
-    }
-    // Looking took its time: what was ended meanwhile does not begin.
-    const live = await session.introspect(presented(token), standing);
-    if (!live.ok) {
-      health.withdrew();
-      meter.end();
-      return renderError(useErrorAtResource(live.error, challenge));
-    }
-  }
   const credential = await serverCredential(caller, permit.value.token);
   const response = await forward(
-    { c, token, session, health, upstream: { id: upstream, base_url: server.resource }, audience, headers, meter },
+    {
+      c,
+      token,
+      session,
+      health,
+      upstream: { id: upstream, base_url: server.resource },
+      audience,
+      headers,
+      mirrored: mirrored.value,
+      meter,
+    },
     "",
     {
       credential,

@@ -41,6 +41,8 @@ export interface Call {
   readonly audience: string;
   /** The caller's, of which those that may pass are passed. */
   readonly headers: Headers;
+  /** Further ones that pass, because they were found to say what the body says. */
+  readonly mirrored?: Readonly<Record<string, string>>;
   readonly health: UpstreamHealth;
   readonly meter: ByteMeter;
 }
@@ -71,7 +73,7 @@ export async function forward(call: Call, pathAndQuery: string, permit: CallPerm
   const answered = await outboundOf(c.var.tenant).stream({
     url: sent.url,
     method: c.req.method,
-    headers: headersToUpstream(call.headers, sent.headers),
+    headers: headersToUpstream(call.headers, { ...call.mirrored, ...sent.headers }),
     body: sent.body instanceof Uint8Array ? new Response(sent.body).body : sent.body,
     bodyLength: sent.body instanceof Uint8Array ? sent.body.byteLength : meter.requestBytes,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,
