@@ -272,8 +272,10 @@ describe("what a session was granted later (step-up)", () => {
     expect(server.carriedOut).toEqual(["close_issue", "close_issue"]);
   });
 
-  it("is named in the log where it was not granted, and lends the server nothing", async () => {
+  it("is named in the log where it was not granted, and the server hears nothing, though it was not looked at lately", async () => {
     const own = await approvedSession(world, { authorization_details: GRANT });
+    await world.broker.kill9();
+    await world.broker.restart();
     const batch = [tool("open_issue"), tool("close_issue", 2)];
     expect((await post(batch, {}, own)).status).toBe(403);
     await until("the refusal", async () =>
@@ -281,7 +283,7 @@ describe("what a session was granted later (step-up)", () => {
         ({ source, data }) => source === own.sessionId && String(data).includes('"unit":"mcp:tickets:close_issue"'),
       ),
     );
-    expect(server.carriedOut).toEqual([]);
+    nothingLeft();
   });
 });
 

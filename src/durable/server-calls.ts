@@ -1,4 +1,4 @@
-import { unitsOf } from "../domain/access.ts";
+import { unitsOf, type AccessUnit } from "../domain/access.ts";
 import type { Grant } from "../domain/grant.ts";
 import { compilePattern } from "../domain/pattern.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -25,21 +25,28 @@ export class ServerCalls {
   }
 
   authorize(command: ServerCallCommand): Result<ServerPermit, ServerCallFault> {
-    const { token, standing, target, calls } = command;
+    const { token, standing, calls, ahead = [] } = command;
     const live = this.#books.live(token, standing);
-    // A tool that was not granted is refused where calls are counted, by its name.
-    const isGranted = live.ok && areGranted(calls, live.value.grant);
-    const planned = isGranted ? this.#plan(command, calls) : undefined;
-    if (planned?.ok === false) {
-      const used = this.#books.use(command);
-      if (!used.ok) return used;
-      this.#books.refuse({ reason: planned.error, server: target.id, jti: token.jti });
-      return planned;
-    }
+    const ungranted = live.ok ? ungrantedOf([...calls, ...ahead], live.value.grant) : undefined;
+    if (ungranted !== undefined) return this.#refuse(command, "not_granted", ungranted);
+    const planned = live.ok ? this.#plan(command, calls) : undefined;
+    if (planned?.ok === false) return this.#refuse(command, planned.error);
     const reserved = calls.length === 0 ? this.#connect(command) : this.#call(command);
     if (!reserved.ok) return reserved;
     const permit = this.#mint(command);
     return permit.ok ? ok({ ...permit.value, reserved_bytes: reserved.value }) : permit;
+  }
+
+  #refuse(
+    command: ServerCallCommand,
+    reason: ExchangeFault | "not_granted",
+    unit?: AccessUnit,
+  ): Result<never, ServerCallFault> {
+    const used = this.#books.use(command);
+    if (!used.ok) return used;
+    const { token, target, method } = command;
+    this.#books.refuse({ reason, unit, server: target.id, jti: token.jti, method });
+    return err(reason);
   }
 
   /** Answers the bytes that were reserved. */
@@ -91,7 +98,7 @@ export class ServerCalls {
   }
 }
 
-function areGranted(calls: ServerCallCommand["calls"], { authorization_details }: Grant): boolean {
+function ungrantedOf(calls: ServerCallCommand["calls"], { authorization_details }: Grant): AccessUnit | undefined {
   const granted = new Set(authorization_details.flatMap(unitsOf));
-  return calls.every(({ unit }) => granted.has(unit));
+  return calls.find(({ unit }) => !granted.has(unit))?.unit;
 }

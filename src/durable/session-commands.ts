@@ -100,6 +100,8 @@ export interface CallCommand extends UseCommand {
 /** One request to a registered server; its usage is counted under `mcp:` and the server's id, as `upstream`. */
 export interface ServerCallCommand extends CallCommand, ServerAsk {
   readonly calls: readonly UnitCall[];
+  /** What is to be called after this, which only connects: it has to be granted already, and is not counted yet. */
+  readonly ahead?: readonly UnitCall[];
   /** The id of the token for the server, and the key of Stint's own that it is bound to: none for a server that takes unbound ones. */
   readonly mint: { readonly jti: string; readonly jkt?: string | undefined };
 }

@@ -29,9 +29,11 @@ export async function lookFirst(
   const { c, server } = caller;
   const session = sessionObject(c.env, c.var.tenant.issuer, token.session_id);
   const jti = newId(ID_PREFIXES.token);
-  const permit = await session.callServer({ ...command, calls: [], bodyBytes: 0, mint: { ...command.mint, jti } });
+  const { calls, mint } = command;
+  const connecting = { ...command, calls: [], ahead: calls, bodyBytes: 0, mint: { ...mint, jti } };
+  const permit = await session.callServer(connecting);
   if (!permit.ok) return err(serverCallError(permit.error, challenge));
-  const refusal = await checkShownTools(caller, permit.value.token, command.calls);
+  const refusal = await checkShownTools(caller, permit.value.token, calls);
   if (refusal === undefined) return ok(partOfRequest());
   await session.refuse(refusal.reason, { jti: token.jti, server: server.id });
   return err(refusal.error);
