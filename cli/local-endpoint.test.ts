@@ -144,6 +144,8 @@ describe("the local endpoint", () => {
       expect((await call(`${base}/x`, { host })).status).toBe(421);
     expect((await call(`${base}/x`, { origin: "https://evil.example" })).status).toBe(403);
     expect((await call(`${base}/x`, { origin: "null" })).status).toBe(403);
+    for (const site of ["cross-site", "same-site", "same-origin", "none"])
+      expect((await call(`${base}/x`, { "sec-fetch-site": site, "sec-fetch-mode": "no-cors" })).status).toBe(403);
     expect(scripted.seen).toHaveLength(0);
     expect((await call(`${base}/x`, { host: `localhost:${port}` })).status).toBe(200);
   });

@@ -61,7 +61,9 @@ async function serve(
   const [host = "", ...more] = incoming.headersDistinct["host"] ?? [];
   if (more.length > 0 || ![`${HOST}:${port}`, `localhost:${port}`].includes(host))
     return say(outgoing, 421, "this endpoint answers to its loopback address alone");
-  if (incoming.headers.origin !== undefined) return say(outgoing, 403, "this endpoint is not for pages in a browser");
+  // Of pages, and of addresses that somebody opens, some come without Origin; browsers say the other of each.
+  if (["origin", "sec-fetch-site"].some((name) => incoming.headers[name] !== undefined))
+    return say(outgoing, 403, "this endpoint is not for pages in a browser");
   const match = /^\/([A-Za-z0-9_-]{1,64})\/([a-z0-9][a-z0-9._-]{0,63})(\/.*|\?.*|)$/.exec(incoming.url ?? "");
   const [, given = "", upstream = "", rest = ""] = match ?? [];
   if (!isSame(given, secret)) return say(outgoing, 404, "there is nothing here");

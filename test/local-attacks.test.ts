@@ -256,6 +256,53 @@ describe("stint mcp", () => {
     expect(await ended).toBe(0);
   });
 
+  it("ends at once, and takes back what it holds, when its host goes in the middle of a call", async () => {
+    const { child, said, ended, send, answer } = host();
+    send(1, "initialize", greeting);
+    const ask = { task: "Gone in the middle", access: ["echo:things:read"] };
+    send(2, "tools/call", { name: "request_session", arguments: ask });
+    const session_id = /ses_[\w-]+/.exec(await answer(2))?.[0] ?? "";
+    await (await approverOf(world, "Gone in the middle")).approve();
+    let id = 100;
+    await until("the approval", async () => {
+      id += 1;
+      send(id, "tools/call", { name: "session_state", arguments: { session_id } });
+      return (await answer(id)).includes("Active") ? true : undefined;
+    });
+    const reached = Promise.withResolvers<void>();
+    world.echo.byHand = () => reached.resolve();
+    send(3, "tools/call", {
+      name: "call_upstream",
+      arguments: { session_id, upstream: "echo", method: "GET", path: "/things" },
+    });
+    await reached.promise;
+    child.stdin.end();
+    expect(await ended).toBe(0);
+    world.echo.byHand = undefined;
+    expect(await stateOf(session_id)).toBe("ended");
+    expect(said.out).not.toContain('"id":3');
+  });
+
+  it("knows nothing of what another host on the same key holds, and leaves it alone when it goes", async () => {
+    const [one, other] = [host(), host()];
+    const sessions: string[] = [];
+    for (const [at, { send, answer }] of [one, other].entries()) {
+      send(1, "initialize", greeting);
+      const ask = { task: `One key, host ${at}`, access: ["echo:things:read"] };
+      send(2, "tools/call", { name: "request_session", arguments: ask });
+      sessions.push(/ses_[\w-]+/.exec(await answer(2))?.[0] ?? "");
+    }
+    const [first = "", second = ""] = sessions;
+    other.send(3, "tools/call", { name: "end_session", arguments: { session_id: first } });
+    expect(await other.answer(3)).toContain("There is no such session here");
+    other.child.stdin.end();
+    expect(await other.ended).toBe(0);
+    expect([await stateOf(first), await stateOf(second)]).toEqual(["pending", "ended"]);
+    one.child.stdin.end();
+    expect(await one.ended).toBe(0);
+    expect(await stateOf(first)).toBe("ended");
+  });
+
   it("takes no key that others can read, and names none in what it prints", async () => {
     const shared = join(machine.folder, "shared-mcp.jwk");
     writeFileSync(shared, JSON.stringify(world.keys.agent.privateJwk), { mode: 0o640 });

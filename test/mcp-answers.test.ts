@@ -202,6 +202,13 @@ describe("a server that answers what was not asked", () => {
     expect(await failing(400, JSON_TYPE, error)).toMatchObject({ status: 400, text: error });
     expect(await failing(500, "text/plain", "out of order")).toMatchObject({ status: 500, text: "out of order" });
     expect(await failing(403, JSON_TYPE, '{"message":"no"}')).toMatchObject({ status: 403, text: '{"message":"no"}' });
+    // Lines of which some readers take each for a message.
+    for (const [type, body] of [
+      [EVENTS, `data: ${result(1, POISONED)}\n\n`],
+      ["application/x-ndjson", `${result(1, POISONED)}\n${result(2, POISONED)}`],
+      [JSON_TYPE, `${result(1, POISONED)}\n${result(2, POISONED)}`],
+    ] as const)
+      expect((await failing(400, type, body)).headers.get("content-type")).toBe("text/plain; charset=utf-8");
   });
 
   it("shows no list under an id that nobody asked with", async () => {
@@ -276,6 +283,11 @@ describe("what a client sends beside its calls", () => {
     ["a call and an answer in one", '{"jsonrpc":"2.0","id":1,"result":{},"method":"tools/call","params":{}}'],
     ["a name that is a list", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["open_issue"]}}'],
     ["a lone surrogate", '{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}'],
+    ["an id of null, which some take for none", '{"jsonrpc":"2.0","id":null,"method":"ping"}'],
+    ["an id that some round", '{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}'],
+    ["an id beyond all numbers", '{"jsonrpc":"2.0","id":1e400,"method":"ping"}'],
+    ["an id with a fraction", '{"jsonrpc":"2.0","id":1.5,"method":"ping"}'],
+    ["an answer of an id that some round", '{"jsonrpc":"2.0","id":9007199254740993,"result":{}}'],
   ])("is refused when it is %s", async (_, body) => {
     expect((await post(body)).status).toBe(400);
     expect([server.seen, server.carriedOut]).toEqual([[], []]);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { StintClient } from "../cli/agent-client.ts";
 import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
+import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
 import { proxied, provenFetch, type ProxiedAnswer, type ProxiedCall } from "./support/proxied.ts";
@@ -220,6 +221,8 @@ describe("what no grant covers never leaves", () => {
     ["a header that names another tool", tool("open_issue"), { "mcp-name": "close_issue" }],
     ["a batch in a batch", [[tool("open_issue")]]],
     ["an answer with a method in it", { jsonrpc: "2.0", id: 1, result: {}, method: "tools/call" }],
+    ["an answer under the name of a call", { jsonrpc: "2.0", id: 1, result: {} }, { "mcp-method": "tools/call" }],
+    ["a header that packs its name badly", tool("open_issue"), { "mcp-name": "=?base64?b3Blbl9pc3N1ZQ?=" }],
     ["answers in a batch", [{ jsonrpc: "2.0", id: 1, result: {} }]],
     ["an empty batch", []],
   ])("P19 refuses %s with 400", async (_, body, headers = {}) => {
@@ -240,6 +243,47 @@ describe("what no grant covers never leaves", () => {
     await world.broker.admin("POST", "/admin/tenant", document);
     expect(statuses).toEqual([200, 429]);
     expect(server.carriedOut).toEqual(["open_issue", "open_issue"]);
+  });
+});
+
+describe("what a session was granted later (step-up)", () => {
+  const close = (own: Approved, token: string) =>
+    send(own, token, { method: "POST", headers: JSON_TYPE, body: () => JSON.stringify(tool("close_issue")) });
+
+  it("counts at once with the token that the session has, and for no token that was made for less", async () => {
+    const own = await approvedSession(world, { authorization_details: GRANT });
+    const exchanged = async () => tokenOf(await own.agent.exchange(own.sessionToken, world.issuer + PATH));
+    const before = await exchanged();
+    const missing = await close(own, own.sessionToken);
+    expect([missing.status, errorOf(missing).error]).toEqual([403, "insufficient_scope"]);
+    expect(missing.headers.get("www-authenticate")).toContain('scope="mcp:tickets:close_issue"');
+    const { body } = await own.agent.call(own.sessionToken, "POST", `/sessions/${own.sessionId}/grants`, {
+      authorization_details: [{ type: "mcp_tools", server: "tickets", actions: ["close_issue"] }],
+    });
+    const approver = await Approver.bySlack(world, "dana", String(body["request_id"]));
+    expect((await close(own, own.sessionToken)).status).toBe(403);
+    nothingLeft();
+    await approver.approve();
+    await until("more", async () => ((await close(own, own.sessionToken)).status === 200 ? true : undefined));
+    expect(server.carriedOut).toEqual(["close_issue"]);
+    const less = await close(own, before);
+    expect([less.status, less.text]).toEqual([403, expect.stringContaining("exchange its token again")]);
+    expect((await close(own, await exchanged())).status).toBe(200);
+    expect(server.carriedOut).toEqual(["close_issue", "close_issue"]);
+  });
+
+  it("is named in the log where it was not granted, and the server hears nothing, though it was not looked at lately", async () => {
+    const own = await approvedSession(world, { authorization_details: GRANT });
+    await world.broker.kill9();
+    await world.broker.restart();
+    const batch = [tool("open_issue"), tool("close_issue", 2)];
+    expect((await post(batch, {}, own)).status).toBe(403);
+    await until("the refusal", async () =>
+      (await auditRows(world)).find(
+        ({ source, data }) => source === own.sessionId && String(data).includes('"unit":"mcp:tickets:close_issue"'),
+      ),
+    );
+    nothingLeft();
   });
 });
 

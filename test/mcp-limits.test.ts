@@ -123,6 +123,28 @@ describe("limits of a registered server", () => {
     expect(await statusesOf(few, three, three.slice(1), call("list_issues"))).toEqual([429, 200, 429]);
   });
 
+  it("are not used up by a call that its server made impossible", async () => {
+    const own = await limited({ calls: 1 });
+    // What nobody looked at lately is looked at before a call.
+    await world.broker.kill9();
+    await world.broker.restart();
+    server.byHand = (_, body, answer) => {
+      if (!body.includes('"tools/list"')) return false;
+      answer.writeHead(500).end();
+      return true;
+    };
+    expect(await statusesOf(own, call("list_issues"), call("list_issues"))).toEqual([502, 502]);
+    server.byHand = undefined;
+    expect(await usedOf(own)).toMatchObject({ calls: 0, units: 0 });
+    expect(await statusesOf(own, call("list_issues"), call("list_issues"))).toEqual([200, 429]);
+    const rows = await until("the audit rows", async () => {
+      const mine = (await auditRows(world)).filter(({ source }) => source === own.sessionId);
+      return mine.some(({ data }) => String(data).includes("limit_reached")) ? mine : undefined;
+    });
+    expect(rows.filter(({ type }) => type === "call.authorized")).toHaveLength(1);
+    expect(rows.filter(({ data }) => String(data).includes("definitions_unreadable"))).toHaveLength(2);
+  });
+
   it("do not count connecting and listing as calls", async () => {
     const own = await limited({ calls: 1 });
     expect(await statusesOf(own, rpc("tools/list"), rpc("tools/list"), call("list_issues"))).toEqual([200, 200, 200]);

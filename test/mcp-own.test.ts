@@ -143,10 +143,38 @@ describe("Stint as an MCP server", () => {
     await client.close();
   });
 
-  it("gives a client 1.x a handle after 25 seconds in which nobody decided, whatever its human answered", async () => {
+  it.each([
+    ["declined", () => ({ action: "decline" as const })],
+    ["went away", () => ({ action: "cancel" as const })],
+    ["could not be asked", () => Promise.reject(new Error("no screen"))],
+  ])("does not have a client 1.x wait whose human %s, and every other does", async (_, answers) => {
+    const shown = Promise.withResolvers<string>();
+    const waits = await yesterdays(await caller(), URLS);
+    waits.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      shown.resolve(String((params as { elicitationId?: string }).elicitationId));
+      return { action: "accept" };
+    });
+    let isWaiting = true;
+    const waiting = waits.callTool({ name: "request_session", arguments: ASK }).finally(() => {
+      isWaiting = false;
+    });
+    const sessionId = await shown.promise;
+    const client = await yesterdays(await caller(), URLS);
+    client.setRequestHandler(ElicitRequestSchema, answers);
+    const state = told(await client.callTool({ name: "request_session", arguments: ASK }));
+    expect(state).toMatchObject({ isError: false, status: "pending", next: expect.stringContaining("session_state") });
+    // It asked later, and would be answered later if it waited, too.
+    expect(isWaiting).toBe(true);
+    await (await Approver.bySlack(world, "dana", sessionId)).approve();
+    expect(told(await waiting)).toMatchObject({ status: "active" });
+    await client.callTool({ name: "end_session", arguments: { session: state["session_id"] } });
+    await Promise.all([client.close(), waits.close()]);
+  });
+
+  it("gives a client 1.x a handle after 25 seconds in which nobody decided", async () => {
     const own = await caller();
     const client = await yesterdays(own, URLS);
-    client.setRequestHandler(ElicitRequestSchema, () => ({ action: "decline" }));
+    client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept" }));
     const state = told(await client.callTool({ name: "request_session", arguments: ASK }));
     expect(state).toMatchObject({ isError: false, status: "pending", next: expect.stringContaining("session_state") });
     await client.close();

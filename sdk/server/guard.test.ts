@@ -307,7 +307,7 @@ describe("where a request goes", () => {
 });
 
 describe("a message", () => {
-  const handled = async (body: string) => {
+  const handled = async (body: string | ReadableStream) => {
     const handle = mcpHandler(guardThat(), () => {
       const server = new McpServer({ name: "tickets", version: "1.0.0" });
       server.registerTool("greet", { inputSchema: z.looseObject({}) }, async () => {
@@ -318,9 +318,19 @@ describe("a message", () => {
     const dpop = await proofOf(key, { method: "POST", url: new URL(RESOURCE), accessToken: TOKEN });
     expect(decodeJwt(dpop)["htm"]).toBe("POST");
     const headers = { authorization: `DPoP ${TOKEN}`, dpop, "content-type": "application/json", accept: ACCEPT };
-    return handle(new Request(RESOURCE, { method: "POST", headers, body }));
+    return handle(new Request(RESOURCE, { method: "POST", headers, body, duplex: "half" } as RequestInit));
   };
   const ping = (params: string) => `{"jsonrpc":"2.0","id":1,"method":"ping","params":${params}}`;
+
+  it("is refused when it breaks off", async () => {
+    const broken = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"jsonrpc":"2.0",'));
+      },
+      pull: () => Promise.reject(new Error("the connection is gone")),
+    });
+    expect((await handled(broken)).status).toBe(400);
+  });
 
   it("is answered when it only looks deep", async () => {
     expect((await handled(ping('{"x":[[{"y":"[[[[[[\\"[["}]]}'))).status).toBe(200);

@@ -46,7 +46,8 @@ export function mcpHandler(
       extra: { access },
     };
     if (request.method !== "POST") return handler.fetch(request, { authInfo });
-    const body = await readBody(request);
+    // What broke off is no message.
+    const body = await readBody(request).catch(() => "");
     if (body === undefined) return guard.refuse({ reason: "too_large", description: "the body is above 4 MiB" });
     const parsedBody = parse(body);
     const judged = judgeMessage(parsedBody, methods);
@@ -109,7 +110,7 @@ function parse(body: string): unknown {
   }
 }
 
-/** The body as text; undefined when it is too large. */
+/** The body as text; undefined when it is too large. Throws where it breaks off. */
 async function readBody(request: Request): Promise<string | undefined> {
   const decoder = new TextDecoder();
   let text = "";

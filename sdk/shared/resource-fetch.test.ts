@@ -136,6 +136,19 @@ describe("a fetch for one resource", () => {
     expect(new Headers(seen[2]?.init?.headers).get("authorization")).toBe("DPoP token-2");
   });
 
+  it("asks for another token where this one holds too little, for the session may have been granted more", async () => {
+    const refuse = (status: number, error: string) => () =>
+      new Response(null, { status, headers: { "www-authenticate": `DPoP error="${error}", scope="mcp:t:x"` } });
+    const { call, count } = resourceThat([
+      refuse(403, "insufficient_scope"),
+      () => new Response("the upstream's own", { status: 403 }),
+      refuse(403, "access_denied"),
+    ]);
+    const statuses = [];
+    for (let at = 0; at < 4; at += 1) statuses.push((await call("/x")).status);
+    expect([statuses, count.issued]).toEqual([[403, 403, 403, 200], 2]);
+  });
+
   it("lets whoever gives up go, while others wait for the same token", async () => {
     const issued = Promise.withResolvers<{ accessToken: string; expiresAt: number; authorizationDetails: [] }>();
     const seen: unknown[] = [];

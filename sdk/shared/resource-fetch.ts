@@ -34,14 +34,16 @@ export function resourceFetch(resource: string, sender: DpopSender, obtain: () =
     const accessToken = await unlessAborted(token(), attempt.signal);
     const used = held;
     const response = await sender.send(url, async () => attempt, accessToken);
-    // A token that is taken no more is not shown again: the next call asks whether there is another.
+    // A token that is taken no more, or holds too little, is not shown again: the next call asks whether there is
+    // another. What the session was granted meanwhile is in that one.
     if (isTokenRefused(response) && held === used) held = undefined;
     return response;
   };
 }
 
 function isTokenRefused({ status, headers }: Response): boolean {
-  return status === 401 && /\berror="?invalid_token\b/.test(headers.get("www-authenticate") ?? "");
+  const error = /\berror="?(invalid_token|insufficient_scope)\b/.exec(headers.get("www-authenticate") ?? "")?.[1];
+  return (status === 401 && error === "invalid_token") || (status === 403 && error === "insufficient_scope");
 }
 
 /** Waits for what others wait for too: whoever gives up leaves it to them. */

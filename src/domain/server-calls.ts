@@ -62,8 +62,9 @@ export function toolsOf(server: Server): AccessUnit[] {
 
 /** What was shown at the gateway, and where it shall lead. */
 export interface ServerAsk {
-  /** What the token that was shown holds, and when it ends. */
-  readonly held: readonly AccessDetail[];
+  /** What the token that was shown holds; undefined for the session's own, which may all that the session may by now. */
+  readonly held: readonly AccessDetail[] | undefined;
+  /** When it ends, epoch seconds. */
   readonly heldUntil: number;
   readonly target: Extract<Target, { kind: "server" }>;
   /** The tools that are called. */
@@ -84,7 +85,8 @@ export function planServerToken(
   now: number,
 ): Result<ExchangePlan, ExchangeFault> {
   const called = new Set(calls.map(({ unit }) => unit));
-  const part = narrow(intersect(held, grant.authorization_details), (unit, detail) =>
+  const all = held === undefined ? grant.authorization_details : intersect(held, grant.authorization_details);
+  const part = narrow(all, (unit, detail) =>
     calls.length === 0 ? detail.type === "mcp_tools" : detail.type === "upstream_access" || called.has(unit),
   );
   const lent = { authorization_details: part, expires_at: Math.min(grant.expires_at, heldUntil) };

@@ -9,14 +9,30 @@ const claiming = (name: string, annotations: unknown) => [
 ];
 
 describe("what a tool says of itself", () => {
-  it("is false where it writes and says that it only reads", () => {
-    expect(falseReaders(claiming("write", { readOnlyHint: true }), SERVER)).toEqual(["write"]);
+  it.each([
+    { readOnlyHint: true },
+    { readOnlyHint: "true" },
+    { readOnlyHint: 1 },
+    { readOnlyHint: {} },
+    { ReadOnlyHint: true },
+    { readonlyhint: true },
+    { read_only_hint: true },
+    { readOnlyHint: false, "readOnly\u200bHint": true },
+  ])("is false where it writes and some host takes it for one that only reads: %j", (annotations) => {
+    expect(falseReaders(claiming("write", annotations), SERVER)).toEqual(["write"]);
+  });
+
+  it("is false under any spelling of the annotations, too", () => {
+    const definition = JSON.stringify({ name: "write", Annotations: { readOnlyHint: true } });
+    expect(falseReaders([{ name: "write", definition, digest: "" }], SERVER)).toEqual(["write"]);
   });
 
   it.each([
     ["read", { readOnlyHint: true }],
     ["write", { readOnlyHint: false }],
-    ["write", { readOnlyHint: "true" }],
+    ["write", { readOnlyHint: "false" }],
+    ["write", { readOnlyHint: null }],
+    ["write", { readOnlyHint: 0 }],
     ["write", {}],
     ["write", null],
     ["write", "readOnlyHint"],

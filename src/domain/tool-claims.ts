@@ -1,3 +1,5 @@
+import { isJsonObject, type Json } from "./canonical-json.ts";
+import { spelling } from "./spelling.ts";
 import type { Server } from "./tenant.ts";
 import type { ShownTool } from "./tool-definitions.ts";
 
@@ -8,12 +10,21 @@ import type { ShownTool } from "./tool-definitions.ts";
 export function falseReaders(shown: readonly ShownTool[], { tools }: Pick<Server, "tools">): string[] {
   return shown
     .filter(({ name }) => Object.hasOwn(tools, name) && tools[name]!.access === "write")
-    .filter(({ definition }) => saysItOnlyReads(JSON.parse(definition) as Definition))
+    .filter(({ definition }) => saysItOnlyReads(JSON.parse(definition) as Json))
     .map(({ name }) => name);
 }
 
-type Definition = { readonly annotations?: { readonly readOnlyHint?: unknown } | null } | null;
+/**
+ * As the most forgiving host reads it: some know a name in any case, and take `"true"` or `1` for true.
+ * Read strictly, a claim that is only almost one would be there to be accepted.
+ */
+function saysItOnlyReads(definition: Json): boolean {
+  return valuesOf(definition, "annotations")
+    .flatMap((annotations) => valuesOf(annotations, "readOnlyHint"))
+    .some((hint) => Boolean(hint) && hint !== "false");
+}
 
-function saysItOnlyReads(definition: Definition): boolean {
-  return definition?.annotations?.readOnlyHint === true;
+function valuesOf(value: Json, name: string): Json[] {
+  if (!isJsonObject(value)) return [];
+  return Object.entries(value).flatMap(([other, one]) => (spelling(other) === spelling(name) ? [one] : []));
 }

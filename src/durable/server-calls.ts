@@ -1,3 +1,5 @@
+import { unitsOf, type AccessUnit } from "../domain/access.ts";
+import type { Grant } from "../domain/grant.ts";
 import { compilePatterns } from "../domain/pattern.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { planServerToken } from "../domain/server-calls.ts";
@@ -24,19 +26,28 @@ export class ServerCalls {
   }
 
   authorize(command: ServerCallCommand): Result<ServerPermit, ServerCallFault> {
-    const { token, standing, target, calls } = command;
+    const { token, standing, calls, ahead = [] } = command;
     const live = this.#books.live(token, standing);
+    const ungranted = live.ok ? ungrantedOf([...calls, ...ahead], live.value.grant) : undefined;
+    if (ungranted !== undefined) return this.#refuse(command, "not_granted", ungranted);
     const planned = live.ok ? this.#plan(command, calls) : undefined;
-    if (planned?.ok === false) {
-      const used = this.#books.use(command);
-      if (!used.ok) return used;
-      this.#books.refuse({ reason: planned.error, server: target.id, jti: token.jti });
-      return planned;
-    }
+    if (planned?.ok === false) return this.#refuse(command, planned.error);
     const reserved = calls.length === 0 ? this.#connect(command) : this.#call(command);
     if (!reserved.ok) return reserved;
     const permit = this.#mint(command);
     return permit.ok ? ok({ ...permit.value, reserved_bytes: reserved.value }) : permit;
+  }
+
+  #refuse(
+    command: ServerCallCommand,
+    reason: ExchangeFault | "not_granted",
+    unit?: AccessUnit,
+  ): Result<never, ServerCallFault> {
+    const used = this.#books.use(command);
+    if (!used.ok) return used;
+    const { token, target, method } = command;
+    this.#books.refuse({ reason, unit, server: target.id, jti: token.jti, method });
+    return err(reason);
   }
 
   /** Answers the bytes that were reserved. */
@@ -71,34 +82,23 @@ export class ServerCalls {
     );
   }
 
-  /** No token without its event: the one for the call, and the one by which the server is looked at first. */
+  /** No token without its event. */
   #mint(command: ServerCallCommand): Result<Omit<ServerPermit, "reserved_bytes">, ExchangeFault> {
-    const { mint, calls } = command;
-    const token = this.#mintOne(command, calls, mint.jti);
-    if (!token.ok) return token;
-    const looking = mint.looking_jti === undefined ? undefined : this.#mintOne(command, [], mint.looking_jti);
-    if (looking?.ok === false) return looking;
-    const state = this.#books.current();
-    const ends_at = state.status === "active" ? state.grant.expires_at : 0;
-    return ok({ token: token.value, looking: looking?.value, ends_at });
-  }
-
-  #mintOne(command: ServerCallCommand, calls: ServerCallCommand["calls"], jti: string): Result<Minting, ExchangeFault> {
-    const plan = this.#plan(command, calls);
+    const plan = this.#plan(command, command.calls);
     const state = this.#books.current();
     if (!plan.ok) return plan;
     if (state.status !== "active") return err("subject_expired");
-    const { jkt } = command.mint;
+    const { jti, jkt } = command.mint;
     const { audience } = command.target;
     const bound = jkt === undefined ? {} : { jkt };
     recordMint(this.#books, state, command.token, { jti, ...bound, audience, expires_at: plan.value.expires_at });
-    return ok({
-      ...identityOf(state.grant),
-      ...plan.value,
-      jti,
-      ...bound,
-      grant_digest: state.grant_digest,
-      audience,
-    });
+    const { grant, grant_digest } = state;
+    const token: Minting = { ...identityOf(grant), ...plan.value, jti, ...bound, grant_digest, audience };
+    return ok({ token, ends_at: grant.expires_at });
   }
+}
+
+function ungrantedOf(calls: ServerCallCommand["calls"], { authorization_details }: Grant): AccessUnit | undefined {
+  const granted = new Set(authorization_details.flatMap(unitsOf));
+  return calls.find(({ unit }) => !granted.has(unit))?.unit;
 }

@@ -100,22 +100,15 @@ export interface CallCommand extends UseCommand {
 /** One request to a registered server; its usage is counted under `mcp:` and the server's id, as `upstream`. */
 export interface ServerCallCommand extends CallCommand, ServerAsk {
   readonly calls: readonly UnitCall[];
-  /**
-   * The id of the token for the server, the key of Stint's own that it is bound to (none for a server
-   * that takes unbound ones), and of the token by which its definitions are looked at first.
-   */
-  readonly mint: {
-    readonly jti: string;
-    readonly jkt?: string | undefined;
-    readonly looking_jti?: string | undefined;
-  };
+  /** What is to be called after this, which only connects: it has to be granted already, and is not counted yet. */
+  readonly ahead?: readonly UnitCall[];
+  /** The id of the token for the server, and the key of Stint's own that it is bound to: none for a server that takes unbound ones. */
+  readonly mint: { readonly jti: string; readonly jkt?: string | undefined };
 }
 
 /** A request that was let through to a server, with what it is shown. */
 export interface ServerPermit {
   readonly token: Minting;
-  /** Lends no upstream's access. */
-  readonly looking?: Minting | undefined;
   readonly reserved_bytes: number;
   /** When the session ends, epoch seconds. */
   readonly ends_at: number;

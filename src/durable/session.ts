@@ -183,6 +183,15 @@ export class Session extends DurableObject<Env> {
     if (this.#opened) await this.#waiting.untilDecided();
   }
 
+  /** Waits until a human of this session's client did not want to look at another request of its. */
+  async untilNobodyLooks(): Promise<void> {
+    if (this.#opened) await this.#waiting.untilNobodyLooks();
+  }
+
+  nobodyLooks(): void {
+    if (this.#opened) this.#waiting.nobodyLooks();
+  }
+
   /** Waits until whoever asks how the request stands may be answered; false for whoever asks beside another. */
   async askTurn(): Promise<boolean> {
     return !this.#opened || this.#waiting.turn();

@@ -1,13 +1,18 @@
 import { POLL_INTERVAL_SECONDS } from "../domain/session.ts";
 import { nextTurn } from "../domain/turn.ts";
+import { Bell } from "./bell.ts";
 import type { SessionBooks } from "./session-books.ts";
 
 /** How long one question waits for a decision: an object that was moved meanwhile shows in the next. */
 const WAIT_MS = 5000;
+/** As long as a call waits for a human who was shown where to look: nothing is kept of one who was not. */
+const LOOK_WAIT_MS = 25_000;
 
 /** What a client of the Model Context Protocol does until a human has decided. */
 export class Waiting {
   readonly #books: SessionBooks;
+  /** Rung when the human of a client that waits here did not want to look. */
+  readonly #nobodyLooks = new Bell();
 
   constructor(books: SessionBooks) {
     this.#books = books;
@@ -43,6 +48,15 @@ export class Waiting {
 
   isAnswered(name: string): boolean {
     return this.#books.oneTime.isUsed(inputKey(name));
+  }
+
+  /** Waits until a human of this session's client did not want to look, at most {@link LOOK_WAIT_MS}. */
+  untilNobodyLooks(): Promise<void> {
+    return this.#nobodyLooks.wait(LOOK_WAIT_MS);
+  }
+
+  nobodyLooks(): void {
+    this.#nobodyLooks.ring();
   }
 
   #isPending(): boolean {

@@ -2,6 +2,7 @@ import { TOOLS_CALL, type BodyCall } from "../domain/body-calls.ts";
 import { isJsonObject, type Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { spelling } from "../domain/spelling.ts";
+import { readHeaderValue } from "./mcp-header-value.ts";
 
 /** Calls in one batch: each is carried out. */
 const MAX_BATCH = 50;
@@ -73,5 +74,5 @@ function agree(headers: Headers, messages: readonly Message[]): boolean {
   if (method === null && name === null) return true;
   const [only] = messages;
   if (only === undefined || messages.length > 1) return false;
-  return (method === null || method === only.method) && (name === null || name === only.name);
+  return (method === null || method === only.method) && (name === null || readHeaderValue(name) === only.name);
 }

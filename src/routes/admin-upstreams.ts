@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { readJsonObject } from "../protocol/body.ts";
+import { readMembers } from "../protocol/body.ts";
 import { invalidRequest, renderError } from "../protocol/wire-error.ts";
 import { describeUpstreams, storeSecret } from "../tenancy.ts";
 import { NOT_FOUND } from "./admin-request.ts";
@@ -26,7 +26,7 @@ export const adminUpstreams = new Hono<App>()
     return cleared ? c.json({ cleared: c.req.param("id") }) : renderError(NOT_FOUND);
   })
   .put("/admin/secrets/:name", async (c) => {
-    const body = await readJsonObject(c.req.raw);
+    const body = await readMembers(c.req.raw, ["value"]);
     if (!body.ok) return renderError(body.error);
     const name = c.req.param("name");
     const value = body.value["value"];

@@ -11,6 +11,7 @@ const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const FIRST_EVENT_PATIENCE_MS = 500;
 const EVENTS = "text/event-stream";
 const JSON_TYPE = "application/json";
+const PROSE = "text/plain; charset=utf-8";
 
 /**
  * Lets through of a server's answer what answers this request. What is judged is what is passed on:
@@ -38,8 +39,9 @@ export async function onlyItsAnswers(
     onForeign();
     return err(FOREIGN);
   }
-  // Without a charset or a second type behind it, by which a reader might go.
-  if (type === JSON_TYPE) headers.set("content-type", JSON_TYPE);
+  // Without a charset or a second type behind it, by which a reader might go; and prose, such as a failure's, as that alone.
+  if (text !== "" && !isJson(text)) headers.set("content-type", PROSE);
+  else if (type === JSON_TYPE) headers.set("content-type", JSON_TYPE);
   return ok(new Response(text, { status, headers }));
 }
 
@@ -136,14 +138,19 @@ function isFailure(text: string, isExpected: boolean): boolean {
 
 /** The outermost names in whatever spelling; none of what is no JSON. */
 function namesIn(text: string): string[] {
-  try {
-    JSON.parse(text);
-  } catch {
-    return [];
-  }
+  if (!isJson(text)) return [];
   return outermostMembers(text)
     .flat()
     .map((name) => name.toLowerCase());
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const FOREIGN: WireError = {

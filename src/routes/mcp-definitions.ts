@@ -1,3 +1,5 @@
+import type { Json } from "../domain/canonical-json.ts";
+import { mirroredParams, type MirroredParam } from "../domain/mirrored-params.ts";
 import { falseReaders } from "../domain/tool-claims.ts";
 import { definitionsOf, differences, hasToProve, type ShownTool } from "../domain/tool-definitions.ts";
 import type { UnitCall } from "../domain/judged-calls.ts";
@@ -21,8 +23,16 @@ import { personObject, tenantObject } from "./objects.ts";
 /** How long a server that showed what its owner accepted is believed to show it still, in milliseconds: as long as a snapshot of the tenant. */
 const LOOKED_AT_MS = 5000;
 
+/** A server that showed what was accepted. */
+interface Look {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** For each tool, the parameters that are mirrored in headers. */
+  readonly mirrored: ReadonlyMap<string, readonly MirroredParam[]>;
+}
+
 /** When this isolate last saw each server show what was accepted, by issuer, server and resource. */
-const lookedAt = new Map<string, number>();
+const lookedAt = new Map<string, Look>();
 
 export interface RefusedServer {
   readonly error: WireError;
@@ -37,9 +47,14 @@ export function refuseUnaccepted(c: Handling, { id }: Server): RefusedServer | u
 
 /** Whether the server showed what its owner accepted a moment ago, and somebody has accepted each tool that is called. */
 export function isLookedAt(c: Handling, server: Server, calls: readonly UnitCall[]): boolean {
-  const age = Date.now() - (lookedAt.get(keyOf(c, server)) ?? -Infinity);
+  const age = Date.now() - (lookedAt.get(keyOf(c, server))?.at ?? -Infinity);
   const { accepted } = definitionsOf(c.var.tenant.servers, server.id);
   return age >= 0 && age < LOOKED_AT_MS && neverAccepted(server, calls, accepted).length === 0;
+}
+
+/** The parameters of a tool that clients mirror in headers, by the definition that was looked at last. */
+export function mirroredParamsOf(c: Handling, server: Server, tool: string): readonly MirroredParam[] {
+  return lookedAt.get(keyOf(c, server))?.mirrored.get(tool) ?? [];
 }
 
 /**
@@ -54,8 +69,12 @@ export async function checkShownTools(
   const shown = await listTools(caller, looking);
   if (!shown.ok) return UNREADABLE;
   const refusal = await compare(caller, shown.value, calls);
-  if (refusal === undefined) lookedAt.set(keyOf(caller.c, caller.server), Date.now());
-  return refusal;
+  if (refusal !== undefined) return refusal;
+  const mirrored = shown.value.map(
+    ({ name, definition }) => [name, mirroredParams(JSON.parse(definition) as Json)] as const,
+  );
+  lookedAt.set(keyOf(caller.c, caller.server), { at: Date.now(), mirrored: new Map(mirrored) });
+  return undefined;
 }
 
 /** Passes on a list of tools that an agent asked for, if it is there as a whole and each is what the owner accepted. */

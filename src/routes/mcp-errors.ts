@@ -19,7 +19,10 @@ export function serverCallError(
     case "second_hop":
     case "not_the_audience":
     case "outlives_session":
-      return scopeError("the session was not granted that, or the trust policy no longer allows it", challenge);
+      return scopeError(
+        "the session was not granted every tool in this request, or the trust policy allows one no more; ask for them, in this session or a new one, which a human must approve",
+        challenge,
+      );
     case "subject_expired":
       return useErrorAtResource("ended", challenge);
     default:

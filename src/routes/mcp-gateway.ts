@@ -5,25 +5,26 @@ import { ID_PREFIXES } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { toolsOf } from "../domain/server-calls.ts";
 import type { Server } from "../domain/tenant.ts";
-import type { ServerPermit } from "../durable/session-commands.ts";
+import type { ServerCallCommand, ServerPermit } from "../durable/session-commands.ts";
 import type { Challenge } from "../protocol/dpop.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
+import { mirroredHeaders } from "../protocol/mcp-param-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
 import { onlyItsAnswers } from "./mcp-answer.ts";
-import { checkShownTools, isLookedAt, showDifferences } from "./mcp-definitions.ts";
+import { isLookedAt, mirroredParamsOf, showDifferences } from "./mcp-definitions.ts";
 import { serverCallError } from "./mcp-errors.ts";
 import { judgeServerCall, type JudgedServerCall } from "./mcp-judge.ts";
+import { lookFirst } from "./mcp-look.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import { withBoundHandle } from "./mcp-session-header.ts";
-import { presented, sessionObject } from "./objects.ts";
-import { callCommand, enter, meterOf, type OutgoingCall } from "./outgoing-call.ts";
+import { sessionObject } from "./objects.ts";
+import { callCommand, enter, type OutgoingCall } from "./outgoing-call.ts";
 import { passingBody } from "./passing-body.ts";
-import { bearingAt, challengeOf } from "./proof.ts";
+import { bearingAt } from "./proof.ts";
 import { forward } from "./proxy-forward.ts";
-import { useErrorAtResource } from "./session-errors.ts";
 import { UpstreamHealth } from "./upstream-health.ts";
 
 /**
@@ -41,23 +42,32 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
 async function callServer(c: Handling): Promise<Result<Response, WireError>> {
   const server = readServer(c);
   if (!server.ok) return server;
-  const call = await readCall(c, server.value);
-  if (!call.ok) return call;
-  const permit = await askSession(call.value);
-  if (!permit.ok) return permit;
-  const shown = await haveToolsShown(call.value, permit.value);
-  if (!shown.ok) return shown;
-  const response = await send(call.value, permit.value);
-  const answer = await judgeAnswer(call.value, response);
-  return answer.ok ? ok(withBoundHandle(c, server.value, call.value.bearing.token, answer.value)) : answer;
+  const read = await readCall(c, server.value);
+  if (!read.ok) return read;
+  const call = read.value;
+  const entered = await enter(call, call.challenge);
+  if (!entered.ok) return entered;
+  const cleared = await clear(call);
+  if (!cleared.ok) {
+    call.health.withdrew();
+    return cleared;
+  }
+  const response = await send(call, cleared.value);
+  const answer = await judgeAnswer(call, response);
+  return answer.ok ? ok(withBoundHandle(c, server.value, call.bearing.token, answer.value)) : answer;
 }
 
 /** A request to a server that the token and today's policy cover. */
 interface ServerCall extends OutgoingCall {
   readonly caller: ServerCaller;
   readonly challenge: Challenge;
-  /** What the server may answer. */
-  readonly expected: Pick<JudgedServerCall, "answers" | "showsTools">;
+  readonly judged: Pick<JudgedServerCall, "held" | "said" | "answers" | "showsTools">;
+}
+
+/** A call that its session let through, with what it passes besides. */
+interface ClearedCall {
+  readonly permit: ServerPermit;
+  readonly mirrored: Readonly<Record<string, string>>;
 }
 
 /** The server that a request line names, to the letter. */
@@ -93,8 +103,7 @@ function readServer(c: Handling): Result<Server, WireError> {
 async function readCall(c: Handling, server: Server): Promise<Result<ServerCall, WireError>> {
   const { issuer } = c.var.tenant;
   const audience = gatewayAudience(issuer, server);
-  const scope = toolsOf(server).join(" ");
-  const bearing = await bearingAt(c, audience, audience, { scope, also: issuer });
+  const bearing = await bearingAt(c, audience, audience, { scope: toolsOf(server).join(" "), also: issuer });
   if (!bearing.ok) return bearing;
   const behind = ledgerBehind(c);
   if (behind !== undefined) return err(behind);
@@ -106,7 +115,7 @@ async function readCall(c: Handling, server: Server): Promise<Result<ServerCall,
     await session.refuse(reason, { jti: token.jti, server: server.id, method: c.req.method, unit });
     return err(error);
   }
-  const { calls, limits, headers, body, answers, showsTools } = judged.value;
+  const { calls, limits, headers, body, challenge } = judged.value;
   const key = server.dpop_bound_access_tokens_required ? await gatewayKey() : undefined;
   const place = serverPlace(server.id);
   return ok({
@@ -121,65 +130,45 @@ async function readCall(c: Handling, server: Server): Promise<Result<ServerCall,
     headers,
     body: passingBody(c, body),
     caller: { c, server, key },
-    challenge: { ...challengeOf(c, audience), scope },
-    expected: { answers, showsTools },
+    challenge,
+    judged: judged.value,
   });
 }
 
-/** Has the session let the call through, and mint what the server is shown. */
-async function askSession(call: ServerCall): Promise<Result<ServerPermit, WireError>> {
-  const { c, bearing, session, health, caller, challenge, calls } = call;
+/** Has the server show its tools before one is called, and the session let the call through and mint what the server is shown. */
+async function clear(call: ServerCall): Promise<Result<ClearedCall, WireError>> {
+  const { c, bearing, session, caller, challenge, calls, headers } = call;
   const { server, key } = caller;
-  const entered = await enter(call, challenge);
-  if (!entered.ok) return entered;
-  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
-  const permit = await session.callServer({
+  const command: ServerCallCommand = {
     ...callCommand(call),
-    held: bearing.token.authorization_details,
+    held: call.judged.held,
     heldUntil: bearing.token.expires_at,
     target: serverTarget(server, server.resource, { isCounted: true }),
-    mint: {
-      jti: newId(ID_PREFIXES.token),
-      jkt: key?.jkt,
-      ...(mustLook ? { looking_jti: newId(ID_PREFIXES.token) } : {}),
-    },
-  });
-  if (permit.ok) return permit;
-  health.withdrew();
-  return err(serverCallError(permit.error, challenge));
-}
-
-/** Before a tool is called, its server shows that it is the one which the owner accepted. */
-async function haveToolsShown(
-  call: ServerCall,
-  { looking, reserved_bytes }: ServerPermit,
-): Promise<Result<void, WireError>> {
-  if (looking === undefined) return ok(undefined);
-  const { bearing, session, health, caller, challenge, calls } = call;
-  const stop = (error: WireError): Result<never, WireError> => {
-    health.withdrew();
-    meterOf(call, reserved_bytes).end();
-    return err(error);
+    mint: { jti: newId(ID_PREFIXES.token), jkt: key?.jkt },
   };
-  const refusal = await checkShownTools(caller, looking, calls);
-  if (refusal !== undefined) {
-    const stopped = stop(refusal.error);
-    await refuse(call, refusal.reason);
-    return stopped;
+  const mustLook = calls.length > 0 && !isLookedAt(c, server, calls);
+  const looked = mustLook ? await lookFirst(caller, bearing.token, command, challenge) : ok(command.proof);
+  if (!looked.ok) return looked;
+  const mirrored = mirroredHeaders(headers, call.judged.said, (tool) => mirroredParamsOf(c, server, tool));
+  if (!mirrored.ok) {
+    await refuse(call, "unreadable_body");
+    return err(invalidRequest(mirrored.error));
   }
-  // Looking took its time: what was ended meanwhile does not begin.
-  const live = await session.introspect(presented(bearing.token), bearing.standing);
-  return live.ok ? ok(undefined) : stop(useErrorAtResource(live.error, challenge));
+  const permit = await session.callServer({ ...command, proof: looked.value });
+  return permit.ok
+    ? ok({ permit: permit.value, mirrored: mirrored.value })
+    : err(serverCallError(permit.error, challenge));
 }
 
-async function send(call: ServerCall, { token, ends_at, reserved_bytes }: ServerPermit): Promise<Response> {
+async function send(call: ServerCall, { permit, mirrored }: ClearedCall): Promise<Response> {
+  const { token, ends_at, reserved_bytes } = permit;
   const credential = await serverCredential(call.caller, token);
-  return forward(call, "", { credential, ends_at, reserved_bytes, lease_id: token.jti });
+  return forward({ ...call, mirrored }, "", { credential, ends_at, reserved_bytes, lease_id: token.jti });
 }
 
 /** What of an answer passes: no more than was asked for, and no tool that the owner has not accepted. */
 async function judgeAnswer(call: ServerCall, response: Response): Promise<Result<Response, WireError>> {
-  const { answers, showsTools } = call.expected;
+  const { answers, showsTools } = call.judged;
   const onForeign = (): void => call.c.executionCtx.waitUntil(refuse(call, "foreign_answer"));
   const answered = await onlyItsAnswers(response, answers, onForeign);
   if (!answered.ok || !showsTools || !response.ok) return answered;

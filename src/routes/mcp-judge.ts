@@ -1,4 +1,4 @@
-import { limitsOf, serverPlace, toolUnit, unitsOf, type AccessUnit } from "../domain/access.ts";
+import { limitsOf, serverPlace, toolUnit, unitsOf, type AccessDetail, type AccessUnit } from "../domain/access.ts";
 import type { BodyCall } from "../domain/body-calls.ts";
 import type { CallsFault } from "../domain/judged-calls.ts";
 import { tightest, type Limits } from "../domain/limits.ts";
@@ -8,7 +8,8 @@ import { judgeServerRequest, toolsOf, type ServerRequest } from "../domain/serve
 import type { Server } from "../domain/tenant.ts";
 import { readJson } from "../protocol/body.ts";
 import { ExpectedAnswers } from "../protocol/expected-answers.ts";
-import { scopeError } from "../protocol/dpop.ts";
+import { isSessionToken } from "../protocol/access-token.ts";
+import { scopeError, type Challenge } from "../protocol/dpop.ts";
 import { readMcpRequest } from "../protocol/mcp-request.ts";
 import { deny, invalidRequest, type WireError } from "../protocol/wire-error.ts";
 import type { Handling } from "./http.ts";
@@ -24,6 +25,12 @@ export interface JudgedServerCall extends ServerRequest {
   /** Of the token and of today's policy. */
   readonly limits: Limits;
   readonly headers: Headers;
+  /** What the body says, as it says it. */
+  readonly said: readonly BodyCall[];
+  /** What the token holds; undefined for the session's own, of which the session knows better. */
+  readonly held: readonly AccessDetail[] | undefined;
+  /** What is told whoever may not, with all that the request needs. */
+  readonly challenge: Challenge;
   /** What is sent is this, to the byte. */
   readonly body: Uint8Array;
   readonly answers: ExpectedAnswers;
@@ -43,26 +50,32 @@ export async function judgeServerCall(
   { token }: Bearing,
   audience: string,
 ): Promise<Result<JudgedServerCall, RefusedServerCall>> {
-  const { tenant } = c.var.tenant;
+  const { tenant, issuer } = c.var.tenant;
   const unaccepted = refuseUnaccepted(c, server);
   if (unaccepted !== undefined) return err(unaccepted);
   const headers = unboundHeaders(c, server, token);
   if (headers === undefined) return err({ reason: "foreign_handle", error: NO_SUCH_HANDLE });
-  const held = new Set(token.authorization_details.flatMap(unitsOf));
-  const mayCall = (unit: AccessUnit): boolean => held.has(unit) && allowsNow(tenant, token.agent, unit);
+  const stated = new Set(token.authorization_details.flatMap(unitsOf));
+  // What the session's own token states is what was granted at first: whether there is more by now, the session says.
+  const held = isSessionToken(token, issuer) ? undefined : token.authorization_details;
+  const mayCall = (unit: AccessUnit): boolean =>
+    (held === undefined || stated.has(unit)) && allowsNow(tenant, token.agent, unit);
   // What ends a handle says so in its head. A body of it was judged by nobody, and stays here.
   const said = c.req.method === "POST" ? await readCalls(c) : ok(NOTHING_SAID);
   if (!said.ok) return err({ reason: "unreadable_body", error: said.error });
   const judged = judgeServerRequest(server, said.value.calls, mayCall);
   if (!judged.ok) return err(refusalOf(c, server, said.value.calls, judged.error, audience));
   const { calls } = judged.value;
-  const units = calls.length === 0 ? toolsOf(server).filter(mayCall) : calls.map(({ unit }) => unit);
+  const usable = toolsOf(server).filter(mayCall);
+  const connecting = usable.some((unit) => stated.has(unit)) ? usable.filter((unit) => stated.has(unit)) : usable;
+  const units = calls.length === 0 ? connecting : calls.map(({ unit }) => unit);
   const limits = tightest([
     limitsOf(token.authorization_details, serverPlace(server.id)),
     ...units.map((unit) => limitsNow(tenant, token.agent, unit)),
   ]);
+  const challenge = challengeFor(c, server, said.value.calls, audience);
   const { body, answers } = said.value;
-  return ok({ ...judged.value, limits, headers, body, answers });
+  return ok({ ...judged.value, limits, headers, held, challenge, said: said.value.calls, body, answers });
 }
 
 /** What a body says, and may be answered. */
@@ -90,17 +103,20 @@ function refusalOf(
   audience: string,
 ): RefusedServerCall {
   if (fault.reason === "unknown_operation") return { reason: fault.reason, error: UNKNOWN };
-  const called = calls.flatMap((call) => (call.kind === "tool" ? toolUnit(server.id, call.tool) : []));
-  const scope = toolsOf(server)
-    .filter((unit) => called.includes(unit))
-    .join(" ");
-  const error = scopeError(NOT_GRANTED, { ...challengeOf(c, audience), scope });
+  const error = scopeError(NOT_HELD, challengeFor(c, server, calls, audience));
   return { reason: fault.reason, unit: fault.unit, error };
+}
+
+/** Names the whole set that a request needs; every tool where it calls none. */
+function challengeFor(c: Handling, server: Server, calls: readonly BodyCall[], audience: string): Challenge {
+  const called = calls.flatMap((call) => (call.kind === "tool" ? toolUnit(server.id, call.tool) : []));
+  const needed = toolsOf(server).filter((unit) => called.length === 0 || called.includes(unit));
+  return { ...challengeOf(c, audience), scope: needed.join(" ") };
 }
 
 const UNKNOWN = deny(
   "unknown_operation",
   "that call, or one in it, is neither a tool of the server's registration, by its exact name, nor a method that lists",
 );
-const NOT_GRANTED =
-  "the session was not granted every tool in this request; ask for them in a new session, which a human must approve";
+const NOT_HELD =
+  "this token does not hold every tool in this request, or the trust policy allows one no more; if the session was granted more since, exchange its token again; else ask for them, which a human must approve";

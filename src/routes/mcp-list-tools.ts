@@ -12,6 +12,8 @@ import { serverCredential, type ServerCaller } from "./mcp-server-credential.ts"
 export const MAX_LIST_BYTES = 512 * 1024;
 /** How long a server may take for one answer, in milliseconds. */
 const DEADLINE_MS = 10_000;
+/** And for all of them: a call waits for it. In milliseconds. */
+const LIST_DEADLINE_MS = 20_000;
 /** Pages of one list. */
 const MAX_PAGES = 10;
 const MODERN = "2026-07-28";
@@ -82,7 +84,10 @@ async function pages(
 async function poster(caller: ServerCaller, looking: Minting): Promise<Post> {
   const { c, server } = caller;
   const credential = await serverCredential(caller, looking);
+  const until = Date.now() + LIST_DEADLINE_MS;
   return async (message, more) => {
+    const leftMs = until - Date.now();
+    if (leftMs <= 0) return undefined;
     const headers = new Headers({
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
@@ -96,7 +101,7 @@ async function poster(caller: ServerCaller, looking: Minting): Promise<Post> {
       method: "POST",
       headers: headersToUpstream(headers, injected.value.headers),
       body: JSON.stringify(message),
-      deadlineMs: DEADLINE_MS,
+      deadlineMs: Math.min(DEADLINE_MS, leftMs),
       maxBytes: MAX_LIST_BYTES,
     });
     if (!answered.ok) return undefined;

@@ -15,6 +15,7 @@ import type { Handling } from "./http.ts";
 import type { OlderClient } from "./mcp-older-client.ts";
 import { toolError } from "./mcp-result.ts";
 import { decided, requestOwn, stateOf } from "./mcp-sessions.ts";
+import { sessionObject } from "./objects.ts";
 import { asTask } from "./mcp-tasks.ts";
 import type { Bearing } from "./proof.ts";
 import type { RequestedSession } from "./request-session.ts";
@@ -87,7 +88,8 @@ export class SessionAsker {
 
   /**
    * Asks on the stream of the answer itself (2025-11-25, elicitation). What the client's human says to it
-   * comes in a request of its own, to whichever instance, and is not waited for: it decides nothing.
+   * comes in a request of its own, to whichever instance, and decides nothing; that they do not want to
+   * look is told by the object of the session whose token was shown, to all calls that wait under it.
    * The other form of 2025-11-25, the error -32042, has the client call again, which would ask twice.
    */
   async #showOnStream(
@@ -95,6 +97,11 @@ export class SessionAsker {
     { mcpReq }: ServerContext,
   ): Promise<CallToolResult> {
     const over = new AbortController();
+    const nobodyLooks = sessionObject(
+      this.#c.env,
+      this.#c.var.tenant.issuer,
+      this.#bearing.token.session_id,
+    ).untilNobodyLooks();
     const params = {
       mode: "url" as const,
       elicitationId: session_id,
@@ -102,7 +109,12 @@ export class SessionAsker {
     };
     const shown = mcpReq.send({ method: "elicitation/create", params }, { signal: over.signal });
     shown.catch(() => undefined);
-    const state = await decided(this.#c, this.#bearing, session_id, mcpReq.signal);
+    const waiting = decided(this.#c, this.#bearing, session_id, AbortSignal.any([mcpReq.signal, over.signal]));
+    const asItStands = nobodyLooks.then(
+      () => stateOf(this.#c, this.#bearing, session_id),
+      () => waiting,
+    );
+    const state = await Promise.race([waiting, asItStands]);
     over.abort("the call waits no longer");
     return state;
   }

@@ -30,6 +30,8 @@ export interface OutgoingCall {
   readonly limits: Limits;
   /** The caller's, of which those that may pass are passed. */
   readonly headers: Headers;
+  /** Further ones that pass, because they were found to say what the body says. */
+  readonly mirrored?: Readonly<Record<string, string>>;
   readonly body: PassingBody;
 }
 

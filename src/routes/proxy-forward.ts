@@ -57,7 +57,7 @@ export async function forward(call: OutgoingCall, pathAndQuery: string, permit: 
   const answered = await outboundOf(c.var.tenant).stream({
     url: sent.url,
     method: c.req.method,
-    headers: headersToUpstream(call.headers, sent.headers),
+    headers: headersToUpstream(call.headers, { ...call.mirrored, ...sent.headers }),
     body: sent.body instanceof Uint8Array ? new Response(sent.body).body : sent.body,
     bodyLength: sent.body instanceof Uint8Array ? sent.body.byteLength : meter.requestBytes,
     deadlineMs: UPSTREAM_HEADERS_DEADLINE_MS,

@@ -29,6 +29,14 @@ export interface GuardedServer {
   close(): Promise<void>;
 }
 
+/** Some of what a tool takes is repeated in headers (2026-07-28, `x-mcp-header`). */
+const inputSchema = z.object({
+  title: z.string().optional(),
+  region: z.string().optional().meta({ "x-mcp-header": "Region" }),
+  page: z.object({ size: z.int().optional().meta({ "x-mcp-header": "Page-Size" }) }).optional(),
+  urgent: z.boolean().optional().meta({ "x-mcp-header": "Urgent" }),
+});
+
 export async function startGuardedServer(port: number, issuer: string): Promise<GuardedServer> {
   const resource = `http://localhost:${port}/mcp`;
   const keys = createRemoteJWKSet(new URL(`${issuer}/oauth/jwks`));
@@ -50,7 +58,7 @@ export async function startGuardedServer(port: number, issuer: string): Promise<
   function build(): McpServer {
     const mcp = new McpServer({ name: "tickets", version: "1.0.0" });
     for (const [name, description] of Object.entries(itself.descriptions))
-      mcp.registerTool(name, { description, inputSchema: z.object({ title: z.string().optional() }) }, async () => {
+      mcp.registerTool(name, { description, inputSchema }, async () => {
         itself.carriedOut.push(name);
         return { content: [{ type: "text", text: `${name}: done` }] };
       });
