@@ -20,6 +20,11 @@ export function approverCutOffUntil(cutOffs: CutOffs, person: string): number {
   return cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0;
 }
 
+/** Until when (epoch seconds) what a person was let into is over: cut off themselves, or with the tenant. */
+export function personCutOffUntil(cutOffs: CutOffs, person: string): number {
+  return Math.max(approverCutOffUntil(cutOffs, person), cutOffs[cutOffKey({ kind: "tenant" })] ?? 0);
+}
+
 /** Names what is cut off. No `client_id` begins with a star or a space. */
 export function cutOffKey(cutOff: CutOff): string {
   switch (cutOff.kind) {

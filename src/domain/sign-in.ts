@@ -1,5 +1,5 @@
 import type { CompiledTenant } from "./compiled-tenant.ts";
-import { approverCutOffUntil, cutOffKey, type CutOffs } from "./cut-off.ts";
+import { personCutOffUntil, type CutOffs } from "./cut-off.ts";
 import { parseDuration } from "./duration.ts";
 import type { Identity, Person, Role, SingleSignOn } from "./tenant.ts";
 
@@ -43,8 +43,7 @@ export function rolesBorneOut({ roles }: Person, sso: SingleSignOn, groups: read
 
 /** Whether a browser is still signed in. */
 export function holdsStill({ at }: SignIn, person: string, cutOffs: CutOffs, now: number): boolean {
-  const cutOff = Math.max(approverCutOffUntil(cutOffs, person), cutOffs[cutOffKey({ kind: "tenant" })] ?? 0);
-  return now < at + SIGN_IN_SECONDS && at > cutOff;
+  return now < at + SIGN_IN_SECONDS && at > personCutOffUntil(cutOffs, person);
 }
 
 /**

@@ -14,6 +14,7 @@ import type { ConnectorFault, IssuedToken } from "../connectors/connector.ts";
 import { createOutbound } from "../connectors/outbound.ts";
 import { requireConfig } from "../config.ts";
 import type { Absence } from "../domain/absence.ts";
+import type { Admission } from "../domain/auditor.ts";
 import type { TenantDocument } from "../domain/tenant.ts";
 import type { OAuth2RefreshUpstream } from "../domain/upstream.ts";
 import { readSecret, sealSecret } from "../tenancy.ts";
@@ -255,6 +256,11 @@ export class Tenant extends DurableObject<Env> {
       this.#bump();
       return true;
     });
+  }
+
+  /** Writes down that somebody may read what happened here, and until when. */
+  async admitAuditor({ person, expires_at }: Admission): Promise<void> {
+    await this.#change(() => this.#journal.append("auditor.admitted", { person, until: expires_at }, this.#now()));
   }
 
   /** Writes down that an admin breaks the glass, or says why this one cannot. */

@@ -1,7 +1,9 @@
 import { Hono } from "hono";
+import { auditorToken } from "../crypto/auditor-token.ts";
 import { newId } from "../crypto/random.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { absenceFault, awayWords } from "../domain/absence.ts";
+import { AUDITOR_SECONDS, MAX_AUDITOR_SECONDS } from "../domain/auditor.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { KeptPasskey } from "../durable/person.ts";
 import { readAbsence } from "../protocol/absence.ts";
@@ -12,7 +14,7 @@ import { forgetTenant, signingKey } from "../tenancy.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { personObject, tenantObject } from "./objects.ts";
 
-/** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts. */
+/** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts, letting auditors read. */
 export const adminPeople = new Hono<App>()
   .post("/admin/people/:id/invite", async (c) => {
     const body = await readJsonObject(c.req.raw);
@@ -35,6 +37,23 @@ export const adminPeople = new Hono<App>()
     await personObject(c.env, issuer, person.id).invited({ issuer, person: person.id }, jti, atOnce);
     const link = `${issuer}/enrol#${await signToken(signingKey(c.var.tenant, "invitation"), claims)}`;
     return c.json({ link, expires_at: exp });
+  })
+  .post("/admin/people/:id/auditor-token", async (c) => {
+    const body = await readJsonObject(c.req.raw);
+    if (!body.ok) return renderError(body.error);
+    const { expires_in = AUDITOR_SECONDS, ...others } = body.value;
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined) return renderError(invalidRequest(`"${unknown}" is not known here`));
+    if (!Number.isSafeInteger(expires_in) || Number(expires_in) < 1 || Number(expires_in) > MAX_AUDITOR_SECONDS)
+      return renderError(invalidRequest(`expires_in must be from 1 to ${MAX_AUDITOR_SECONDS} seconds`));
+    const { issuer, tenant, config } = c.var.tenant;
+    const person = tenant.people.get(c.req.param("id"));
+    if (person === undefined) return renderError(NOT_FOUND);
+    if (!person.roles.includes("auditor")) return renderError(NO_AUDITOR);
+    const issued_at = nowSeconds();
+    const admission = { person: person.id, issued_at, expires_at: issued_at + Number(expires_in) };
+    await tenantObject(c.env, issuer).admitAuditor(admission);
+    return c.json({ token: auditorToken(config.adminKey, issuer, admission), expires_at: admission.expires_at });
   })
   .put("/admin/people/:id/away", async (c) => {
     const body = await readJsonObject(c.req.raw);
@@ -99,6 +118,12 @@ function passkeyView({
 }: KeptPasskey) {
   return { credential_id, transports, backup_eligible, created_at, usable_from, last_used_at: last_used_at ?? null };
 }
+
+const NO_AUDITOR: WireError = {
+  status: 403,
+  error: "access_denied",
+  description: 'this person is no auditor; give them "auditor" among their roles in the tenant document',
+};
 
 export const NOT_FOUND: WireError = {
   status: 404,

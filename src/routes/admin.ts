@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import { shippedCatalogue } from "../catalogues/index.ts";
-import { equalsConstantTime, sha256 } from "../crypto/hash.ts";
-import { adminToken } from "../crypto/admin-token.ts";
+import { sha256 } from "../crypto/hash.ts";
 import {
   generateSigningKeys,
   KEY_LIVES,
@@ -30,6 +29,7 @@ import {
   type TenantContext,
 } from "../tenancy.ts";
 import { kekState, renewTenantKeys } from "../tenant-keys.ts";
+import { refusalOf } from "./admin-entry.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
 import { adminServers } from "./admin-servers.ts";
 import { adminUpstreams } from "./admin-upstreams.ts";
@@ -44,11 +44,11 @@ const MAX_SECRET_LENGTH = 20_000;
 /** Among the keys to rotate: those that seal what is kept, instead of signing. */
 const DATA_KEY = "data";
 
-/** The operator's surface, for whoever holds this tenant's admin token. */
+/** The operator's surface, for whoever holds this tenant's admin token; auditors read a part of it. */
 export const admin = new Hono<App>()
   .use("/admin/*", async (c, next) => {
-    const expected = `Bearer ${adminToken(c.var.tenant.config.adminKey, c.var.tenant.issuer)}`;
-    if (!equalsConstantTime(c.req.header("authorization") ?? "", expected)) return renderError(UNAUTHORIZED);
+    const refusal = refusalOf(c);
+    if (refusal !== undefined) return renderError(refusal);
     await next();
     c.header("cache-control", "no-store");
     return undefined;
@@ -261,12 +261,6 @@ async function readReason(c: Handling): Promise<string | undefined | { error: Wi
   return reason;
 }
 
-const UNAUTHORIZED: WireError = {
-  status: 401,
-  error: "invalid_token",
-  description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
-  headers: { "www-authenticate": "Bearer" },
-};
 const NO_RECEIPT_YET: WireError = {
   status: 409,
   error: "not_ready",
