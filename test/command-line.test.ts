@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
 import { ROOT } from "../scripts/build.ts";
+import { KEY_USES } from "../src/crypto/signing-key.ts";
 import { Approver, linksIn } from "./support/approver.ts";
 import { stint } from "./support/run-stint.ts";
 import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
@@ -152,6 +153,8 @@ describe("stint keys", () => {
       stderr: expect.stringContaining("use is one of"),
     });
     expect(await stint(["keys", "retire"])).toMatchObject({ code: 2 });
+    const help = (await stint(["keys", "--help"])).stdout;
+    expect(KEY_USES.filter((use) => !help.includes(use))).toEqual([]);
     expect(await stint(["keys"])).toMatchObject({ code: 2, stderr: expect.stringContaining("list, rotate or retire") });
   });
 });

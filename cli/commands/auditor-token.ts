@@ -8,9 +8,9 @@ export const auditorTokenCommand: Command = {
   summary: "let an auditor read the log, sessions and receipts, and change nothing",
   help: `Usage: stint auditor-token PERSON [--for TIME] [--url ISSUER] [--data DIR]
 
-Prints a token for PERSON, whose roles in the tenant document hold auditor. With it in STINT_ADMIN_TOKEN they run
-stint audit, stint sessions, stint receipt, stint keys list and stint break-glass list; everything else is
-refused. It is worth nothing when its time is over, when PERSON is no auditor any more, and after
+Prints a token for PERSON, whose roles in the tenant document hold auditor. With it in STINT_ADMIN_TOKEN
+they run stint audit, stint sessions, stint receipt, stint keys list and stint break-glass list; everything
+else is refused. It is worth nothing when its time is over, when PERSON is no auditor any more, and after
 stint revoke --approver PERSON or --all. The audit log says who was let in, and until when.
 
   --for TIME     how long, such as 8h (the default) or 30d (the most)

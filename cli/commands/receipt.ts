@@ -8,7 +8,8 @@ export const receiptCommand: Command = {
   summary: "print the signed closing statement of a session",
   help: `Usage: stint receipt SESSION_ID [--raw | --bundle] [--url ISSUER] [--data DIR]
 
-Prints what was granted and by whom, how it ended, and what became of each credential, once the session has ended.
+Prints what was granted and by whom, how it ended, and what became of each credential, once the session
+has ended.
 
   --raw          print the signed token itself (JWS, key in the issuer's JWKS), not its content
   --bundle       print the token together with the issuer's keys of today, for stint verify

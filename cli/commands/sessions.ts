@@ -16,8 +16,9 @@ export const sessionsCommand: Command = {
   summary: "list the sessions of a tenant, the newest first, or print one",
   help: `Usage: stint sessions [SESSION_ID] [--url ISSUER] [--data DIR]
 
-Without SESSION_ID it prints the newest 500, a line each. With one it prints all that is known of that session, as
-JSON: what was asked for and granted, by whom it was decided, until when, what was used, and its upstream credentials.
+Without SESSION_ID it prints the newest 500, a line each. With one it prints all that is known of that
+session, as JSON: what was asked for and granted, by whom it was decided, until when, what was used, and its
+upstream credentials.
 
 ${ADMIN_HELP}`,
   async run(args) {
