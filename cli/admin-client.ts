@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { isIssuer } from "../sdk/shared/issuer.ts";
 import { CliError } from "./cli-error.ts";
 import { adminTokenOf } from "./data-directory.ts";
 
@@ -20,9 +21,19 @@ export interface AdminAccess {
   readonly viaPort?: number | undefined;
 }
 
+/** The tenant's issuer, by the option or else the environment. Throws a {@link CliError} where it can be none. */
+export function issuerOf(url: string | undefined): string {
+  const issuer = url ?? process.env["STINT_URL"] ?? DEFAULT_URL;
+  if (isIssuer(issuer)) return issuer;
+  throw new CliError(
+    `"${issuer}" is no issuer; it looks like https://stint.acme.example, without a path or a final slash, and with http only on loopback`,
+    2,
+  );
+}
+
 /** Calls the admin API of one tenant. Throws a {@link CliError} that says what to do. */
 export async function callAdmin<T>(access: AdminAccess, method: string, path: string, body?: unknown): Promise<T> {
-  const issuer = access.url ?? process.env["STINT_URL"] ?? DEFAULT_URL;
+  const issuer = issuerOf(access.url);
   const token = process.env["STINT_ADMIN_TOKEN"] ?? adminTokenOf(access.data ?? DEFAULT_DATA, issuer);
   const headers = {
     authorization: `Bearer ${token}`,
@@ -42,8 +53,11 @@ export async function callAdmin<T>(access: AdminAccess, method: string, path: st
   if (response.status >= 200 && response.status < 300) return answer as T;
   if (response.status === 401)
     throw new CliError(
-      `${issuer} does not take this admin token; name the broker's own directory with --data, or set STINT_ADMIN_TOKEN`,
+      token.startsWith("adt_")
+        ? `${issuer} does not take this auditor's token, or no longer; stint auditor-token makes another`
+        : `${issuer} does not take this admin token; name the broker's own directory with --data, or set STINT_ADMIN_TOKEN`,
     );
+  if (answer.error === "not_found") throw new CliError(`${answer.error_description}; ${whereNamed(path)}`);
   const problems = (answer.problems ?? []).map(({ path: at, message }) => `\n  ${at || "/"}: ${message}`).join("");
   throw new CliError(`${answer.error_description ?? `the broker answered ${response.status}`}${problems}`);
 }
@@ -74,6 +88,21 @@ function viaLoopback(
   });
 }
 
+/** Where the names stand of which one was not known. */
+function whereNamed(path: string): string {
+  const kind = path.split("/")[2] ?? "";
+  return LISTED_BY[kind] ?? "its people and agents are in the tenant document, see stint apply";
+}
+
+const LISTED_BY: Readonly<Record<string, string>> = {
+  sessions: "stint sessions lists them",
+  "break-glass": "stint sessions lists them",
+  keys: "stint keys list names them",
+  servers: "stint servers list names them, and the digest of each difference",
+  upstreams: "stint upstreams list names them",
+  connections: "stint connections list names them",
+};
+
 function readJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -83,6 +112,7 @@ function readJson(text: string): unknown {
 }
 
 interface AdminError {
+  readonly error?: string;
   readonly error_description?: string;
   readonly problems?: readonly { readonly path: string; readonly message: string }[];
 }

@@ -1,5 +1,4 @@
-import { isIssuer } from "../sdk/shared/issuer.ts";
-import { DEFAULT_URL } from "./admin-client.ts";
+import { DEFAULT_URL, issuerOf } from "./admin-client.ts";
 import { newProofKey, StintClient } from "./agent-client.ts";
 import { CliError } from "./cli-error.ts";
 import { readKeyFile } from "./key-file.ts";
@@ -28,11 +27,5 @@ export async function agentOf(values: AgentValues): Promise<StintClient> {
   const key = values.key ?? process.env["STINT_KEY_FILE"];
   if (clientId === undefined || key === undefined)
     throw new CliError("--client-id and --key are needed, or STINT_CLIENT_ID and STINT_KEY_FILE", 2);
-  const issuer = values.url ?? process.env["STINT_URL"] ?? DEFAULT_URL;
-  if (!isIssuer(issuer))
-    throw new CliError(
-      `"${issuer}" is no issuer; it looks like https://stint.acme.example, without a path or a final slash, and with http only on loopback`,
-      2,
-    );
-  return new StintClient(issuer, clientId, readKeyFile(key), await newProofKey());
+  return new StintClient(issuerOf(values.url), clientId, readKeyFile(key), await newProofKey());
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readJws } from "../src/crypto/jws.ts";
-import { canonicalJson } from "../src/domain/canonical-json.ts";
+import { canonicalJson, isJsonObject } from "../src/domain/canonical-json.ts";
 
 const CHECKPOINT_TYPE = "stint-checkpoint+jwt";
 
@@ -20,6 +20,25 @@ export interface AuditRow {
 export interface Checkpoint {
   readonly n: number;
   readonly chain: string;
+}
+
+/** A row as `stint audit list` prints it, one line of JSON; undefined when it is none. */
+export function readRow(line: string): AuditRow | undefined {
+  let row: unknown;
+  try {
+    row = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (!isJsonObject(row)) return undefined;
+  const isWhole =
+    ["n", "seq", "at"].every((name) => typeof row[name] === "number") &&
+    ["source", "type", "data", "hash", "chain"].every((name) => isText(row[name]));
+  return isWhole ? (row as unknown as AuditRow) : undefined;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value.isWellFormed();
 }
 
 /** What a signed checkpoint says; undefined when it is none. Its keeper trusts the copy, not the signature. */

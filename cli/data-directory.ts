@@ -72,7 +72,16 @@ export function adminTokenOf(path: string, issuer: string): string {
     throw new CliError(
       `${path} is not a broker's data directory (no admin-key in it); pass --data, or set STINT_ADMIN_TOKEN`,
     );
-  const secret = Buffer.from(readKey(file), "base64url");
+  return adminTokenBy(readKey(file), issuer);
+}
+
+/**
+ * The admin token of a tenant.
+ *
+ * @param adminKey base64url of 32 bytes
+ */
+export function adminTokenBy(adminKey: string, issuer: string): string {
+  const secret = Buffer.from(adminKey, "base64url");
   return `adm_${createHmac("sha256", secret).update(`stint admin\n${issuer}`).digest("base64url")}`;
 }
 

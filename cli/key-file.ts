@@ -12,7 +12,9 @@ export function readKeyFile(file: string): JWK {
 function read(file: string): { key: JWK; mode: number } {
   try {
     return { key: JSON.parse(readFileSync(file, "utf8")) as JWK, mode: statSync(file).mode };
-  } catch {
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === "ENOENT")
+      throw new CliError(`there is no file ${file}; stint keygen ${file} makes a key`);
     throw new CliError(`${file} is not a key; stint keygen makes one`);
   }
 }

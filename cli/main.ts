@@ -1,3 +1,4 @@
+import about from "../package.json" with { type: "json" };
 import { CliError } from "./cli-error.ts";
 import type { Command } from "./command.ts";
 import { plainText } from "./plain-text.ts";
@@ -16,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import("./commands/verify.ts")).verifyCommand,
   audit: async () => (await import("./commands/audit.ts")).auditCommand,
   "admin-token": async () => (await import("./commands/admin-token.ts")).adminTokenCommand,
+  "auditor-token": async () => (await import("./commands/auditor-token.ts")).auditorTokenCommand,
   invite: async () => (await import("./commands/invite.ts")).inviteCommand,
   passkeys: async () => (await import("./commands/passkeys.ts")).passkeysCommand,
   accounts: async () => (await import("./commands/accounts.ts")).accountsCommand,
@@ -31,6 +33,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 const [name = "--help", ...args] = process.argv.slice(2);
 
+// Whoever reads along has seen enough: stint audit list | head
+process.stdout.on("error", (fault: NodeJS.ErrnoException) => {
+  if (fault.code === "EPIPE") return;
+  process.stderr.write(`stint ${name}: standard output cannot be written: ${fault.message}\n`);
+  process.exitCode = 1;
+});
+
 try {
   const command = Object.hasOwn(COMMANDS, name) ? await COMMANDS[name]?.() : undefined;
   // What stands behind "--" is another program's.
@@ -38,17 +47,19 @@ try {
   if (command !== undefined && (own.includes("--help") || own.includes("-h"))) process.stdout.write(command.help);
   else if (command !== undefined) process.exitCode = await command.run(args);
   else if (["--help", "-h", "help"].includes(name)) process.stdout.write(await usage());
+  else if (name === "--version") process.stdout.write(`${about.version}\n`);
   else throw new CliError(`there is no command "${name}"; stint --help lists them`, 2);
 } catch (fault) {
   const isUsage = fault instanceof TypeError && "code" in fault && String(fault.code).startsWith("ERR_PARSE_ARGS");
   if (!(fault instanceof CliError) && !isUsage) throw fault;
-  process.stderr.write(plainText(`stint ${name}: ${fault.message}\n`));
+  const more = isUsage ? `; stint ${name} --help tells more` : "";
+  process.stderr.write(plainText(`stint ${name}: ${fault.message}${more}\n`));
   process.exitCode = fault instanceof CliError ? fault.exitCode : 2;
 }
 
 async function usage(): Promise<string> {
   const lines = Object.entries(COMMANDS).map(
-    async ([command, load]) => `  ${command.padEnd(13)}${(await load()).summary}`,
+    async ([command, load]) => `  ${command.padEnd(15)}${(await load()).summary}`,
   );
   return `stint: lends an AI agent the access one task needs, for as long as a human agreed to
 

@@ -48,8 +48,7 @@ app.use(async (c, next) => {
   if (c.req.url.length > MAX_URL_LENGTH)
     return renderError({ status: 414, error: "invalid_request", description: "the URL is too long" });
   const issuer = selectIssuer(c.req.header("host"), config.value.origins);
-  if (issuer === undefined)
-    return renderError({ status: 404, error: "not_found", description: "no tenant is served under this host name" });
+  if (issuer === undefined) return renderError({ status: 404, error: "not_found", description: NO_TENANT });
   c.set("tenant", await loadTenant(c.env, issuer));
   await next();
   // Set here and not by c.header, which would make another response around this one.
@@ -108,6 +107,9 @@ app.onError((fault, c) => {
   log("request.failed", { route: c.req.routePath, reason: fault.name });
   return isForPerson(c) ? lostPage(c, { kind: "fault" }) : renderError(UNAVAILABLE);
 });
+
+const NO_TENANT =
+  "no tenant is served under this host name: use its issuer's, letter for letter (localhost and 127.0.0.1 are two)";
 
 const METHODS_OF: ReadonlyMap<string, string> = new Map([
   ["/sessions", "POST"],

@@ -1,9 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
+import { ROOT } from "../scripts/build.ts";
+import { KEY_USES } from "../src/crypto/signing-key.ts";
 import { Approver, linksIn } from "./support/approver.ts";
 import { stint } from "./support/run-stint.ts";
 import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
@@ -93,7 +96,7 @@ describe("stint, as an operator types it", () => {
       "github:issues:read@acme/api",
       "--access",
       "mcp:tickets:open_issue",
-      "--expires-in",
+      "--for",
       "10m",
     ]);
     const slackId = await world.emulators.slackId("dana");
@@ -150,6 +153,8 @@ describe("stint keys", () => {
       stderr: expect.stringContaining("use is one of"),
     });
     expect(await stint(["keys", "retire"])).toMatchObject({ code: 2 });
+    const help = (await stint(["keys", "--help"])).stdout;
+    expect(KEY_USES.filter((use) => !help.includes(use))).toEqual([]);
     expect(await stint(["keys"])).toMatchObject({ code: 2, stderr: expect.stringContaining("list, rotate or retire") });
   });
 });
@@ -244,5 +249,82 @@ describe("stint for those who decide", () => {
     });
     expect(await stint(["reinstate", "nobody", ...access()])).toMatchObject({ code: 1 });
     expect(await stint(["reinstate", ...access()])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("stint, where something is amiss", () => {
+  it("says what to do next", async () => {
+    const { dataPath } = world.broker;
+    for (const [args, code, said] of [
+      [["sessions", "--url", `${world.issuer}/`], 2, "without a path or a final slash"],
+      [["sessions", "--url", "http://stint.acme.example"], 2, "with http only on loopback"],
+      [["sessions", "--json", ...access()], 2, "stint sessions --help tells more"],
+      [["sessions", "ses_nothing", ...access()], 1, "stint sessions lists them"],
+      [["receipt", "ses_nothing", ...access()], 1, "stint sessions lists them"],
+      [["revoke", ...access()], 2, "stint revoke --help tells more"],
+      [["passkeys", "list", "nobody", ...access()], 1, "its people and agents are in the tenant document"],
+      [["reinstate", "nobody", ...access()], 1, "its people and agents are in the tenant document"],
+      [["keys", "retire", "key_x", ...access()], 1, "stint keys list names them"],
+      [["servers", "accept", "tickets", "--digest", "x", ...access()], 1, "stint servers list names them"],
+      [["upstreams", "clear", "x", ...access()], 1, "stint upstreams list names them"],
+      [["connections", "retry", "X", ...access()], 1, "stint connections list names them"],
+      [["secrets", "set", "EMPTY", ...access()], 1, "stint secrets set EMPTY < FILE"],
+      [["audit", "list", "--after", "x", ...access()], 2, "--after must be the number of a row"],
+      [["auditor-token", "dana@acme.example", ...access()], 1, "among their roles"],
+      [["auditor-token", "nobody", ...access()], 1, "its people and agents are in the tenant document"],
+      [["auditor-token", "dana@acme.example", "--for", "long", ...access()], 2, "--for must be a time"],
+      [["mcp", "--print-config", "x"], 2, "it is one of claude-desktop"],
+      [["run", "--task", "x", "--access", "mcp:tickets:open_issue", "--", "true"], 2, "stint mcp and the SDK"],
+      [
+        ["request", "--client-id", "x", "--key", "none.jwk", "--task", "x", "--access", "a:b"],
+        1,
+        "stint keygen none.jwk",
+      ],
+    ] as const)
+      expect(await stint([...args]), args.join(" ")).toMatchObject({ code, stderr: expect.stringContaining(said) });
+    expect(
+      await stint(["audit", "list", "--url", world.issuer, "--data", dataPath], "", { STINT_ADMIN_TOKEN: "adt_x.y" }),
+    ).toMatchObject({ code: 1, stderr: expect.stringContaining("stint auditor-token makes another") });
+  });
+
+  it("goes where STINT_URL says, with every command", async () => {
+    const session = await approvedSession(world);
+    await session.agent.call(session.sessionToken, "POST", `/sessions/${session.sessionId}/end`);
+    const env = { STINT_URL: world.issuer };
+    const data = ["--data", world.broker.dataPath];
+    const bundle = await until("the receipt", async () => {
+      const printed = await stint(["receipt", session.sessionId, "--bundle", ...data], "", env);
+      return printed.code === 0 ? printed.stdout : undefined;
+    });
+    const file = join(folder, "bundle.json");
+    writeFileSync(file, bundle);
+    expect(await stint(["verify", file])).toMatchObject({ code: 0 });
+    expect((await stint(["admin-token", ...data], "", env)).stdout.trim()).toBe(world.broker.adminToken());
+    const shown = JSON.parse((await stint(["sessions", session.sessionId, ...data], "", env)).stdout) as object;
+    expect(shown).toMatchObject({ status: "ended", how: "completed" });
+    const rows = (await stint(["audit", "list", "--session", session.sessionId, ...data], "", env)).stdout;
+    expect(
+      rows
+        .trim()
+        .split("\n")
+        .map((row) => (JSON.parse(row) as { source: string }).source),
+    ).toContain(session.sessionId);
+    expect(rows).not.toContain('"source":"tenant","seq":1,');
+  });
+
+  it("derives an admin token from the key of a broker elsewhere", async () => {
+    const key = readFileSync(join(world.broker.dataPath, "admin-key"), "utf8").trim();
+    const env = { STINT_ADMIN_KEY: key, STINT_URL: world.issuer };
+    expect((await stint(["admin-token"], "", env)).stdout.trim()).toBe(world.broker.adminToken());
+  });
+
+  it("stops without a word when nobody reads on", async () => {
+    const command = `"${process.execPath}" "${join(ROOT, "cli", "main.ts")}" audit list --url ${world.issuer} --data "${world.broker.dataPath}" | true`;
+    const { status, stderr } = spawnSync("bash", ["-o", "pipefail", "-c", command], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+
+  it("says which release it is", async () => {
+    expect((await stint(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });

@@ -1,7 +1,3 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
   Client,
   DpopSession,
@@ -10,116 +6,27 @@ import {
   type OAuthClientProvider,
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type Browser } from "../demo/browser.ts";
 import { startEmulators, type Emulators } from "../demo/emulators.ts";
-import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
-import { addVirtualPasskey, makePasskey } from "../demo/virtual-passkey.ts";
-import { ROOT } from "../scripts/build.ts";
 import { startCallback } from "./support/loopback-callback.ts";
+import { startStranger, type Stranger } from "./support/stranger.ts";
 
 const READ_ISSUES = { upstream: "github", method: "GET", path: "/repos/acme/api/issues" } as const;
-
-/** A stranger with a checkout, a terminal and a browser, who has the README and nothing else. */
-interface Stranger {
-  readonly issuer: string;
-  readonly page: Page;
-  /** Types a block of the README into their terminal. */
-  type(block: string): Typed;
-  /** Looks into the inbox, compares the match code where they were told one, and approves. */
-  approve(matchCode?: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-interface Typed {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly ended: Promise<{ code: number | null; stdout: string }>;
-}
 
 let emulators: Emulators;
 let browser: Browser;
 let stranger: Stranger;
 beforeAll(async () => {
   [emulators, browser] = await Promise.all([startEmulators(), startBrowser()]);
-  stranger = await setUp();
+  stranger = await startStranger({ emulators, browser, document: "README.md" });
 });
 afterAll(async () => {
   await stranger?.close();
   await browser?.close();
   await emulators?.close();
 });
-
-/** What stands in the README, but for the port and for GitHub, which is an emulator on loopback here. */
-function readBlock(name: string, port: number): string {
-  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-  const text = new RegExp(`\`\`\`sh ${name}\n([^]*?)\`\`\``).exec(readme)?.[1] ?? "";
-  expect(text).not.toBe("");
-  return text
-    .replaceAll("8787", String(port))
-    .replace("https://api.github.com", emulators.githubUrl)
-    .replace("npm start", `exec npm start -- --port ${port} --allow-private-network`);
-}
-
-async function setUp(): Promise<Stranger> {
-  const port = await freePort();
-  const issuer = `http://localhost:${port}`;
-  const folder = mkdtempSync(join(tmpdir(), "stint-stranger-"));
-  for (const name of ["package.json", "scripts"]) symlinkSync(join(ROOT, name), join(folder, name));
-  const env = { ...process.env, STINT_URL: issuer, GITHUB_TOKEN: "ghp_seed" };
-  // The function that the README defines is there in the terminal as long as it is open.
-  const own = /^stint\(\) .*$/m.exec(readBlock("setup", port))?.[0] ?? "";
-  const type = (block: string): Typed => {
-    const child = spawn("sh", ["-ec", `${own}\n${readBlock(block, port)}`], { cwd: folder, env, detached: true });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    const ended = new Promise<{ code: number | null; stdout: string }>(
-      (done) => void child.on("close", (code) => done({ code, stdout })),
-    );
-    return { child, ended, output: () => stdout + stderr };
-  };
-  const broker = type("start");
-  await until("the broker", async () => (/^Stint listens on/m.test(broker.output()) ? true : undefined), 30_000);
-  const { code, stdout } = await type("setup").ended;
-  expect([code, stdout]).toEqual([
-    0,
-    expect.stringMatching(/Applied as version 1\.\nSealed GITHUB_KEY\.\nhttp:\S+\n$/),
-  ]);
-  const page = await browser.newPage();
-  await addVirtualPasskey(page);
-  await makePasskey(page, stdout.trim().split("\n").at(-1) ?? "");
-  return {
-    issuer,
-    page,
-    type,
-    async approve(matchCode) {
-      const look = page.getByRole("button", { name: /^Look at it/ });
-      await until("the request in the inbox", async () => {
-        await page.goto(`${issuer}/inbox`);
-        const signIn = page.getByRole("button", { name: "Sign in with a passkey" });
-        const inbox = page.getByRole("heading", { level: 1, name: /waits? for you$/ });
-        await signIn.or(inbox).waitFor();
-        if (await signIn.isVisible()) await signIn.click();
-        await inbox.waitFor();
-        return (await look.isVisible()) ? true : undefined;
-      });
-      await look.click();
-      await page.getByRole("heading", { name: /asks for access$/ }).waitFor();
-      if (matchCode !== undefined) expect(await page.locator(".match strong").textContent()).toBe(matchCode);
-      await page.getByRole("button", { name: "Review and approve" }).click();
-      await page.getByRole("button", { name: /^Approve as Dana/ }).click();
-      await page.getByRole("heading", { name: "Approved", exact: true }).waitFor();
-    },
-    async close() {
-      process.kill(-(broker.child.pid ?? 0), "SIGTERM");
-      await broker.ended;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
 
 const matchCodeIn = (text: string): string | undefined => /match code ([A-Z0-9]{3}-[A-Z0-9]{3})/.exec(text)?.[1];
 

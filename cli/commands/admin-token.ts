@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
-import { ADMIN_OPTIONS, DEFAULT_DATA, DEFAULT_URL } from "../admin-client.ts";
+import { ADMIN_OPTIONS, DEFAULT_DATA, DEFAULT_URL, issuerOf } from "../admin-client.ts";
 import type { Command } from "../command.ts";
-import { adminTokenOf } from "../data-directory.ts";
+import { adminTokenBy, adminTokenOf } from "../data-directory.ts";
 
 export const adminTokenCommand: Command = {
   summary: "print a tenant's admin token, for other machines",
@@ -9,12 +9,16 @@ export const adminTokenCommand: Command = {
 
 Prints the token that the admin API of one tenant takes. Keep it as you keep a password.
 
-  --url ISSUER   the tenant's issuer (default ${DEFAULT_URL})
-  --data DIR     the broker's data directory (default ${DEFAULT_DATA})
+  --url ISSUER   the tenant's issuer (or STINT_URL; default ${DEFAULT_URL})
+  --data DIR     the broker's data directory, for its admin key (default ${DEFAULT_DATA});
+                 of a broker on Cloudflare set STINT_ADMIN_KEY to the secret of that name instead
 `,
   async run(args) {
     const { values } = parseArgs({ args, options: ADMIN_OPTIONS });
-    process.stdout.write(`${adminTokenOf(values.data ?? DEFAULT_DATA, values.url ?? DEFAULT_URL)}\n`);
+    const issuer = issuerOf(values.url);
+    const key = values.data === undefined ? process.env["STINT_ADMIN_KEY"] : undefined;
+    const token = key === undefined ? adminTokenOf(values.data ?? DEFAULT_DATA, issuer) : adminTokenBy(key, issuer);
+    process.stdout.write(`${token}\n`);
     return 0;
   },
 };

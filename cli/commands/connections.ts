@@ -37,6 +37,7 @@ ${ADMIN_HELP}`,
           upstreams: UpstreamRow[];
           connections: ConnectionRow[];
         }>(values, "GET", "/admin/connections");
+        if (upstreams.length === 0) process.stdout.write("The tenant document names no upstream yet.\n");
         for (const upstream of upstreams) process.stdout.write(`${describeUpstream(upstream)}\n`);
         for (const connection of connections) process.stdout.write(`${describeConnection(connection)}\n`);
         return 0;

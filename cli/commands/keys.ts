@@ -36,9 +36,9 @@ export const keysCommand: Command = {
 list     prints every key: what it signs, since when, and until when that is believed
 rotate   makes new keys. Each is published first and begins to sign some minutes later, when nobody
          can hold an older key set; the old one is believed until the last thing it signed has ended.
-         --use takes one kind: access_token, approval_link, introspection, receipt, checkpoint; or data:
-         the key that seals what is kept. A new one seals from now on, what is kept is sealed anew, and
-         all of them are wrapped by the broker's current key-encryption key
+         --use takes one kind: access_token, approval_link, invitation, introspection, receipt,
+         checkpoint, upstream_token; or data: the key that seals what is kept. A new one seals from now on,
+         what is kept is sealed anew, and all of them are wrapped by the broker's current key-encryption key
 retire   takes a key out of use at once, for when it was seen by somebody else. A new key signs from
          now on; everything that the old one signed is refused within five seconds, so open sessions
          have to be asked for again

@@ -5,7 +5,7 @@ import { AGENT_HELP, AGENT_OPTIONS, agentOf } from "../agent-options.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { HeldSessions } from "../held-sessions.ts";
-import { MCP_HOSTS } from "../mcp-hosts.ts";
+import { MCP_HOSTS, type McpHost } from "../mcp-hosts.ts";
 import { mcpTools } from "../mcp-tools.ts";
 import { HostWaiting } from "../mcp-waiting.ts";
 import { Signals } from "../run-program.ts";
@@ -29,18 +29,20 @@ ${AGENT_HELP}`,
       allowPositionals: true,
       options: { ...AGENT_OPTIONS, "print-config": { type: "boolean" } },
     });
-    const [host] = positionals;
-    const client = values["print-config"] === true && host === undefined ? undefined : await agentOf(values);
-    if (client === undefined) return listHosts();
+    const [name] = positionals;
+    if (values["print-config"] === true && name === undefined) return listHosts();
     if (values["print-config"] === true) {
+      const host = hostOf(name ?? "");
+      const client = await agentOf(values);
       const key = values.key ?? process.env["STINT_KEY_FILE"] ?? "";
-      return printConfig(host ?? "", {
+      return printConfig(host, {
         STINT_URL: client.issuer,
         STINT_CLIENT_ID: client.clientId,
         STINT_KEY_FILE: resolve(key),
       });
     }
-    if (host !== undefined) throw new CliError(`"${host}" is not expected here; stint mcp --help tells more`, 2);
+    if (name !== undefined) throw new CliError(`"${name}" is not expected here; stint mcp --help tells more`, 2);
+    const client = await agentOf(values);
     const sessions = new HeldSessions(client);
     const signals = new Signals();
     // A host that dies without a word leaves a closed pipe behind.
@@ -71,10 +73,14 @@ function listHosts(): number {
   return 0;
 }
 
-function printConfig(name: string, env: Record<string, string>): number {
+function hostOf(name: string): McpHost {
   const host = Object.hasOwn(MCP_HOSTS, name) ? MCP_HOSTS[name] : undefined;
   if (host === undefined)
     throw new CliError(`there is no host "${name}"; it is one of ${Object.keys(MCP_HOSTS).join(", ")}`, 2);
+  return host;
+}
+
+function printConfig(host: McpHost, env: Record<string, string>): number {
   process.stderr.write(`For ${host.title}, in ${host.file}:\n`);
   process.stdout.write(host.config({ command: process.execPath, args: [MAIN, "mcp"], env }));
   return 0;

@@ -1,12 +1,15 @@
 import { parseArgs } from "node:util";
-import { ADMIN_HELP, ADMIN_OPTIONS, callAdmin, DEFAULT_URL } from "../admin-client.ts";
+import { ADMIN_HELP, ADMIN_OPTIONS, callAdmin, issuerOf } from "../admin-client.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { receiptBundle } from "../receipt-bundle.ts";
 
 export const receiptCommand: Command = {
   summary: "print the signed closing statement of a session",
-  help: `Usage: stint receipt SESSION_ID [--raw | --bundle]
+  help: `Usage: stint receipt SESSION_ID [--raw | --bundle] [--url ISSUER] [--data DIR]
+
+Prints what was granted and by whom, how it ended, and what became of each credential, once the session
+has ended.
 
   --raw          print the signed token itself (JWS, key in the issuer's JWKS), not its content
   --bundle       print the token together with the issuer's keys of today, for stint verify
@@ -25,8 +28,7 @@ ${ADMIN_HELP}`,
       `/admin/sessions/${encodeURIComponent(sessionId)}/receipt`,
     );
     if (values.bundle === true) {
-      const issuer = values.url ?? DEFAULT_URL;
-      process.stdout.write(await receiptBundle(issuer, receipt));
+      process.stdout.write(await receiptBundle(issuerOf(values.url), receipt));
       return 0;
     }
     const claims = JSON.parse(Buffer.from(receipt.split(".")[1] ?? "", "base64url").toString()) as unknown;

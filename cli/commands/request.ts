@@ -12,11 +12,12 @@ export const requestCommand: Command = {
 
 Asks, prints the match code, waits for the decision, and prints what came of it as JSON. Its DPoP key
 lives as long as the command, so this is for trying things out; stint run lends the access to a program.
+The session itself lives on until its time is up, or stint revoke.
 
   --task TITLE        what the access is for
   --description TEXT  more of it
   --access ACCESS     upstream:operation@location or mcp:server:tool; may be given several times
-  --expires-in TIME   how long, such as 30m (default 15m)
+  --for TIME          how long, such as 30m (default 15m)
 ${AGENT_HELP}`,
   async run(args) {
     const { values } = parseArgs({
@@ -26,14 +27,14 @@ ${AGENT_HELP}`,
         task: { type: "string" },
         description: { type: "string" },
         access: { type: "string", multiple: true },
-        "expires-in": { type: "string" },
+        for: { type: "string" },
       },
     });
     const { task, description, access } = values;
     if (task === undefined || access === undefined)
       throw new CliError("--task and --access are needed; stint request --help tells more", 2);
-    const expiresIn = parseDuration(values["expires-in"] ?? "15m");
-    if (expiresIn === undefined) throw new CliError("--expires-in must be a time such as 90s, 30m or 2h", 2);
+    const expiresIn = parseDuration(values.for ?? "15m");
+    if (expiresIn === undefined) throw new CliError("--for must be a time such as 90s, 30m or 2h", 2);
     const client = await agentOf(values);
     const opened = await openRequest(client, {
       task: { title: task, ...(description === undefined ? {} : { description }) },

@@ -7,13 +7,14 @@ export const revokeCommand: Command = {
   summary: "end a session, or all of an agent, of an approver, or of the tenant, at once",
   help: `Usage: stint revoke SESSION_ID [--reason TEXT]
        stint revoke --agent CLIENT_ID | --approver PERSON | --all [--reason TEXT]
+                    [--url ISSUER] [--data DIR]
 
 When it returns, nothing that starts later succeeds, and upstream credentials are being taken back.
 
-  --agent ID     every session of this agent, and every request it has open
-  --approver ID  every session that this person approved
-  --all          every session of the tenant, and every open request
-  --reason TEXT  kept in the audit log and the receipt
+  --agent CLIENT_ID    every session of this agent, and every request it has open
+  --approver PERSON    every session that this person approved
+  --all                every session of the tenant, and every open request
+  --reason TEXT        kept in the audit log and the receipt
 ${ADMIN_HELP}`,
   async run(args) {
     const { values, positionals } = parseArgs({
@@ -29,7 +30,8 @@ ${ADMIN_HELP}`,
     });
     const [sessionId] = positionals;
     const named = [sessionId, values.agent, values.approver, values.all].filter((one) => one !== undefined);
-    if (named.length !== 1) throw new CliError("name one session, an --agent, an --approver, or --all", 2);
+    if (named.length !== 1)
+      throw new CliError("name one session, an --agent, an --approver, or --all; stint revoke --help tells more", 2);
     const body = values.reason === undefined ? {} : { reason: values.reason };
     if (sessionId === undefined) {
       const { sessions } = await callAdmin<{ sessions: string[] }>(values, "POST", pathOf(values), body);

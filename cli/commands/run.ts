@@ -175,7 +175,11 @@ async function close(session: GrantedSession, receiptFile: string | undefined): 
 function upstreamsOnly(access: readonly string[]): object[] {
   const details = parseAccess(access) as { type: string; upstream?: string }[];
   const upstreams = [...new Set(details.map(({ upstream }) => upstream ?? ""))];
-  if (upstreams.includes("")) throw new CliError("a program is given upstreams only", 2);
+  if (upstreams.includes(""))
+    throw new CliError(
+      "a program is given upstreams only, such as github:issues:read@acme/api; for the tools of servers there are stint mcp and the SDK",
+      2,
+    );
   if (new Set(upstreams.map(variableOf)).size < upstreams.length)
     throw new CliError("two of these upstreams have names that make the same environment variable", 2);
   return details;

@@ -19,7 +19,7 @@ ${ADMIN_HELP}`,
     if (process.stdin.isTTY)
       throw new CliError("give the value on standard input, for example: stint secrets set NAME < key.pem", 2);
     const value = (await readAll()).replace(/\r?\n$/, "");
-    if (value === "") throw new CliError("standard input was empty");
+    if (value === "") throw new CliError(`standard input was empty; stint secrets set ${name} < FILE`);
     await callAdmin(values, "PUT", `/admin/secrets/${encodeURIComponent(name)}`, { value });
     process.stdout.write(`Sealed ${name}.\n`);
     return 0;

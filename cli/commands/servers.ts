@@ -42,6 +42,7 @@ ${ADMIN_HELP}`,
     const [verb, id] = positionals;
     if (verb === "list") {
       const { servers } = await callAdmin<{ servers: ServerRow[] }>(values, "GET", "/admin/servers");
+      if (servers.length === 0) process.stdout.write("The tenant document names no server yet.\n");
       for (const server of servers) process.stdout.write(`${describe(server)}\n`);
       return 0;
     }

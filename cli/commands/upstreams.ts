@@ -26,6 +26,7 @@ ${ADMIN_HELP}`,
     const [verb, id] = positionals;
     if (verb === "list") {
       const { upstreams } = await callAdmin<{ upstreams: UpstreamRow[] }>(values, "GET", "/admin/upstreams");
+      if (upstreams.length === 0) process.stdout.write("The tenant document names no upstream yet.\n");
       for (const upstream of upstreams) process.stdout.write(`${describe(upstream)}\n`);
       return 0;
     }

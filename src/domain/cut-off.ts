@@ -31,6 +31,15 @@ export function leftUntil(cutOffs: CutOffs, person: string): number {
   return cutOffs[cutOffKey({ kind: "person", id: person })] ?? 0;
 }
 
+/** Until when (epoch seconds) what a person was let into is over: they left, or were cut off themselves or with the tenant. */
+export function personCutOffUntil(cutOffs: CutOffs, person: string): number {
+  return Math.max(
+    leftUntil(cutOffs, person),
+    approverCutOffUntil(cutOffs, person),
+    cutOffs[cutOffKey({ kind: "tenant" })] ?? 0,
+  );
+}
+
 /** Names what is cut off. No `client_id` begins with a star or a space. */
 export function cutOffKey(cutOff: CutOff | Leaver): string {
   switch (cutOff.kind) {

@@ -1,5 +1,5 @@
 import type { CompiledTenant } from "./compiled-tenant.ts";
-import { approverCutOffUntil, cutOffKey, leftUntil, type CutOffs } from "./cut-off.ts";
+import { personCutOffUntil, type CutOffs } from "./cut-off.ts";
 import { parseDuration } from "./duration.ts";
 import type { Identity, Person, Role, SingleSignOn } from "./tenant.ts";
 
@@ -51,13 +51,8 @@ export function holdsStill(
   cutOffs: CutOffs,
   now: number,
 ): boolean {
-  const cutOff = Math.max(
-    approverCutOffUntil(cutOffs, person.id),
-    leftUntil(cutOffs, person.id),
-    cutOffs[cutOffKey({ kind: "tenant" })] ?? 0,
-  );
   const isTheirs = how.by === "passkey" || (how.identity.issuer === sso?.issuer && hasIdentity(person, how.identity));
-  return isTheirs && now < at + SIGN_IN_SECONDS && at > cutOff;
+  return isTheirs && now < at + SIGN_IN_SECONDS && at > personCutOffUntil(cutOffs, person.id);
 }
 
 /**

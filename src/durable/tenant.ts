@@ -5,6 +5,7 @@ import { createOutbound } from "../connectors/outbound.ts";
 import type { SealedSigningKey } from "../crypto/signing-key.ts";
 import type { WrappedKey } from "../crypto/vault.ts";
 import type { Absence } from "../domain/absence.ts";
+import type { Admission } from "../domain/auditor.ts";
 import type { GlassUse } from "../domain/break-glass.ts";
 import type { CutOff, CutOffs } from "../domain/cut-off.ts";
 import type { Result } from "../domain/result.ts";
@@ -150,6 +151,11 @@ export class Tenant extends DurableObject<Env> {
       this.#books.bump();
       return true;
     });
+  }
+
+  /** Writes down that somebody may read what happened here, and until when. */
+  async admitAuditor({ person, expires_at }: Admission): Promise<void> {
+    await this.#change(() => this.#books.record("auditor.admitted", { person, until: expires_at }));
   }
 
   /** Writes down that an admin breaks the glass, or says why this one cannot. */

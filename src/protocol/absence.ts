@@ -4,6 +4,7 @@ import type { Json } from "../domain/canonical-json.ts";
 import { secondsOf } from "../domain/moment.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { Form } from "./body.ts";
+import { firstProblem } from "./schema-problems.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 /** A time of day and place, RFC 3339. */
@@ -35,10 +36,7 @@ function fieldSeconds(value: string): number | undefined {
  */
 export function readAbsence(body: { readonly [name: string]: Json }, now: number): Result<Absence, WireError> {
   const parsed = schema.safeParse(body);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return err(invalidRequest(`/${issue?.path.join("/") ?? ""}: ${issue?.message ?? "is missing"}`));
-  }
+  if (!parsed.success) return err(invalidRequest(firstProblem(parsed.error.issues)));
   const { from, until, delegate } = parsed.data;
   const absence = { from: from === undefined ? now : secondsOf(from), until: secondsOf(until), delegate };
   return absence.until <= now ? err(invalidRequest("/until: is over already")) : ok(absence);

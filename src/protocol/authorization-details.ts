@@ -6,6 +6,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import { readScope } from "../domain/scope.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { Form } from "./body.ts";
+import { firstProblem } from "./schema-problems.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 /** More entries than a human can take in. */
@@ -98,8 +99,7 @@ function saysTheSame(detail: AccessDetail, details: readonly AccessDetail[]): bo
 export function readAuthorizationDetails(value: Json | undefined): Result<AccessDetail[], WireError> {
   const parsed = authorizationDetailsSchema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
-  const [issue] = parsed.error.issues;
-  return err(invalidDetails(`${["", ...(issue?.path ?? [])].join("/") || "/"}: ${issue?.message ?? "not valid"}`));
+  return err(invalidDetails(firstProblem(parsed.error.issues)));
 }
 
 /** Checks `authorization_details` that came as a form parameter holding JSON. */

@@ -8,6 +8,7 @@ import type { Task } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { PresentedAssertion } from "./presented-assertion.ts";
 import { invalidDetails, readAuthorizationDetails } from "./authorization-details.ts";
+import { firstProblem } from "./schema-problems.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 /** Raw text longer than this is refused before it is cleaned, in UTF-16 units. */
@@ -56,10 +57,7 @@ export function readSessionRequest(body: { readonly [name: string]: Json }): Res
     return err(error);
   }
   const parsed = sessionRequestSchema.safeParse(body);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return err(invalidRequest(`/${issue?.path.join("/") ?? ""}: ${issue?.message ?? "not valid"}`));
-  }
+  if (!parsed.success) return err(invalidRequest(firstProblem(parsed.error.issues)));
   const details = readAuthorizationDetails(body["authorization_details"]);
   if (!details.ok) return details;
   const task = readTask(parsed.data.task);

@@ -5,6 +5,7 @@ import type { Task } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readAuthorizationDetails } from "./authorization-details.ts";
 import { readTask, taskSchema } from "./session-request.ts";
+import { firstProblem } from "./schema-problems.ts";
 import { invalidRequest, type WireError } from "./wire-error.ts";
 
 /** The body of `POST /sessions/{id}/grants`. It names no time: what comes on top ends with the session. */
@@ -21,10 +22,7 @@ export interface AskedStepUp {
 
 export function readStepUp(body: { readonly [name: string]: Json }): Result<AskedStepUp, WireError> {
   const parsed = stepUpSchema.safeParse(body);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return err(invalidRequest(`/${issue?.path.join("/") ?? ""}: ${issue?.message ?? "not valid"}`));
-  }
+  if (!parsed.success) return err(invalidRequest(firstProblem(parsed.error.issues)));
   const details = readAuthorizationDetails(body["authorization_details"]);
   if (!details.ok) return details;
   const task = parsed.data.task === undefined ? ok(undefined) : readTask(parsed.data.task);

@@ -1,9 +1,10 @@
 import { compileTenant, type DocumentProblem, type ShippedCatalogues } from "../domain/compiled-tenant.ts";
 import type { Json } from "../domain/canonical-json.ts";
+import { idlePolicies } from "../domain/idle-policies.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { TenantDocument } from "../domain/tenant.ts";
 import { documentProblems } from "./tenant/problems.ts";
-import { schemaProblems } from "./tenant/schema-problems.ts";
+import { schemaProblems } from "./schema-problems.ts";
 import { tenantDocumentSchema } from "./tenant/schema.ts";
 import { documentWarnings } from "./tenant/warnings.ts";
 
@@ -29,7 +30,9 @@ export function readTenantDocument(
   const parsed = tenantDocumentSchema.safeParse(value);
   if (!parsed.success) return err(schemaProblems(parsed.error.issues));
   const document: TenantDocument = parsed.data;
-  const problems = [...compileTenant(document, shipped).problems, ...documentProblems(document, allowPrivateNetwork)];
+  const compiled = compileTenant(document, shipped);
+  const problems = [...compiled.problems, ...documentProblems(document, allowPrivateNetwork)];
   if (document.issuer !== issuer) problems.unshift({ path: "/issuer", message: `this is the broker of ${issuer}` });
-  return problems.length > 0 ? err(problems) : ok({ document, warnings: documentWarnings(document) });
+  const warnings = [...documentWarnings(document), ...idlePolicies(compiled.tenant)];
+  return problems.length > 0 ? err(problems) : ok({ document, warnings });
 }

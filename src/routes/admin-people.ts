@@ -1,8 +1,10 @@
 import { Hono } from "hono";
+import { auditorToken } from "../crypto/auditor-token.ts";
 import { newId } from "../crypto/random.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { leftUntil } from "../domain/cut-off.ts";
 import { absenceFault, awayWords } from "../domain/absence.ts";
+import { AUDITOR_SECONDS, MAX_AUDITOR_SECONDS } from "../domain/auditor.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import type { KeptPasskey } from "../durable/passkey-store.ts";
 import { readAbsence } from "../protocol/absence.ts";
@@ -14,7 +16,7 @@ import { NOT_FOUND } from "./admin-request.ts";
 import { nowSeconds, type App } from "./http.ts";
 import { personObject, tenantObject } from "./objects.ts";
 
-/** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts. */
+/** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts, letting auditors read. */
 export const adminPeople = new Hono<App>()
   .post("/admin/people/:id/invite", async (c) => {
     const body = await readMembers(c.req.raw, ["at_once"]);
@@ -40,6 +42,23 @@ export const adminPeople = new Hono<App>()
     await personObject(c.env, issuer, person.id).invited({ issuer, person: person.id }, jti, atOnce);
     const link = `${issuer}/enrol#${await signToken(signingKey(c.var.tenant, "invitation"), claims)}`;
     return c.json({ link, expires_at: exp });
+  })
+  .post("/admin/people/:id/auditor-token", async (c) => {
+    const body = await readMembers(c.req.raw, ["expires_in"]);
+    if (!body.ok) return renderError(body.error);
+    const { expires_in = AUDITOR_SECONDS } = body.value;
+    if (!Number.isSafeInteger(expires_in) || Number(expires_in) < 1 || Number(expires_in) > MAX_AUDITOR_SECONDS)
+      return renderError(invalidRequest(`expires_in must be from 1 to ${MAX_AUDITOR_SECONDS} seconds`));
+    const { issuer, tenant, config } = c.var.tenant;
+    const person = tenant.people.get(c.req.param("id"));
+    if (person === undefined) return renderError(NOT_FOUND);
+    if (!person.roles.includes("auditor")) return renderError(NO_AUDITOR);
+    const justLeft = leftUntil(c.var.tenant.cutOffs, person.id) - nowSeconds();
+    if (justLeft >= 0) return renderError(leftJustNow(justLeft + 1));
+    const issued_at = nowSeconds();
+    const admission = { person: person.id, issued_at, expires_at: issued_at + Number(expires_in) };
+    await tenantObject(c.env, issuer).admitAuditor(admission);
+    return c.json({ token: auditorToken(config.adminKey, issuer, admission), expires_at: admission.expires_at });
   })
   .put("/admin/people/:id/away", async (c) => {
     const body = await readJsonObject(c.req.raw);
@@ -109,7 +128,14 @@ function passkeyView({
 function leftJustNow(seconds: number): WireError {
   return {
     ...UNAVAILABLE,
-    description: "they left the document a moment ago, and an invitation from now would have left with them; ask again",
+    description:
+      "they left the document a moment ago, and what they are given now would have left with them; ask again",
     headers: { "retry-after": String(seconds) },
   };
 }
+
+const NO_AUDITOR: WireError = {
+  status: 403,
+  error: "access_denied",
+  description: 'this person is no auditor; give them "auditor" among their roles in the tenant document',
+};

@@ -1,10 +1,9 @@
 import { Hono } from "hono";
-import { adminToken } from "../crypto/admin-token.ts";
-import { equalsConstantTime } from "../crypto/hash.ts";
 import { personId } from "../protocol/tenant/words.ts";
-import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { invalidRequest, renderError } from "../protocol/wire-error.ts";
 import { adminAudit } from "./admin-audit.ts";
 import { adminCutOffs } from "./admin-cut-offs.ts";
+import { refusalOf } from "./admin-entry.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminPeople } from "./admin-people.ts";
 import { NOT_FOUND } from "./admin-request.ts";
@@ -21,11 +20,11 @@ const QUERIES: ReadonlyMap<string, RegExp> = new Map([
   ["GET /admin/audit", /^\?after=[0-9]{1,15}$/],
 ]);
 
-/** The operator's surface, for whoever holds this tenant's admin token. */
+/** The operator's surface, for whoever holds this tenant's admin token; auditors read a part of it. */
 export const admin = new Hono<App>()
   .use("/admin/*", async (c, next) => {
-    const expected = `Bearer ${adminToken(c.var.tenant.config.adminKey, c.var.tenant.issuer)}`;
-    if (!equalsConstantTime(c.req.header("authorization") ?? "", expected)) return renderError(UNAUTHORIZED);
+    const refusal = refusalOf(c);
+    if (refusal !== undefined) return renderError(refusal);
     const { search } = new URL(c.req.url);
     if (search !== "" && QUERIES.get(`${c.req.method} ${c.req.path}`)?.test(search) !== true)
       return renderError(UNKNOWN_QUERY);
@@ -48,12 +47,6 @@ export const admin = new Hono<App>()
   .route("/", adminAudit)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
-const UNAUTHORIZED: WireError = {
-  status: 401,
-  error: "invalid_token",
-  description: "send this tenant's admin token as Authorization: Bearer; stint admin-token prints it",
-  headers: { "www-authenticate": "Bearer" },
-};
 const UNKNOWN_QUERY = invalidRequest(
   "this address takes no such query: POST /admin/tenant takes dry_run=true or false, GET /admin/audit takes after and a row number",
 );

@@ -1,8 +1,19 @@
-import type { DocumentProblem } from "../../domain/compiled-tenant.ts";
+import type { DocumentProblem } from "../domain/compiled-tenant.ts";
 
 /** What the schema found wrong, each at its place (RFC 6901). */
 export function schemaProblems(issues: readonly Issue[]): DocumentProblem[] {
-  return issues.flatMap(flattenIssue).map(({ path, message }) => ({ path: pointer(path), message }));
+  return issues.flatMap(flattenIssue).map(({ path, message }) => ({ path: pointer(path), message: plain(message) }));
+}
+
+/** The first of them, in one line. */
+export function firstProblem(issues: readonly Issue[]): string {
+  const [problem] = schemaProblems(issues);
+  return `${problem?.path || "/"}: ${problem?.message ?? "not valid"}`;
+}
+
+/** In words for whoever writes JSON, in which nothing is undefined. */
+function plain(message: string): string {
+  return message.replace(/^Invalid input: expected (\w+), received undefined$/, "is missing: a JSON $1");
 }
 
 interface Issue {
