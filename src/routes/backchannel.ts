@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { ok } from "../domain/result.ts";
 import { readBackchannelRequest } from "../protocol/backchannel-request.ts";
-import { readForm } from "../protocol/body.ts";
+import { readWholeForm } from "../protocol/body.ts";
 import { readRequestObject } from "../protocol/request-object.ts";
 import { invalidRequest, NO_STORE, renderError } from "../protocol/wire-error.ts";
 import { assertionOf, identifyClient } from "./client.ts";
@@ -14,10 +14,8 @@ const PATH = "/oauth/backchannel";
 
 /** CIBA Core §7: the same request as `POST /sessions`, in OAuth's words. */
 export const backchannel = new Hono<App>().post(PATH, async (c) => {
-  const form = await readForm(c.req.raw);
+  const form = await readWholeForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "")
-    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   const client = await identifyClient(c, assertionOf(form.value));
   if (!client.ok) return renderError(client.error);
   if (client.value.kind !== "agent") return renderError(NOT_AN_AGENT);

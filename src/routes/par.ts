@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { newId } from "../crypto/random.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
 import { ok } from "../domain/result.ts";
-import { readForm } from "../protocol/body.ts";
+import { readWholeForm } from "../protocol/body.ts";
 import { readRequestObject } from "../protocol/request-object.ts";
 import { invalidRequest, NO_STORE, renderError, UNAVAILABLE } from "../protocol/wire-error.ts";
 import { judgeAuthorization } from "./authorization.ts";
@@ -21,10 +21,8 @@ const NOT_PUSHED = new Set(["client_assertion", "client_assertion_type"]);
 
 /** RFC 9126: a client leaves its authorization request here, unseen by the browser and unchanged by it. */
 export const par = new Hono<App>().post(PATH, async (c) => {
-  const form = await readForm(c.req.raw);
+  const form = await readWholeForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "")
-    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   const client = await identifyAnyClient(c, form.value);
   if (!client.ok) return renderError(client.error);
   // RFC 9126 §2.1: a pushed request cannot point at another.

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { readForm, type Form } from "../protocol/body.ts";
+import { readWholeForm, type Form } from "../protocol/body.ts";
 import { GRANT_TYPES, type GrantType } from "../protocol/metadata.ts";
 import { invalidRequest, renderError } from "../protocol/wire-error.ts";
 import { redeemHandle } from "./grants/ciba.ts";
@@ -22,10 +22,8 @@ const GRANTS: Readonly<Record<GrantType, (c: Handling, form: Form) => Promise<Re
 export const token = new Hono<App>().post("/oauth/token", async (c) => {
   const behind = ledgerBehind(c);
   if (behind !== undefined) return renderError(behind);
-  const form = await readForm(c.req.raw);
+  const form = await readWholeForm(c.req.raw);
   if (!form.ok) return renderError(form.error);
-  if (new URL(c.req.url).search !== "")
-    return renderError(invalidRequest("send parameters in the body, never in the URL"));
   const grantType = form.value.get("grant_type");
   if (grantType === undefined) return renderError(invalidRequest("grant_type is missing"));
   if (grantType === "refresh_token") return refuseRenewal(c, form.value);
