@@ -47,7 +47,7 @@ app.use(async (c, next) => {
   if (c.req.path === "/healthz") return c.json({ status: "ok" }, 200, { "cache-control": "no-store" });
   if (c.req.url.length > MAX_URL_LENGTH)
     return renderError({ status: 414, error: "invalid_request", description: "the URL is too long" });
-  const issuer = selectIssuer(c.req.header("host"), config.value.origins);
+  const issuer = config.value.issuerOf.get(c.req.header("host")?.toLowerCase() ?? "");
   if (issuer === undefined) return renderError({ status: 404, error: "not_found", description: NO_TENANT });
   c.set("tenant", await loadTenant(c.env, issuer));
   await next();
@@ -162,16 +162,6 @@ const METHODS_AT: readonly (readonly [RegExp, string])[] = [
   [/^\/sessions\/[^/]+\/(?:end|grants)$/, "POST"],
   [/^\/\.well-known\/oauth-protected-resource\/.+$/, "GET, HEAD"],
 ];
-
-/** The tenant's issuer whose host this is. The header selects and never builds anything. */
-function selectIssuer(host: string | undefined, origins: readonly string[]): string | undefined {
-  const wanted = host?.toLowerCase();
-  return origins.find((origin) => {
-    const url = new URL(origin);
-    const defaultPort = url.protocol === "https:" ? "443" : "80";
-    return wanted === url.host || (url.port === "" && wanted === `${url.host}:${defaultPort}`);
-  });
-}
 
 /** The path as it was sent. The proxy judges it to the letter, so nothing may mend it first. */
 function pathOf(request: Request): string {

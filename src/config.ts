@@ -4,8 +4,10 @@ import { err, ok, type Result } from "./domain/result.ts";
 
 /** What the deployment sets, read and checked once. */
 export interface BrokerConfig {
-  /** The tenants' issuers. The Host header only selects among these. */
+  /** The tenants' issuers. */
   readonly origins: readonly string[];
+  /** Each as a Host header names it, in lower case. The header selects among these and never builds anything. */
+  readonly issuerOf: ReadonlyMap<string, string>;
   /** What each tenant's admin token is derived from. */
   readonly adminKey: Uint8Array;
   /** For each issuer, the secrets it may read from the environment. */
@@ -79,6 +81,8 @@ function parseConfig(env: Env): Result<BrokerConfig, string> {
   if (envSecrets === undefined) return err("STINT_ENV_SECRETS must be a JSON object of issuer to names");
   return ok({
     origins,
+    // Backwards, so that of two with the same host the first counts.
+    issuerOf: new Map(origins.toReversed().flatMap((origin) => hostsOf(origin).map((host) => [host, origin]))),
     adminKey: adminKey.value,
     envSecrets,
     allowPrivateNetwork: env.STINT_ALLOW_PRIVATE_NETWORK === "true",
@@ -91,6 +95,12 @@ function isIssuer(text: string): boolean {
   const url = new URL(text);
   const loopback = url.hostname === "localhost" || url.hostname.endsWith(".localhost") || url.hostname === "127.0.0.1";
   return url.origin === text && (url.protocol === "https:" || (url.protocol === "http:" && loopback));
+}
+
+/** How a client may write an origin's host: it may leave out the scheme's own port, or not. */
+function hostsOf(origin: string): string[] {
+  const { host, port, protocol } = new URL(origin);
+  return port === "" ? [host, `${host}:${protocol === "https:" ? "443" : "80"}`] : [host];
 }
 
 async function openRing(env: Env): Promise<Result<KekRing, string>> {

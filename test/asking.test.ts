@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TOKEN_EXCHANGE_GRANT } from "../cli/agent-client.ts";
 import { until } from "../demo/until.ts";
@@ -25,6 +26,20 @@ async function post(
     body: text,
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** What is answered to a form that no library would send: its head to the byte. */
+function rawForm(head: string, body: string): Promise<string> {
+  return new Promise((done) => {
+    const { host } = new URL(world.issuer);
+    const lines = `Host: ${host}\r\nContent-Type: application/x-www-form-urlencoded\r\n${head}\r\nConnection: close`;
+    let said = "";
+    const socket = connect(world.broker.port, "127.0.0.1", () =>
+      socket.end(`POST /oauth/token HTTP/1.1\r\n${lines}\r\n\r\n${body}`),
+    );
+    socket.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    socket.on("error", () => done(said)).on("close", () => done(said));
+  });
 }
 
 /** Sends a whole request for a session, and does not wait for its answer. */
@@ -293,6 +308,20 @@ describe("bodies (group B)", () => {
   ])("refuses %s", async (_, body, headers, status) => {
     const answer = await post(body, headers);
     expect(answer).toMatchObject({ status, body: { error: "invalid_request" } });
+  });
+
+  it.each([
+    ["in chunks, without a length", "Transfer-Encoding: chunked"],
+    ["in chunks, with a smaller length before them", "Content-Length: 4\r\nTransfer-Encoding: chunked"],
+    ["in chunks, with a smaller length after them", "Transfer-Encoding: chunked\r\nContent-Length: 4"],
+  ])("B05 reads a body %s, and no large one", async (_, head) => {
+    const chunked = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
+    expect(await rawForm(head, chunked("grant_type=refresh_token"))).toContain("unsupported_grant_type");
+    expect(await rawForm(head, chunked(`a=${"1".repeat(70_000)}`))).toMatch(/^HTTP\/1\.1 413/);
+  });
+
+  it("answers a body that breaks off before its length", async () => {
+    expect(await rawForm("Content-Length: 400", "grant_type=refresh_token")).toContain("the body broke off");
   });
 
   it.each([

@@ -1,9 +1,9 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, hash, hkdfSync, timingSafeEqual } from "node:crypto";
 import { canonicalJson } from "../domain/canonical-json.ts";
 
 /** SHA-256 in base64url, synchronous, because a transaction of an object may not await. */
 export function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
+  return hash("sha256", text, "base64url");
 }
 
 /** SHA-256 over RFC 8785 canonical JSON: how a request, a grant and an event are named. */

@@ -17,12 +17,26 @@ describe("parseStrictJson", () => {
     );
   });
 
+  it("agrees with JSON.parse on where a string ends", () => {
+    const marks = fc.string({ unit: fc.constantFrom("\\", '"', "a", ",", ":", "}") });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(marks, marks), { maxLength: 3 }), (members) => {
+        const value = members.map(([name, text]) => ({ [name]: text }));
+        expect(parseStrictJson(JSON.stringify(value))).toEqual({ ok: true, value });
+      }),
+    );
+  });
+
   it.each([
     ["a repeated member", '{"a":1,"a":2}', "duplicate_member"],
     ["a repeated member, spelled with an escape", '{"a":1,"\\u0061":2}', "duplicate_member"],
     ["a repeated member deep inside", '[{"x":{"a":1,"b":[{"c":1,"c":2}]}}]', "duplicate_member"],
     ["__proto__", '{"__proto__":{"admin":true}}', "forbidden_member"],
     ["__proto__, spelled with an escape", '{"\\u005f_proto__":1}', "forbidden_member"],
+    ["a repeated member that ends with a backslash", '{"a\\\\":1,"a\\\\":2}', "duplicate_member"],
+    ["a repeated member that ends with a quotation mark", '{"a\\"":1,"a\\"":2}', "duplicate_member"],
+    ["a string whose end is escaped", '["a\\"]', "not_json"],
+    ["a lone surrogate in a value before which there is no escape", '["a",{"b":"c"},"\\ud800"]', "not_unicode"],
     ["a lone surrogate in a value", '{"a":"\\ud800"}', "not_unicode"],
     ["a lone surrogate in a name", '{"\\ud800":1}', "not_unicode"],
     ["NUL in a value", '["\\u0000"]', "not_unicode"],

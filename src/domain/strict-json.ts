@@ -43,6 +43,8 @@ export function parseStrictJson(text: string): Result<Json, JsonFault> {
 function scan(text: string): JsonFault | undefined {
   /** For each open level: the names seen in an object, or undefined in an array. */
   const levels: (Set<string> | undefined)[] = [];
+  // Only an escape can smuggle a lone surrogate or NUL past the check of the whole text.
+  const mayHideUnicodeFault = text.includes("\\u");
   let nodes = 0;
   let expectsName = false;
   for (let at = 0; at < text.length; at += 1) {
@@ -55,7 +57,7 @@ function scan(text: string): JsonFault | undefined {
         const fault = addName(names, text.slice(at, end + 1));
         if (fault !== undefined) return fault;
         expectsName = false;
-      } else if (mayHideUnicodeFault(text, at, end)) {
+      } else if (mayHideUnicodeFault) {
         const fault = stringFault(text.slice(at, end + 1));
         if (fault !== undefined) return fault;
       }
@@ -92,12 +94,6 @@ function addName(names: Set<string>, literal: string): JsonFault | undefined {
   if (names.has(name)) return "duplicate_member";
   names.add(name);
   return undefined;
-}
-
-/** Only an escape can smuggle a lone surrogate or NUL past the check of the whole text. */
-function mayHideUnicodeFault(text: string, start: number, end: number): boolean {
-  const escape = text.indexOf("\\u", start);
-  return escape !== -1 && escape < end;
 }
 
 function stringFault(literal: string): JsonFault | undefined {

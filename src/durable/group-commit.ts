@@ -1,14 +1,14 @@
-/**
- * How long a crowd is waited for, in milliseconds. Where the disk is quick, a commit is over before the
- * next request has been read: 8 at once then shared one by three, and by gathering get an eighth more done.
- */
+import { within } from "../within.ts";
+
+/** How long those are waited for at most that were here a moment ago, in milliseconds. */
 const GATHER_MS = 1;
 
 /**
  * Runs a transaction at once when the object is idle, and otherwise together with all that arrive
- * while the commit before them is on its way to the disk, or a moment later, so that they share the
- * next one. Who comes alone waits for nobody. Each is still a transaction of its own: it reads storage
- * when it runs, and one that throws undoes only itself.
+ * while the commit before them is on its way to the disk, so that they share the next one. Where
+ * several were on their way at once, as many are waited for the next time: their callers have had their
+ * answers and mostly come again. Who comes alone waits for nobody. Each is still a transaction of
+ * its own: it reads storage when it runs, and one that throws undoes only itself.
  *
  * The commit is the dearest part of an exchange; the answers leave when it is durable.
  */
@@ -17,8 +17,10 @@ export class GroupCommit {
   readonly #sync: () => Promise<void>;
   #waiting: (() => void)[] = [];
   #busy = false;
-  /** Whether the last commit was shared, or came while others were on their way. */
-  #crowded = false;
+  /** How many were on their way when the last commit was over: those it was for, and those who had come meanwhile. */
+  #expected = 1;
+  /** Resolves when all who are expected are here. */
+  #complete: PromiseWithResolvers<void> | undefined;
 
   /**
    * @param transaction runs a transaction now
@@ -39,6 +41,7 @@ export class GroupCommit {
         reject(fault);
       }
     });
+    if (this.#waiting.length >= this.#expected) this.#complete?.resolve();
     if (!this.#busy) void this.#work();
     return promise;
   }
@@ -46,24 +49,25 @@ export class GroupCommit {
   async #work(): Promise<void> {
     this.#busy = true;
     do {
-      if (this.#crowded) await gather();
-      const isShared = await this.#commit();
-      this.#crowded = isShared || this.#waiting.length > 0;
+      if (this.#waiting.length < this.#expected) await this.#gather();
+      const answered = await this.#commit();
+      this.#expected = answered + this.#waiting.length;
     } while (this.#waiting.length > 0);
     this.#busy = false;
   }
 
-  /** Runs all that wait, and commits; answers whether they were several. */
-  async #commit(): Promise<boolean> {
+  async #gather(): Promise<void> {
+    this.#complete = Promise.withResolvers();
+    await within(GATHER_MS, this.#complete.promise);
+  }
+
+  /** Runs all that wait, and commits; answers how many they were. */
+  async #commit(): Promise<number> {
     const batch = this.#waiting;
     this.#waiting = [];
     for (const transaction of batch) transaction();
     // A commit that fails breaks the object and with it every answer; there is nothing to mend here.
     await this.#sync().catch(() => undefined);
-    return batch.length > 1;
+    return batch.length;
   }
-}
-
-function gather(): Promise<void> {
-  return new Promise((done) => setTimeout(done, GATHER_MS));
 }

@@ -33,7 +33,7 @@ export async function answerToken(
     authorization_details,
     ...members,
   };
-  return c.json(body, 200, { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") });
+  return Response.json(body, { headers: { ...NO_STORE, "dpop-nonce": freshNonce(c, "as") } });
 }
 
 /** Signs a token that the session has decided and recorded. */
