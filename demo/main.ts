@@ -269,4 +269,5 @@ async function approveInBrowser(tell: Narrator, page: Page, link: string, matchC
 function approveByHand(tell: Narrator, link: string, agent: StintClient): void {
   tell.say(`You are Dana. The agent, ${agent.clientId}, waits. Open this link, take away acme/web, and approve:`);
   tell.say(link);
+  tell.say("It asks until you have decided, for ten minutes at most.");
 }
