@@ -76,7 +76,7 @@ interface Stage {
 async function story(tell: Narrator, { world, serverUrl, notes, tracker, browser }: Stage): Promise<void> {
   const agent = await world.agent();
 
-  tell.step("An admin invites Dana, who makes a passkey. The first one can approve at once.");
+  tell.step("The operator invites Dana, who makes a passkey. The first one can approve at once.");
   const { body: invited } = await world.broker.admin("POST", "/admin/people/dana@acme.example/invite", {});
   const invitation = String(invited["link"]);
   const page = await browser?.newPage();
