@@ -8,6 +8,7 @@ import { until } from "../demo/until.ts";
 import { ROOT } from "../scripts/build.ts";
 import { KEY_USES } from "../src/crypto/signing-key.ts";
 import { Approver, linksIn } from "./support/approver.ts";
+import { auditRows } from "./support/audit-rows.ts";
 import { stint } from "./support/run-stint.ts";
 import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
@@ -61,6 +62,27 @@ describe("stint, as an operator types it", () => {
     expect((await session.agent.call(token, "GET", "/proxy/echo/things")).status).toBe(200);
     expect(world.echo.seen.at(-1)?.headers["x-api-key"]).toBe("sealed-key");
     expect(await stint(["secrets", "set", "STINT_KEK", ...access()], "x")).toMatchObject({ code: 1 });
+    await stint(["secrets", "set", "OLD_KEY", ...access()], "x");
+    const listed = async () => (await stint(["secrets", "list", ...access()])).stdout;
+    expect(await listed()).toMatch(/^GITHUB_APP_KEY +in the broker's environment$/m);
+    expect(await listed()).toMatch(/^OLD_KEY +sealed, and nothing refers to it$/m);
+    expect(await listed()).toMatch(/^WEATHER_KEY +sealed$/m);
+    expect(await listed()).not.toContain("sealed-key");
+    for (const name of ["OLD_KEY", "WEATHER_KEY"])
+      expect(await stint(["secrets", "remove", name, ...access()])).toMatchObject({
+        code: 0,
+        stdout: `Removed ${name}.\n`,
+      });
+    expect(await listed()).toMatch(/^WEATHER_KEY +! missing$/m);
+    expect(await listed()).not.toContain("OLD_KEY");
+    expect(await stint(["secrets", "remove", "OLD_KEY", ...access()])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("stint secrets list names them"),
+    });
+    const later = await approvedSession(world);
+    expect((await later.agent.call(await later.proxyToken("echo"), "GET", "/proxy/echo/things")).status).toBe(503);
+    expect((await auditRows(world)).map(({ type }) => type)).toContain("secret.removed");
+    await stint(["secrets", "set", "WEATHER_KEY", ...access()], "sealed-key");
     expect(await stint(["secrets", "set", "EMPTY", ...access()], "")).toMatchObject({ code: 1 });
   });
 

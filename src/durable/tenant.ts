@@ -304,6 +304,21 @@ export class Tenant extends DurableObject<Env> {
     });
   }
 
+  /** Forgets a sealed secret; answers whether there was one. */
+  async removeSecret(name: string): Promise<boolean> {
+    return this.#change(() => {
+      if (!this.#secrets.remove(name)) return false;
+      this.#connections.forget(name);
+      this.#journal.append("secret.removed", { name }, this.#now());
+      return true;
+    });
+  }
+
+  /** The names of what is sealed. */
+  sealedSecrets(): string[] {
+    return this.#secrets.names();
+  }
+
   sealedSecret(name: string): string | undefined {
     return this.#secrets.get(name);
   }

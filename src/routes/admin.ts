@@ -20,17 +20,11 @@ import type { TenantDocument } from "../domain/tenant.ts";
 import { readJsonObject } from "../protocol/body.ts";
 import { readTenantDocument } from "../protocol/tenant-document.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
-import {
-  describeUpstreams,
-  forgetTenant,
-  loadTenant,
-  signingKey,
-  storeSecret,
-  type TenantContext,
-} from "../tenancy.ts";
+import { describeUpstreams, forgetTenant, loadTenant, signingKey, type TenantContext } from "../tenancy.ts";
 import { kekState, renewTenantKeys } from "../tenant-keys.ts";
 import { refusalOf } from "./admin-entry.ts";
 import { adminPeople, NOT_FOUND } from "./admin-people.ts";
+import { adminSecrets } from "./admin-secrets.ts";
 import { adminServers } from "./admin-servers.ts";
 import { adminUpstreams } from "./admin-upstreams.ts";
 import { breakGlass } from "./break-glass.ts";
@@ -40,7 +34,6 @@ import { agentObject, ledgerObject, sessionObject, tenantObject } from "./object
 const MAX_REASON_LENGTH = 200;
 /** A tenant document with hundreds of agents and their keys; a row of SQLite holds twice as much. */
 const MAX_DOCUMENT_BYTES = 1_048_576;
-const MAX_SECRET_LENGTH = 20_000;
 /** Among the keys to rotate: those that seal what is kept, instead of signing. */
 const DATA_KEY = "data";
 
@@ -127,18 +120,6 @@ export const admin = new Hono<App>()
     if (typeof reason === "object") return renderError(reason.error);
     return c.json(await cutOff(c, { kind: "tenant" }, reason));
   })
-  .put("/admin/secrets/:name", async (c) => {
-    const body = await readJsonObject(c.req.raw);
-    if (!body.ok) return renderError(body.error);
-    const name = c.req.param("name");
-    const value = body.value["value"];
-    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(name) || name.startsWith("STINT_"))
-      return renderError(invalidRequest("a secret's name is like GITHUB_APP_KEY and does not start with STINT_"));
-    if (typeof value !== "string" || value === "" || value.length > MAX_SECRET_LENGTH)
-      return renderError(invalidRequest("value must be a text"));
-    await storeSecret(c.env, c.var.tenant.issuer, name, value);
-    return c.json({ stored: name });
-  })
   .get("/admin/connections", async (c) =>
     c.json({
       upstreams: describeUpstreams(c.var.tenant),
@@ -195,6 +176,7 @@ export const admin = new Hono<App>()
   .route("/", adminUpstreams)
   .route("/", breakGlass)
   .route("/", adminServers)
+  .route("/", adminSecrets)
   .all("/admin/*", () => renderError(NOT_FOUND));
 
 function keyView({ kid, use, signsFrom, verifyUntil }: SigningKey, c: Handling) {
