@@ -10,6 +10,7 @@ import { KEY_USES } from "../src/crypto/signing-key.ts";
 import { Approver, linksIn } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { stint } from "./support/run-stint.ts";
+import { approverOf } from "./support/stint-process.ts";
 import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -135,6 +136,15 @@ describe("stint, as an operator types it", () => {
     const asked = await asking;
     expect(asked.stderr).toMatch(/Match code [A-Z0-9]{3}-[A-Z0-9]{3}/);
     expect(JSON.parse(asked.stdout)).toMatchObject({ token_type: "DPoP", session_id: expect.stringMatching(/^ses_/) });
+  });
+
+  it("ends as stint run does where a human refused", async () => {
+    const file = join(folder, "refused.jwk");
+    writeFileSync(file, JSON.stringify(world.keys.agent.privateJwk), { mode: 0o600 });
+    const options = ["--client-id", "bot-59", "--key", file, "--task", "To be refused"];
+    const asking = stint(["request", "--url", world.issuer, ...options, "--access", "github:issues:read@acme/api"]);
+    await (await approverOf(world, "To be refused")).deny();
+    expect(await asking).toMatchObject({ code: 121, stderr: expect.stringContaining("stint request: denied") });
   });
 
   it("says so where no broker answers, and asks nobody", async () => {
