@@ -101,6 +101,7 @@ const LISTED_BY: Readonly<Record<string, string>> = {
   servers: "stint servers list names them, and the digest of each difference",
   upstreams: "stint upstreams list names them",
   connections: "stint connections list names them",
+  secrets: "stint secrets list names them",
 };
 
 function readJson(text: string): unknown {

@@ -38,10 +38,3 @@ function placeOf(text: string, fault: unknown): string {
   const before = text.slice(0, Number(position)).split("\n");
   return `line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`;
 }
-
-/** Every secret that a document refers to. */
-export function secretNames(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return [];
-  const own = "secret" in value && typeof value.secret === "string" ? [value.secret] : [];
-  return [...own, ...Object.values(value).flatMap(secretNames)];
-}

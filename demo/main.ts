@@ -76,7 +76,7 @@ interface Stage {
 async function story(tell: Narrator, { world, serverUrl, notes, tracker, browser }: Stage): Promise<void> {
   const agent = await world.agent();
 
-  tell.step("An admin invites Dana, who makes a passkey. The first one can approve at once.");
+  tell.step("The operator invites Dana, who makes a passkey. The first one can approve at once.");
   const { body: invited } = await world.broker.admin("POST", "/admin/people/dana@acme.example/invite", {});
   const invitation = String(invited["link"]);
   const page = await browser?.newPage();
@@ -269,4 +269,5 @@ async function approveInBrowser(tell: Narrator, page: Page, link: string, matchC
 function approveByHand(tell: Narrator, link: string, agent: StintClient): void {
   tell.say(`You are Dana. The agent, ${agent.clientId}, waits. Open this link, take away acme/web, and approve:`);
   tell.say(link);
+  tell.say("It asks until you have decided, for ten minutes at most.");
 }

@@ -8,7 +8,9 @@ import { until } from "../demo/until.ts";
 import { ROOT } from "../scripts/build.ts";
 import { KEY_USES } from "../src/crypto/signing-key.ts";
 import { Approver, linksIn } from "./support/approver.ts";
+import { auditRows } from "./support/audit-rows.ts";
 import { stint } from "./support/run-stint.ts";
+import { approverOf } from "./support/stint-process.ts";
 import { approvedSession, ask, startTestWorld, type TestWorld } from "./support/world.ts";
 
 let world: TestWorld;
@@ -61,6 +63,27 @@ describe("stint, as an operator types it", () => {
     expect((await session.agent.call(token, "GET", "/proxy/echo/things")).status).toBe(200);
     expect(world.echo.seen.at(-1)?.headers["x-api-key"]).toBe("sealed-key");
     expect(await stint(["secrets", "set", "STINT_KEK", ...access()], "x")).toMatchObject({ code: 1 });
+    await stint(["secrets", "set", "OLD_KEY", ...access()], "x");
+    const listed = async () => (await stint(["secrets", "list", ...access()])).stdout;
+    expect(await listed()).toMatch(/^GITHUB_APP_KEY +in the broker's environment$/m);
+    expect(await listed()).toMatch(/^OLD_KEY +sealed, and nothing refers to it$/m);
+    expect(await listed()).toMatch(/^WEATHER_KEY +sealed$/m);
+    expect(await listed()).not.toContain("sealed-key");
+    for (const name of ["OLD_KEY", "WEATHER_KEY"])
+      expect(await stint(["secrets", "remove", name, ...access()])).toMatchObject({
+        code: 0,
+        stdout: `Removed ${name}.\n`,
+      });
+    expect(await listed()).toMatch(/^WEATHER_KEY +! missing$/m);
+    expect(await listed()).not.toContain("OLD_KEY");
+    expect(await stint(["secrets", "remove", "OLD_KEY", ...access()])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("stint secrets list names them"),
+    });
+    const later = await approvedSession(world);
+    expect((await later.agent.call(await later.proxyToken("echo"), "GET", "/proxy/echo/things")).status).toBe(503);
+    expect((await auditRows(world)).map(({ type }) => type)).toContain("secret.removed");
+    await stint(["secrets", "set", "WEATHER_KEY", ...access()], "sealed-key");
     expect(await stint(["secrets", "set", "EMPTY", ...access()], "")).toMatchObject({ code: 1 });
   });
 
@@ -113,6 +136,15 @@ describe("stint, as an operator types it", () => {
     const asked = await asking;
     expect(asked.stderr).toMatch(/Match code [A-Z0-9]{3}-[A-Z0-9]{3}/);
     expect(JSON.parse(asked.stdout)).toMatchObject({ token_type: "DPoP", session_id: expect.stringMatching(/^ses_/) });
+  });
+
+  it("ends as stint run does where a human refused", async () => {
+    const file = join(folder, "refused.jwk");
+    writeFileSync(file, JSON.stringify(world.keys.agent.privateJwk), { mode: 0o600 });
+    const options = ["--client-id", "bot-59", "--key", file, "--task", "To be refused"];
+    const asking = stint(["request", "--url", world.issuer, ...options, "--access", "github:issues:read@acme/api"]);
+    await (await approverOf(world, "To be refused")).deny();
+    expect(await asking).toMatchObject({ code: 121, stderr: expect.stringContaining("stint request: denied") });
   });
 
   it("says so where no broker answers, and asks nobody", async () => {

@@ -229,9 +229,12 @@ describe("stint run", () => {
     }
     const shared = join(machine.folder, "shared.jwk");
     writeFileSync(shared, JSON.stringify(world.keys.agent.privateJwk), { mode: 0o644 });
+    const garbage = join(machine.folder, "garbage.jwk");
+    writeFileSync(garbage, "none", { mode: 0o600 });
     for (const [key, words] of [
       [shared, /can be read by others; run: chmod 600/],
-      [join(machine.folder, "none"), /is not a key/],
+      [join(machine.folder, "none"), /there is no file \S+none; stint keygen/],
+      [garbage, /is not a key/],
     ] as const) {
       const refused = machine.stint(["run", "--task", "x", ...ECHO, "--key", key, "--", "true"]);
       expect([await refused.ended, refused.stderr()]).toEqual([1, expect.stringMatching(words)]);

@@ -43,6 +43,10 @@ ${AGENT_HELP}`,
     }
     if (name !== undefined) throw new CliError(`"${name}" is not expected here; stint mcp --help tells more`, 2);
     const client = await agentOf(values);
+    if (process.stdin.isTTY)
+      process.stderr.write(
+        "stint mcp waits for an MCP host on standard input; stint mcp --print-config lists the hosts\n",
+      );
     const sessions = new HeldSessions(client);
     const signals = new Signals();
     // A host that dies without a word leaves a closed pipe behind.

@@ -4,6 +4,7 @@ import { parseAccess } from "../access-short-form.ts";
 import { AGENT_HELP, AGENT_OPTIONS, agentOf } from "../agent-options.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
+import { DENIED, NOT_DECIDED } from "../exit-codes.ts";
 import { openRequest, waitForDecision } from "../wait-for-decision.ts";
 
 export const requestCommand: Command = {
@@ -18,7 +19,9 @@ The session itself lives on until its time is up, or stint revoke.
   --description TEXT  more of it
   --access ACCESS     upstream:operation@location or mcp:server:tool; may be given several times
   --for TIME          how long, such as 30m (default 15m)
-${AGENT_HELP}`,
+${AGENT_HELP}
+Exit code: 0 with a session; 121 a human refused, 122 nobody decided in time, as with stint run; else 1 or 2
+`,
   async run(args) {
     const { values } = parseArgs({
       args,
@@ -48,9 +51,9 @@ ${AGENT_HELP}`,
         process.stdout.write(`${JSON.stringify(decision.token, undefined, 2)}\n`);
         return 0;
       case "denied":
-        throw new CliError(`denied${decision.comment === undefined ? "" : `: ${decision.comment}`}`);
+        throw new CliError(`denied${decision.comment === undefined ? "" : `: ${decision.comment}`}`, DENIED);
       case "expired":
-        throw new CliError("nobody decided in time; ask again");
+        throw new CliError("nobody decided in time; ask again", NOT_DECIDED);
       case "refused":
         throw new CliError(decision.why);
     }

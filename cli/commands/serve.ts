@@ -5,12 +5,13 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { buildWorker, ROOT } from "../../scripts/build.ts";
+import { secretNames } from "../../src/domain/secret-names.ts";
 import { callAdmin, DEFAULT_DATA } from "../admin-client.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { openDataDirectory, type DataDirectory } from "../data-directory.ts";
 import { lockDirectory } from "../lock.ts";
-import { readTenantFile, secretNames, type TenantFile } from "../tenant-file.ts";
+import { readTenantFile, type TenantFile } from "../tenant-file.ts";
 import { workerdConfig } from "../workerd-config.ts";
 import { formatApply, type ApplyAnswer } from "./apply.ts";
 

@@ -219,6 +219,21 @@ export class Tenant extends DurableObject<Env> {
     });
   }
 
+  /** Forgets a sealed secret; answers whether there was one. */
+  async removeSecret(name: string): Promise<boolean> {
+    return this.#change(() => {
+      if (!this.#books.secrets.remove(name)) return false;
+      this.#connections.forget(name);
+      this.#books.record("secret.removed", { name });
+      return true;
+    });
+  }
+
+  /** The names of what is sealed. */
+  sealedSecrets(): string[] {
+    return this.#books.secrets.names();
+  }
+
   sealedSecret(name: string): string | undefined {
     return this.#books.secrets.get(name);
   }

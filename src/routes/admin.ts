@@ -7,6 +7,7 @@ import { refusalOf } from "./admin-entry.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminPeople } from "./admin-people.ts";
 import { NOT_FOUND } from "./admin-request.ts";
+import { adminSecrets } from "./admin-secrets.ts";
 import { adminServers } from "./admin-servers.ts";
 import { adminSessions } from "./admin-sessions.ts";
 import { adminTenant } from "./admin-tenant.ts";
@@ -41,6 +42,7 @@ export const admin = new Hono<App>()
   .route("/", adminCutOffs)
   .route("/", adminPeople)
   .route("/", adminUpstreams)
+  .route("/", adminSecrets)
   .route("/", adminServers)
   .route("/", adminBreakGlass)
   .route("/", adminKeys)
