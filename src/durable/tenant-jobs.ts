@@ -1,4 +1,4 @@
-import type { JobOutcome, OutboxJob } from "./outbox.ts";
+import { RETRY, type JobOutcome, type OutboxJob } from "./outbox.ts";
 import { tell, type Telling } from "./tell.ts";
 
 /** Does one piece of a tenant's outgoing work. A fault that nobody foresaw is tried again later. */
@@ -9,6 +9,6 @@ export async function runTenantJob(
   try {
     return await tell(env, issuer, JSON.parse(job.payload) as Telling, job.id);
   } catch {
-    return { kind: "retry" };
+    return RETRY;
   }
 }

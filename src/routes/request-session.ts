@@ -16,6 +16,7 @@ import { err, ok, type Result } from "../domain/result.ts";
 import type { NotifyChannels } from "../domain/tenant.ts";
 import type { AdmitFault } from "../durable/agent-commands.ts";
 import type { SessionSetting } from "../durable/session-store.ts";
+import type { AskChannel } from "../durable/session-work.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
@@ -175,8 +176,8 @@ async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, As
 }
 
 /** How approvers are told. Without any, a request waits in their inbox. */
-function channelsOf(notify: NotifyChannels): string[] {
-  const configured = Object.entries(notify).flatMap(([name, channel]) => (channel === undefined ? [] : [name]));
+function channelsOf(notify: NotifyChannels): readonly AskChannel[] {
+  const configured = (["slack", "email", "webhook"] as const).filter((channel) => notify[channel] !== undefined);
   return configured.length === 0 ? ["inbox"] : configured;
 }
 
