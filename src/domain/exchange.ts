@@ -6,9 +6,9 @@ import {
   narrow,
   serverPlace,
   unitsOf,
+  withoutLocation,
   type AccessDetail,
   type AccessUnit,
-  withoutLocation,
 } from "./access.ts";
 import { err, ok, type Result } from "./result.ts";
 
