@@ -3,10 +3,10 @@ import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startMcpUpstream, type McpUpstream } from "./support/mcp-upstream.ts";
+import { MCP_HEADERS, rpc } from "./support/json-rpc.ts";
 import { proxied, provenFetch, type ProxiedAnswer } from "./support/proxied.ts";
 import { approvedSession, startTestWorld, type Approved, type TestWorld } from "./support/world.ts";
 
-const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 const PATH = "/proxy/notes/mcp";
 
 let notes: McpUpstream;
@@ -80,14 +80,13 @@ beforeEach(() => {
   notes.seen.length = 0;
 });
 
-const rpc = (method: string, params: object = {}, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params });
 const tool = (name: string, id = 1) => rpc("tools/call", { name, arguments: {} }, id);
 
 function post(body: unknown, headers: Record<string, string> = {}): Promise<ProxiedAnswer> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return proxied(session.agent, token, PATH, {
     method: "POST",
-    headers: { ...JSON_TYPE, ...headers },
+    headers: { ...MCP_HEADERS, ...headers },
     body: () => text,
   });
 }
@@ -170,7 +169,7 @@ describe("an MCP server as an upstream", () => {
   it("P19 refuses GET, DELETE and a query, and nothing leaves", async () => {
     for (const method of ["GET", "DELETE"])
       expect((await proxied(session.agent, token, PATH, { method })).status).toBe(403);
-    const query = { method: "POST", headers: JSON_TYPE, body: () => JSON.stringify(tool("list_notes")) };
+    const query = { method: "POST", headers: MCP_HEADERS, body: () => JSON.stringify(tool("list_notes")) };
     expect((await proxied(session.agent, token, `${PATH}?method=x`, query)).status).toBe(400);
     nothingLeft();
   });
@@ -188,7 +187,7 @@ describe("an MCP server as an upstream", () => {
     });
     const own = await limited.proxyToken("notes");
     const send = (body: unknown) =>
-      proxied(limited.agent, own, PATH, { method: "POST", headers: JSON_TYPE, body: () => JSON.stringify(body) });
+      proxied(limited.agent, own, PATH, { method: "POST", headers: MCP_HEADERS, body: () => JSON.stringify(body) });
     await send([tool("list_notes"), tool("write_note", 2)]);
     expect(notes.seen).toEqual([JSON.stringify([tool("list_notes"), tool("write_note", 2)])]);
     const refused = await send([tool("write_note", 1), tool("write_note", 2)]);
@@ -207,7 +206,7 @@ describe("an MCP server as an upstream", () => {
     const own = await located.proxyToken("notes");
     const write = async (args: unknown) => {
       const body = () => JSON.stringify(rpc("tools/call", { name: "write_note", arguments: args }));
-      return (await proxied(located.agent, own, PATH, { method: "POST", headers: JSON_TYPE, body })).status;
+      return (await proxied(located.agent, own, PATH, { method: "POST", headers: MCP_HEADERS, body })).status;
     };
     expect(await write({ repo: "api" })).toBe(200);
     expect(notes.carriedOut).toEqual(["write_note api"]);

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { freePort } from "../demo/free-port.ts";
 import { athOf, forgeProof, nowSeconds } from "./support/forge.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
+import { MCP_HEADERS } from "./support/json-rpc.ts";
 import { proxied } from "./support/proxied.ts";
 import { approvedSession, startTestWorld, TOOLS, tokenOf, type Approved, type TestWorld } from "./support/world.ts";
 
-const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 const PATHS = { "Stint's own tools": "/mcp", "the gateway": "/mcp/tickets" } as const;
 
 let world: TestWorld;
@@ -44,7 +44,11 @@ function send(
   headers: Record<string, string> = {},
   method = "POST",
 ) {
-  const request = { method, headers: { ...JSON_TYPE, ...headers }, ...(method === "POST" ? { body: () => body } : {}) };
+  const request = {
+    method,
+    headers: { ...MCP_HEADERS, ...headers },
+    ...(method === "POST" ? { body: () => body } : {}),
+  };
   return proxied(session.agent, tokens.get(path)!, path, request);
 }
 
@@ -65,7 +69,7 @@ async function withProof(path: string, dpop: string, headers: Record<string, str
   const authorization = `DPoP ${tokens.get(path)}`;
   const response = await fetch(world.issuer + path, {
     method: "POST",
-    headers: { ...JSON_TYPE, authorization, dpop, ...headers },
+    headers: { ...MCP_HEADERS, authorization, dpop, ...headers },
     body: LIST,
   });
   await response.body?.cancel();
@@ -110,14 +114,14 @@ describe.each(Object.entries(PATHS))("%s", (name, path) => {
     "takes its token at no neighbour: %s",
     async (neighbour) => {
       const token = tokens.get(path)!;
-      const request = { method: "POST", headers: JSON_TYPE, body: () => LIST };
+      const request = { method: "POST", headers: MCP_HEADERS, body: () => LIST };
       expect([401, 404]).toContain((await proxied(session.agent, token, neighbour, request)).status);
     },
   );
 
   it("takes no token of its neighbour, nor a proof that was made for it", async () => {
     const token = tokens.get(other)!;
-    const request = { method: "POST", headers: JSON_TYPE, body: () => LIST };
+    const request = { method: "POST", headers: MCP_HEADERS, body: () => LIST };
     expect((await proxied(session.agent, token, path, request)).status).toBe(401);
     for (const htu of [world.issuer + other, `${world.issuer}${path}/`, world.issuer, `http://evil.example${path}`])
       expect(await withProof(path, await proofFor(path, { htu }))).toBe(401);
@@ -283,7 +287,7 @@ describe("calls that look like something else", () => {
     world.echo.seen.length = 0;
     const call = { upstream: "echo", method: "GET", path: "/things", body: "{}" };
     const body = () => rpc("tools/call", { name: "call_upstream", arguments: call });
-    const answer = await proxied(own.agent, token, "/mcp", { method: "POST", headers: JSON_TYPE, body });
+    const answer = await proxied(own.agent, token, "/mcp", { method: "POST", headers: MCP_HEADERS, body });
     expect([answer.status, answer.text]).toEqual([200, expect.stringContaining("GET and HEAD take no body")]);
     expect(world.echo.seen).toEqual([]);
   });

@@ -8,11 +8,12 @@ import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
+import { MCP_HEADERS, rpc } from "./support/json-rpc.ts";
 import { proxied, provenFetch, type ProxiedAnswer, type ProxiedCall } from "./support/proxied.ts";
 import { stint } from "./support/run-stint.ts";
+import { decideDifference, differenceAt } from "./support/shown-tools.ts";
 import { approvedSession, startTestWorld, tokenOf, WRITE_API, type Approved, type TestWorld } from "./support/world.ts";
 
-const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 const PATH = "/mcp/tickets";
 const GRANT = [WRITE_API, { type: "mcp_tools", server: "tickets", actions: ["open_issue"] }];
 
@@ -55,7 +56,6 @@ beforeEach(() => {
   server.byHand = undefined;
 });
 
-const rpc = (method: string, params: object = {}, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params });
 const tool = (name: string, id = 1) => rpc("tools/call", { name, arguments: {} }, id);
 
 function send(own: Approved, token: string, call: ProxiedCall, path = PATH): Promise<ProxiedAnswer> {
@@ -64,26 +64,17 @@ function send(own: Approved, token: string, call: ProxiedCall, path = PATH): Pro
 
 function post(body: unknown, headers: Record<string, string> = {}, own = session): Promise<ProxiedAnswer> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  return send(own, own.sessionToken, { method: "POST", headers: { ...JSON_TYPE, ...headers }, body: () => text });
+  return send(own, own.sessionToken, { method: "POST", headers: { ...MCP_HEADERS, ...headers }, body: () => text });
 }
 
-interface Difference {
-  readonly digest: string;
-  readonly tools: { name: string; shown: { description: string }; accepted: { description: string } | null }[];
-}
-
-async function difference(): Promise<Difference | null> {
-  const { body } = await world.broker.admin("GET", "/admin/servers");
-  return (body["servers"] as { id: string; difference: Difference | null }[]).find(({ id }) => id === "tickets")!
-    .difference;
-}
+const difference = () => differenceAt(world);
 
 /** Has the server looked at, and accepts whatever it shows. */
 async function accept(): Promise<void> {
   const listed = await post(rpc("tools/list"));
   const waits = await difference();
   if (waits === null) return expect(listed.status).toBe(200);
-  const accepted = await world.broker.admin("POST", "/admin/servers/tickets/accept", { digest: waits.digest });
+  const accepted = await decideDifference(world, "accept", waits);
   expect(accepted.status).toBe(200);
 }
 
@@ -170,7 +161,7 @@ describe("a registered server behind the gateway", () => {
   it("takes a token of its own audience, by exchange, and says so in its metadata (RFC 9728)", async () => {
     const own = tokenOf(await session.agent.exchange(session.sessionToken, `${world.issuer}${PATH}`));
     const body = () => JSON.stringify(tool("open_issue"));
-    expect((await send(session, own, { method: "POST", headers: JSON_TYPE, body })).status).toBe(200);
+    expect((await send(session, own, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(200);
     const metadata = await (await fetch(`${world.issuer}/.well-known/oauth-protected-resource${PATH}`)).json();
     expect(metadata).toMatchObject({
       resource: `${world.issuer}${PATH}`,
@@ -248,7 +239,7 @@ describe("what no grant covers never leaves", () => {
 
 describe("what a session was granted later (step-up)", () => {
   const close = (own: Approved, token: string) =>
-    send(own, token, { method: "POST", headers: JSON_TYPE, body: () => JSON.stringify(tool("close_issue")) });
+    send(own, token, { method: "POST", headers: MCP_HEADERS, body: () => JSON.stringify(tool("close_issue")) });
 
   it("counts at once with the token that the session has, and for no token that was made for less", async () => {
     const own = await approvedSession(world, { authorization_details: GRANT });
@@ -299,7 +290,7 @@ describe("group G and its kind", () => {
   it("G05 refuses a token in the query", async () => {
     const body = JSON.stringify(tool("open_issue"));
     const url = `${world.issuer}${PATH}?access_token=${session.sessionToken}`;
-    expect((await fetch(url, { method: "POST", headers: JSON_TYPE, body })).status).toBe(400);
+    expect((await fetch(url, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(400);
     nothingLeft();
   });
 
@@ -311,19 +302,19 @@ describe("group G and its kind", () => {
     ];
     for (const token of elsewhere) {
       const body = () => JSON.stringify(tool("open_issue"));
-      expect((await send(session, token, { method: "POST", headers: JSON_TYPE, body })).status).toBe(401);
+      expect((await send(session, token, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(401);
     }
     nothingLeft();
   });
 
   it("G06 takes no token without its key, as a bearer token or with a proof of another key", async () => {
     const body = JSON.stringify(tool("open_issue"));
-    const headers = { ...JSON_TYPE, authorization: `Bearer ${session.sessionToken}` };
+    const headers = { ...MCP_HEADERS, authorization: `Bearer ${session.sessionToken}` };
     expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
     const thief = await world.freshAgent();
     const stolen = await proxied(thief, session.sessionToken, PATH, {
       method: "POST",
-      headers: JSON_TYPE,
+      headers: MCP_HEADERS,
       body: () => body,
     });
     expect(stolen.status).toBe(401);
@@ -334,7 +325,7 @@ describe("group G and its kind", () => {
     const own = await approvedSession(world, { authorization_details: GRANT });
     const token = tokenOf(await own.agent.exchange(own.sessionToken, world.issuer + PATH));
     const body = () => JSON.stringify(tool("open_issue"));
-    expect((await send(own, token, { method: "POST", headers: JSON_TYPE, body })).status).toBe(200);
+    expect((await send(own, token, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(200);
     const given = server.seen.at(-1)!.token;
     const tickets = await world.server();
     const onward = tokenOf(await tickets.exchange(given, `${world.issuer}/proxy/github`, {}, true));
@@ -345,7 +336,7 @@ describe("group G and its kind", () => {
   });
 
   it("G08 takes no Mcp-Session-Id in place of a token", async () => {
-    const headers = { ...JSON_TYPE, "mcp-session-id": "some-session" };
+    const headers = { ...MCP_HEADERS, "mcp-session-id": "some-session" };
     const answer = await fetch(world.issuer + PATH, {
       method: "POST",
       headers,
@@ -385,7 +376,7 @@ describe("group G and its kind", () => {
       "/mcp/tickets/x",
     ]) {
       const body = () => JSON.stringify(tool("open_issue"));
-      const answer = await send(session, session.sessionToken, { method: "POST", headers: JSON_TYPE, body }, path);
+      const answer = await send(session, session.sessionToken, { method: "POST", headers: MCP_HEADERS, body }, path);
       expect([path, answer.status]).toEqual([path, 404]);
     }
     for (const method of ["GET", "PUT"])
@@ -417,7 +408,7 @@ describe("group G and its kind", () => {
     };
     const { body } = await provenFetch(own.agent, own.sessionToken)(world.issuer + PATH, {
       method: "POST",
-      headers: JSON_TYPE,
+      headers: MCP_HEADERS,
       body: JSON.stringify(tool("open_issue")),
     });
     const reader = body!.getReader();
@@ -441,7 +432,7 @@ describe("group G and its kind", () => {
     };
     const { body } = await provenFetch(session.agent, session.sessionToken)(world.issuer + PATH, {
       method: "POST",
-      headers: JSON_TYPE,
+      headers: MCP_HEADERS,
       body: JSON.stringify(tool("open_issue")),
     });
     const reader = body!.getReader();
@@ -591,7 +582,7 @@ describe("definitions that nobody has accepted", () => {
     const lent = server.seen.flatMap(({ claims }) => claims["authorization_details"] as { type: string }[]);
     expect(lent.filter(({ type }) => type === "upstream_access")).toEqual([]);
     server.descriptions["open_issue"] = bad;
-    await world.broker.admin("POST", "/admin/servers/tickets/dismiss", { digest: (await difference())!.digest });
+    await decideDifference(world, "dismiss", (await difference())!);
   });
 
   it("are not believed to be absent where a list stays unanswered, to come by another stream", async () => {

@@ -4,10 +4,11 @@ import { until } from "../demo/until.ts";
 import { Approver, claimsOf } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
+import { MCP_HEADERS, rpc } from "./support/json-rpc.ts";
 import { proxied, type ProxiedAnswer } from "./support/proxied.ts";
+import { decideDifference, differenceAt } from "./support/shown-tools.ts";
 import { approvedSession, ask, startTestWorld, tokenOf, type Approved, type TestWorld } from "./support/world.ts";
 
-const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 const PATH = "/mcp/tickets";
 /** What the policy of these tests allows at each place. */
 const POLICY = { calls: 100, units: 500 };
@@ -59,9 +60,7 @@ beforeAll(async () => {
   server.descriptions["list_issues"] = "Lists issues";
   const first = await approvedSession(world, { authorization_details: [tools(BOTH)] });
   await post(first, rpc("tools/list"));
-  const { body } = await world.broker.admin("GET", "/admin/servers");
-  const { digest } = (body["servers"] as { id: string; difference: { digest: string } }[])[0]!.difference;
-  await world.broker.admin("POST", "/admin/servers/tickets/accept", { digest });
+  await decideDifference(world, "accept", (await differenceAt(world))!);
 });
 afterAll(async () => {
   await world?.close();
@@ -71,11 +70,10 @@ beforeEach(() => {
   server.carriedOut.length = 0;
 });
 
-const rpc = (method: string, params: object = {}, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params });
 const call = (name: string, id = 1) => rpc("tools/call", { name, arguments: {} }, id);
 
 function post(own: Approved, body: unknown, token = own.sessionToken): Promise<ProxiedAnswer> {
-  return proxied(own.agent, token, PATH, { method: "POST", headers: JSON_TYPE, body: () => JSON.stringify(body) });
+  return proxied(own.agent, token, PATH, { method: "POST", headers: MCP_HEADERS, body: () => JSON.stringify(body) });
 }
 const limited = (limits: object, actions = BOTH) =>
   approvedSession(world, { authorization_details: [tools(actions, limits)] });

@@ -6,10 +6,10 @@ import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
+import { MCP_HEADERS } from "./support/json-rpc.ts";
 import {
   ASK,
   caller as callerOf,
-  JSON_TYPE,
   MCP_PATH as PATH,
   MCP_VERSION as VERSION,
   READ,
@@ -247,11 +247,11 @@ describe("group G and its kind, at Stint's own tools", () => {
     const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
     const query = await proxied(own.agent, own.token, `${PATH}?access_token=x`, {
       method: "POST",
-      headers: JSON_TYPE,
+      headers: MCP_HEADERS,
       body,
     });
     expect(query.status).toBe(400);
-    const headers = { ...JSON_TYPE, origin: "https://evil.example" };
+    const headers = { ...MCP_HEADERS, origin: "https://evil.example" };
     expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers, body })).status).toBe(403);
     for (const method of ["GET", "DELETE", "PUT"])
       expect((await proxied(own.agent, own.token, PATH, { method })).status).toBe(405);
@@ -261,7 +261,7 @@ describe("group G and its kind, at Stint's own tools", () => {
     const own = await caller();
     for (const token of [own.sessionToken, await own.proxyToken("echo"), "ghp_0123456789abcdefghijABCDEFGHIJ012345"]) {
       const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
-      expect((await proxied(own.agent, token, PATH, { method: "POST", headers: JSON_TYPE, body })).status).toBe(401);
+      expect((await proxied(own.agent, token, PATH, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(401);
     }
   });
 
@@ -274,7 +274,7 @@ describe("group G and its kind, at Stint's own tools", () => {
 
   it("G08 takes no session_id and no Mcp-Session-Id in place of a token", async () => {
     const own = await caller();
-    const headers = { ...JSON_TYPE, "mcp-session-id": own.sessionId };
+    const headers = { ...MCP_HEADERS, "mcp-session-id": own.sessionId };
     const params = { name: "session_state", arguments: { session: own.sessionId } };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
     expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
@@ -286,7 +286,7 @@ describe("group G and its kind, at Stint's own tools", () => {
       const capabilities = elicitation === undefined ? {} : { elicitation };
       const params = { protocolVersion, clientInfo: { name: "h", version: "1" }, capabilities };
       const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params });
-      const { headers } = await proxied(who.agent, who.token, PATH, { method: "POST", headers: JSON_TYPE, body });
+      const { headers } = await proxied(who.agent, who.token, PATH, { method: "POST", headers: MCP_HEADERS, body });
       return headers.get("mcp-session-id");
     };
     expect(await initialize(own, undefined)).toBeNull();
@@ -297,14 +297,14 @@ describe("group G and its kind, at Stint's own tools", () => {
     const list = (who: Caller, presented: string) =>
       proxied(who.agent, who.token, PATH, {
         method: "POST",
-        headers: { ...JSON_TYPE, "mcp-session-id": presented },
+        headers: { ...MCP_HEADERS, "mcp-session-id": presented },
         body: () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
       });
     expect((await list(own, handle)).status).toBe(200);
     // What the human at the client answered decides nothing, and is not kept.
     const answered = await proxied(own.agent, own.token, PATH, {
       method: "POST",
-      headers: { ...JSON_TYPE, "mcp-session-id": handle },
+      headers: { ...MCP_HEADERS, "mcp-session-id": handle },
       body: () => JSON.stringify({ jsonrpc: "2.0", id: 0, result: { action: "accept" } }),
     });
     expect(answered.status).toBe(202);
@@ -323,7 +323,7 @@ describe("group G and its kind, at Stint's own tools", () => {
     // A client of 2026-07-28 has no such handle, and what it shows in its place is nothing.
     const modern = await rpc(own, "tools/list", {}, {}, { "mcp-session-id": "x" });
     expect(modern.result.tools).toHaveLength(4);
-    const headers = { ...JSON_TYPE, "mcp-session-id": handle };
+    const headers = { ...MCP_HEADERS, "mcp-session-id": handle };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
     expect((await fetch(world.issuer + PATH, { method: "POST", headers, body })).status).toBe(401);
   });
@@ -410,7 +410,9 @@ describe("group G and its kind, at Stint's own tools", () => {
     const own = await caller();
     const body = () =>
       '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"end_session","name":"session_state","arguments":{}}}';
-    expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body })).status).toBe(400);
+    expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(
+      400,
+    );
     expect(told((await post(own, "session_state", {})).result)).toMatchObject({ status: "active" });
   });
 
@@ -431,7 +433,11 @@ describe("group G and its kind, at Stint's own tools", () => {
     '{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}',
   ])("answers %s without a fault of its own, and with no handle", async (text) => {
     const own = await caller();
-    const answer = await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body: () => text });
+    const answer = await proxied(own.agent, own.token, PATH, {
+      method: "POST",
+      headers: MCP_HEADERS,
+      body: () => text,
+    });
     expect(answer.status).toBeLessThan(500);
     expect(answer.headers.get("mcp-session-id")).toBeNull();
   });
@@ -441,7 +447,7 @@ describe("group G and its kind, at Stint's own tools", () => {
     const post = (body: object, headers: Record<string, string> = {}) =>
       provenFetch(own.agent, own.token)(world.issuer + PATH, {
         method: "POST",
-        headers: { ...JSON_TYPE, ...headers },
+        headers: { ...MCP_HEADERS, ...headers },
         body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }),
       });
     const params = { protocolVersion: "2025-11-25", clientInfo: { name: "h", version: "1" }, capabilities: URLS };
@@ -467,7 +473,7 @@ describe("group G and its kind, at Stint's own tools", () => {
     const params = { notifications: { toolsListChanged: true }, _meta: meta };
     const { body, headers } = await provenFetch(own.agent, own.token)(world.issuer + PATH, {
       method: "POST",
-      headers: { ...JSON_TYPE, "mcp-protocol-version": VERSION, "mcp-method": "subscriptions/listen" },
+      headers: { ...MCP_HEADERS, "mcp-protocol-version": VERSION, "mcp-method": "subscriptions/listen" },
       body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params }),
     });
     expect(headers.get("content-type")).toContain("text/event-stream");
@@ -481,6 +487,8 @@ describe("group G and its kind, at Stint's own tools", () => {
     const own = await caller();
     await world.broker.admin("POST", `/admin/sessions/${own.sessionId}/revoke`, {});
     const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
-    expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers: JSON_TYPE, body })).status).toBe(401);
+    expect((await proxied(own.agent, own.token, PATH, { method: "POST", headers: MCP_HEADERS, body })).status).toBe(
+      401,
+    );
   });
 });

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { Approver } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
+import { MCP_HEADERS } from "./support/json-rpc.ts";
 import {
   ASK,
   caller,
   callTool,
-  JSON_TYPE,
   MCP_PATH,
   MCP_VERSION,
   READ,
@@ -72,7 +72,7 @@ async function tasksOf(who: Caller, onInput?: (request: ApplicationInputRequest,
       const response = await fetch(world.issuer + MCP_PATH, {
         method: "POST",
         headers: {
-          ...JSON_TYPE,
+          ...MCP_HEADERS,
           "mcp-protocol-version": MCP_VERSION,
           "mcp-method": method,
           "mcp-name": params["name"] ?? params["taskId"] ?? "",
@@ -260,11 +260,11 @@ describe("who may have a task, and who gets none", () => {
     expect(result.capabilities).not.toHaveProperty("tasks");
     const params = { protocolVersion: "2025-11-25", clientInfo: { name: "h", version: "1" }, capabilities: TASKS };
     const body = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params });
-    const older = await proxied(who.agent, who.token, MCP_PATH, { method: "POST", headers: JSON_TYPE, body });
+    const older = await proxied(who.agent, who.token, MCP_PATH, { method: "POST", headers: MCP_HEADERS, body });
     expect(older.status).toBe(200);
     expect(older.text).not.toContain("io.modelcontextprotocol/tasks");
     const old = () => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tasks/get", params: { taskId: who.sessionId } });
-    const asked = await proxied(who.agent, who.token, MCP_PATH, { method: "POST", headers: JSON_TYPE, body: old });
+    const asked = await proxied(who.agent, who.token, MCP_PATH, { method: "POST", headers: MCP_HEADERS, body: old });
     expect(asked.text).toContain('"code":-32601');
   });
 
@@ -323,7 +323,7 @@ describe("who may have a task, and who gets none", () => {
     ]) {
       const { text, headers } = await proxied(who.agent, who.token, MCP_PATH, {
         method: "POST",
-        headers: JSON_TYPE,
+        headers: MCP_HEADERS,
         body: () => JSON.stringify(batch),
       });
       expect(text).not.toMatch(/taskId|elicitation/);
@@ -369,7 +369,7 @@ describe("group G and its kind, at tasks", () => {
 
   it("G08 takes no task id in place of a token", async () => {
     const taskId = await begun(await caller(world));
-    const headers = { ...JSON_TYPE, "mcp-session-id": taskId, "mcp-name": taskId, "mcp-method": "tasks/get" };
+    const headers = { ...MCP_HEADERS, "mcp-session-id": taskId, "mcp-name": taskId, "mcp-method": "tasks/get" };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tasks/get", params: { taskId } });
     expect((await fetch(world.issuer + MCP_PATH, { method: "POST", headers, body })).status).toBe(401);
   });

@@ -9,11 +9,11 @@ import { canonicalJson } from "../src/domain/canonical-json.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { hmacSigned, newKey, nowSeconds, signRaw } from "./support/forge.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
+import { MCP_HEADERS, rpc } from "./support/json-rpc.ts";
 import { proxied, type ProxiedAnswer } from "./support/proxied.ts";
 import { stint } from "./support/run-stint.ts";
 import { approvedSession, startTestWorld, type Approved, type TestWorld } from "./support/world.ts";
 
-const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 const PATH = "/mcp/tickets";
 const CLAIM = "urn:stint:params:oauth:metadata:tool_definitions";
 const HEADER = { alg: "ES256", typ: "stint-metadata+jwt", kid: "server" };
@@ -52,13 +52,12 @@ beforeEach(() => {
   server.byHand = undefined;
 });
 
-const rpc = (method: string, params: object = {}) => ({ jsonrpc: "2.0", id: 1, method, params });
 const CALL = rpc("tools/call", { name: "open_issue", arguments: {} });
 
 function post(body: object): Promise<ProxiedAnswer> {
   return proxied(session.agent, session.sessionToken, PATH, {
     method: "POST",
-    headers: JSON_TYPE,
+    headers: MCP_HEADERS,
     body: () => JSON.stringify(body),
   });
 }

@@ -52,14 +52,14 @@ export interface IssuedToken {
 }
 
 /** How a credential can end: taken back, by itself, or not at all. */
-export type Ending = "revocable" | "expires" | "irrevocable";
+export type CredentialEnd = "revocable" | "expires" | "irrevocable";
 
 /** A credential as the upstream gave it. Sealed as soon as it is here. */
 export interface Minted {
   readonly credential: Credential;
   /** What taking it back needs. */
   readonly handle: string;
-  readonly ends: Ending;
+  readonly ends: CredentialEnd;
   /** Epoch seconds, where the upstream said so. */
   readonly expiresAt: number | undefined;
   /** What the upstream gave, where it tells; a call that needs more is refused. */
@@ -93,7 +93,7 @@ export interface Description {
   readonly orphans: "possible" | "none";
   /** How long the upstream lets one live at most, where that is known, in seconds. */
   readonly longestSeconds?: number;
-  readonly ends: Ending;
+  readonly ends: CredentialEnd;
 }
 
 /** One kind of upstream: how its credentials are made, narrowed, and taken back. */

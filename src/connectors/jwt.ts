@@ -35,7 +35,7 @@ export const jwt: Connector<JwtUpstream> = {
       credential:
         key === undefined
           ? { kind: "header", header: "authorization", value: `Bearer ${token}` }
-          : { kind: "dpop", token, privateJwk: { ...key.privateJwk, kty: "EC" } },
+          : { kind: "dpop", token, privateJwk: key.privateJwk },
       handle: "",
       ends: "expires",
       expiresAt: exp,

@@ -4,14 +4,14 @@ import { sha256 } from "./hash.ts";
 
 /** A key that Stint proves toward an upstream. */
 export interface OwnProofKey {
-  readonly privateJwk: JWK;
+  readonly privateJwk: JWK & { readonly kty: string };
   /** RFC 7638 thumbprint, SHA-256. */
   readonly jkt: string;
 }
 
 export async function newOwnProofKey(): Promise<OwnProofKey> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
-  const privateJwk = await exportJWK(privateKey);
+  const privateJwk = { ...(await exportJWK(privateKey)), kty: "EC" };
   return { privateJwk, jkt: await calculateJwkThumbprint(privateJwk, "sha256") };
 }
 

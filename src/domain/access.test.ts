@@ -1,6 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { intersect, isWithin, limit, limitsOf, narrow, placesOf, unitsOf, type AccessDetail } from "./access.ts";
+import {
+  intersect,
+  isWithin,
+  limit,
+  limitsOf,
+  narrow,
+  operationUnit,
+  partsOf,
+  placesOf,
+  serverOf,
+  serverPlace,
+  toolUnit,
+  unitsOf,
+  withoutLocation,
+  type AccessDetail,
+} from "./access.ts";
 
 const word = fc.constantFrom("a", "b", "c", "d");
 const words = fc.uniqueArray(word, { minLength: 1 });
@@ -26,6 +41,26 @@ const detail: fc.Arbitrary<AccessDetail> = fc.oneof(
 );
 const details = fc.array(detail, { maxLength: 4 });
 const unitSet = (list: readonly AccessDetail[]) => new Set(list.flatMap(unitsOf));
+
+describe("a unit's name", () => {
+  it("says what it was made of, with every colon and @ that an operation or a location may have", () => {
+    const id = fc.constantFrom("github", "a.b", "x-1");
+    const name = fc.constantFrom("read", "issues:read", "a:b:c");
+    const location = fc.option(fc.constantFrom("acme/api", "me@acme.example", "a:b@c"), { nil: undefined });
+    fc.assert(
+      fc.property(id, name, location, (upstream, operation, at) => {
+        const unit = operationUnit(upstream, operation, at);
+        expect(partsOf(unit)).toEqual({ kind: "operation", upstream, operation, location: at });
+        expect(withoutLocation(unit)).toBe(operationUnit(upstream, operation));
+      }),
+    );
+    expect(partsOf(toolUnit("tickets", "open_issue"))).toEqual({ kind: "tool", server: "tickets", tool: "open_issue" });
+  });
+
+  it("begins like its place, which knows its server", () => {
+    expect([serverOf(serverPlace("tickets")), serverOf("github")]).toEqual(["tickets", undefined]);
+  });
+});
 
 describe("access", () => {
   it("narrow keeps exactly the units it is told to keep, whatever their shape", () => {

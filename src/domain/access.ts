@@ -47,12 +47,47 @@ export function unitsOf(detail: AccessDetail): AccessUnit[] {
   }
 }
 
+/** In the place of an upstream's id, before a server's: no upstream may be called so. */
+const TOOLS = "mcp";
+
+/** What a unit names. */
+export type UnitParts =
+  | {
+      readonly kind: "operation";
+      readonly upstream: string;
+      readonly operation: string;
+      readonly location: string | undefined;
+    }
+  | { readonly kind: "tool"; readonly server: string; readonly tool: string };
+
+/** The inverse of {@link operationUnit} and {@link toolUnit}: neither an upstream's nor a server's id has a colon. */
+export function partsOf(unit: AccessUnit): UnitParts {
+  const [upstream, rest = ""] = splitAt(":", unit);
+  if (upstream === TOOLS) {
+    const [server, tool = ""] = splitAt(":", rest);
+    return { kind: "tool", server, tool };
+  }
+  const [operation, location] = splitAt("@", rest);
+  return { kind: "operation", upstream, operation, location };
+}
+
+/** The operation of a unit, wherever it is granted; of a tool, the unit itself. */
+export function withoutLocation(unit: AccessUnit): AccessUnit {
+  return splitAt("@", unit)[0];
+}
+
+/** What stands before the first mark, and what stands behind it. */
+function splitAt(mark: ":" | "@", text: string): [before: string, behind?: string] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
 export function operationUnit(upstream: string, operation: string, location?: string): AccessUnit {
   return location === undefined ? `${upstream}:${operation}` : `${upstream}:${operation}@${location}`;
 }
 
 export function toolUnit(server: string, tool: string): AccessUnit {
-  return `mcp:${server}:${tool}`;
+  return `${TOOLS}:${server}:${tool}`;
 }
 
 /**
@@ -62,7 +97,12 @@ export function toolUnit(server: string, tool: string): AccessUnit {
 export type Place = string;
 
 export function serverPlace(server: string): Place {
-  return `mcp:${server}`;
+  return `${TOOLS}:${server}`;
+}
+
+/** The id of the server that a place is, if it is one. */
+export function serverOf(place: Place): string | undefined {
+  return place.startsWith(`${TOOLS}:`) ? place.slice(TOOLS.length + 1) : undefined;
 }
 
 function placeOf(detail: AccessDetail): Place {

@@ -8,6 +8,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The members of a list, or the one value that is none: what may come alone or as a batch. */
+export function oneOrMany(value: Json): readonly Json[] {
+  return Array.isArray(value) ? (value as readonly Json[]) : [value];
+}
+
 /**
  * Serialises a JSON value by RFC 8785: members sorted by UTF-16 code units, no white space,
  * numbers and strings as ECMAScript writes them.

@@ -1,4 +1,4 @@
-import { limitsOf, placesOf, type AccessDetail, type Place } from "./access.ts";
+import { limitsOf, placesOf, serverOf, type AccessDetail, type Place } from "./access.ts";
 import type { CompiledTenant } from "./compiled-tenant.ts";
 import type { Server } from "./tenant.ts";
 
@@ -28,5 +28,6 @@ export function uncountedServer(
 
 /** The server that a place is, if it is one. */
 export function serverAt(tenant: CompiledTenant, place: Place): Server | undefined {
-  return place.startsWith("mcp:") ? tenant.servers.get(place.slice("mcp:".length)) : undefined;
+  const id = serverOf(place);
+  return id === undefined ? undefined : tenant.servers.get(id);
 }

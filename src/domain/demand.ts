@@ -1,4 +1,4 @@
-import type { AccessUnit } from "./access.ts";
+import { operationUnit, partsOf, toolUnit, withoutLocation, type AccessUnit } from "./access.ts";
 import { parseDuration } from "./duration.ts";
 import { compileGuardPattern } from "./pattern.ts";
 import {
@@ -39,30 +39,28 @@ function compileRule({ access, units: patterns, longer_than }: AssuranceRule, te
 
 /** Whether a unit may write. What is not known may. */
 function accessOf(unit: AccessUnit, { upstreams, servers }: Territory): "read" | "write" {
-  const [scope, name] = partsOf(unit);
-  const [server = "", tool = ""] = name.split(":");
-  const found = scope === "mcp" ? servers.get(server)?.tools[tool] : upstreams.get(scope)?.catalogue.operations[name];
+  const parts = partsOf(unit);
+  const found =
+    parts.kind === "tool"
+      ? servers.get(parts.server)?.tools[parts.tool]
+      : upstreams.get(parts.upstream)?.catalogue.operations[parts.operation];
   return found?.access ?? "write";
 }
 
 /** Whether a pattern can match anything there is. One that cannot was misspelt, and would demand nothing. */
 export function matchesSomething(pattern: string, { upstreams, servers }: Territory): boolean {
-  const [scope] = partsOf(pattern);
-  const operation = compileGuardPattern(pattern.split("@", 1)[0] ?? "");
-  if (scope === "mcp")
-    return [...servers].some(([id, { tools }]) => Object.keys(tools).some((tool) => operation(`mcp:${id}:${tool}`)));
-  const namesPlaces = pattern.includes("@");
-  return Object.entries(upstreams.get(scope)?.catalogue.operations ?? {}).some(
+  const parts = partsOf(pattern);
+  const matches = compileGuardPattern(withoutLocation(pattern));
+  if (parts.kind === "tool")
+    return [...servers].some(([id, { tools }]) => Object.keys(tools).some((tool) => matches(toolUnit(id, tool))));
+  const { upstream } = parts;
+  const namesPlaces = parts.location !== undefined;
+  return Object.entries(upstreams.get(upstream)?.catalogue.operations ?? {}).some(
     ([name, { location }]) =>
-      operation(`${scope}:${name}`) &&
+      matches(operationUnit(upstream, name)) &&
       (!namesPlaces || location !== undefined) &&
       (namesPlaces || location === undefined || pattern.endsWith("*")),
   );
-}
-
-function partsOf(unit: string): [scope: string, name: string] {
-  const colon = unit.indexOf(":");
-  return [unit.slice(0, colon), unit.slice(colon + 1).split("@", 1)[0] ?? ""];
 }
 
 /** Whether somebody known at `offered` may decide what demands `demanded`. */

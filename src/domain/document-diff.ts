@@ -1,13 +1,13 @@
-import { canonicalJson, type Json } from "./canonical-json.ts";
+import { canonicalJson } from "./canonical-json.ts";
 
 /** One difference between two documents, at a JSON pointer (RFC 6901). */
 export type Change =
-  | { readonly path: string; readonly op: "add"; readonly after: Json }
-  | { readonly path: string; readonly op: "remove"; readonly before: Json }
-  | { readonly path: string; readonly op: "replace"; readonly before: Json; readonly after: Json };
+  | { readonly path: string; readonly op: "add"; readonly after: unknown }
+  | { readonly path: string; readonly op: "remove"; readonly before: unknown }
+  | { readonly path: string; readonly op: "replace"; readonly before: unknown; readonly after: unknown };
 
 /** What turns `before` into `after`, in document order, each difference as deep as it goes. */
-export function diffDocuments(before: Json, after: Json, path = ""): Change[] {
+export function diffDocuments(before: unknown, after: unknown, path = ""): Change[] {
   if (isContainer(before) && isContainer(after) && Array.isArray(before) === Array.isArray(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...names].flatMap((name) => diffMember(before, after, name, `${path}/${escapePointer(name)}`));
@@ -15,9 +15,10 @@ export function diffDocuments(before: Json, after: Json, path = ""): Change[] {
   return canonicalJson(before) === canonicalJson(after) ? [] : [{ path, op: "replace", before, after }];
 }
 
-type Container = { readonly [name: string]: Json };
+/** An object or a list, of which each member has a name. */
+type Container = { readonly [name: string]: unknown };
 
-function isContainer(value: Json): value is Container {
+function isContainer(value: unknown): value is Container {
   return typeof value === "object" && value !== null;
 }
 
@@ -29,7 +30,7 @@ function diffMember(before: Container, after: Container, name: string, path: str
 }
 
 /** Nothing that every object inherits: an operation may be called `toString`. */
-function valueAt(container: Container, name: string): Json | undefined {
+function valueAt(container: Container, name: string): unknown {
   return Object.hasOwn(container, name) ? container[name] : undefined;
 }
 

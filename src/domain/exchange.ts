@@ -6,6 +6,7 @@ import {
   narrow,
   serverPlace,
   unitsOf,
+  withoutLocation,
   type AccessDetail,
   type AccessUnit,
 } from "./access.ts";
@@ -176,9 +177,6 @@ function partFor(target: Target, held: readonly AccessDetail[]): readonly Access
       .flatMap((detail) => detail.actions)
       .flatMap((tool) => (Object.hasOwn(target.tools, tool) ? target.tools[tool]! : [])),
   );
-  const access = narrow(
-    held,
-    (unit, detail) => detail.type === "upstream_access" && needed.has(unit.split("@", 1)[0]!),
-  );
+  const access = narrow(held, (unit, detail) => detail.type === "upstream_access" && needed.has(withoutLocation(unit)));
   return [...tools, ...access];
 }

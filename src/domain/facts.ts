@@ -1,4 +1,14 @@
-import { limitsOf, placesOf, unitsBeyond, unitsOf, type AccessDetail, type AccessUnit, type Place } from "./access.ts";
+import {
+  limitsOf,
+  partsOf,
+  placesOf,
+  serverOf,
+  unitsBeyond,
+  unitsOf,
+  type AccessDetail,
+  type AccessUnit,
+  type Place,
+} from "./access.ts";
 import { formatDuration } from "./duration.ts";
 import { isPossible, type PossibleHandOut } from "./hand-out.ts";
 import { formatLimits } from "./limits.ts";
@@ -123,8 +133,8 @@ const AGENT_RUNS: Readonly<Record<Trust, string>> = {
 /** Where the tools run, a line for each server: whom a human has to trust for what they do. */
 function toolRows(details: readonly AccessDetail[], { servers = {} }: Labels): { label: string; value: string }[] {
   const lines = placesOf(details).flatMap((place) => {
-    const id = place.replace(/^mcp:/, "");
-    const server = id === place || !Object.hasOwn(servers, id) ? undefined : servers[id];
+    const id = serverOf(place);
+    const server = id === undefined || !Object.hasOwn(servers, id) ? undefined : servers[id];
     if (server === undefined) return [];
     return server.trust === "local"
       ? `${id}: on the machine of the agent, where nobody checks what answers`
@@ -211,14 +221,16 @@ function shortThumbprint(jkt: string): string {
 /** One line of a grant: `Open, change and close issues · github acme/api`. A tool's title names its server already. */
 export function unitLine(unit: AccessUnit, labels: Labels): string {
   const title = labels.units[unit]?.title ?? unit;
-  if (unit.startsWith("mcp:")) return title;
-  const upstream = unit.slice(0, unit.indexOf(":"));
-  return unit.includes("@") ? `${title} · ${upstream} ${unit.slice(unit.indexOf("@") + 1)}` : `${title} · ${upstream}`;
+  const parts = partsOf(unit);
+  if (parts.kind === "tool") return title;
+  const { upstream, location } = parts;
+  return location === undefined ? `${title} · ${upstream}` : `${title} · ${upstream} ${location}`;
 }
 
 /** What people call a place: `github`, `server tickets`. */
 export function placeName(place: Place): string {
-  return place.replace(/^mcp:/, "server ");
+  const server = serverOf(place);
+  return server === undefined ? place : `server ${server}`;
 }
 
 /** How much of each place, where that is limited: `github: 200 calls, 20 writes`. */
@@ -246,7 +258,8 @@ function listUnits(units: readonly AccessUnit[], labels: Labels, access: "read" 
 
 /** Whether an operation is granted as a whole: wherever the upstream's credential reaches. */
 export function reachesEverywhere(unit: AccessUnit): boolean {
-  return !unit.startsWith("mcp:") && !unit.includes("@");
+  const parts = partsOf(unit);
+  return parts.kind === "operation" && parts.location === undefined;
 }
 
 function locationNotes(units: readonly AccessUnit[], labels: Labels): string[] {

@@ -1,4 +1,4 @@
-import { limitsOf, unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
+import { limitsOf, unitsOf, withoutLocation, type AccessDetail, type AccessUnit } from "./access.ts";
 import type { DocumentProblem } from "./compiled-tenant.ts";
 import { planExchange, type ExchangeAsk, type ExchangeFault, type ExchangePlan } from "./exchange.ts";
 import { tightest, type Limits } from "./limits.ts";
@@ -152,7 +152,7 @@ export function isPossible(handOut: PossibleHandOut, details: readonly AccessDet
 
 /** Whether what a server may be handed covers a unit. */
 export function isIn({ operations }: PossibleHandOut): (unit: AccessUnit) => boolean {
-  return (unit) => operations.includes(unit.split("@", 1)[0]!);
+  return (unit) => operations.includes(withoutLocation(unit));
 }
 
 function hasTool(details: readonly AccessDetail[], server: string, tools: readonly string[]): boolean {

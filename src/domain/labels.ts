@@ -1,4 +1,4 @@
-import { placesOf, unitsOf, type AccessDetail } from "./access.ts";
+import { partsOf, placesOf, unitsOf, type AccessDetail, type AccessUnit } from "./access.ts";
 import type { CompiledTenant, CompiledUpstream } from "./compiled-tenant.ts";
 import type { Enforcement, History, Labels, UnitLabel } from "./facts.ts";
 import { serverAt } from "./counted.ts";
@@ -87,16 +87,18 @@ function labelUnits(
   detail: AccessDetail,
   enforcementAt: (upstream: string) => Enforcement,
 ): [string, UnitLabel][] {
-  return unitsOf(detail).map((unit) => [
-    unit,
-    detail.type === "mcp_tools"
-      ? toolLabel(tenant, detail.server, unit)
-      : operationLabel(tenant, detail.upstream, unit, enforcementAt(detail.upstream)),
-  ]);
+  return unitsOf(detail).map((unit) => {
+    const parts = partsOf(unit);
+    return [
+      unit,
+      parts.kind === "tool"
+        ? toolLabel(tenant, parts.server, parts.tool)
+        : operationLabel(tenant, unit, parts, enforcementAt(parts.upstream)),
+    ];
+  });
 }
 
-function toolLabel(tenant: CompiledTenant, server: string, unit: string): UnitLabel {
-  const tool = unit.slice(`mcp:${server}:`.length);
+function toolLabel(tenant: CompiledTenant, server: string, tool: string): UnitLabel {
   return {
     access: tenant.servers.get(server)?.tools[tool]?.access ?? "write",
     title: `Use the tool ${tool} of server ${server}`,
@@ -104,8 +106,12 @@ function toolLabel(tenant: CompiledTenant, server: string, unit: string): UnitLa
   };
 }
 
-function operationLabel(tenant: CompiledTenant, upstream: string, unit: string, enforced_by: Enforcement): UnitLabel {
-  const name = unit.slice(upstream.length + 1).split("@", 1)[0] ?? "";
-  const operation = tenant.upstreams.get(upstream)?.catalogue.operations[name];
-  return { access: operation?.access ?? "write", title: operation?.title ?? unit, enforced_by };
+function operationLabel(
+  tenant: CompiledTenant,
+  unit: AccessUnit,
+  { upstream, operation }: { readonly upstream: string; readonly operation: string },
+  enforced_by: Enforcement,
+): UnitLabel {
+  const known = tenant.upstreams.get(upstream)?.catalogue.operations[operation];
+  return { access: known?.access ?? "write", title: known?.title ?? unit, enforced_by };
 }

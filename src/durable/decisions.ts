@@ -52,13 +52,13 @@ export class Decisions {
       ...(status === "pending" ? { awaits_others: true } : {}),
     });
     if (status === "pending") {
-      this.#books.queue(`release:${decider.person}`, "release", { person: decider.person });
+      this.#books.queue(`release:${decider.person}`, { kind: "release", person: decider.person });
       return approved;
     }
     this.#books.queueOutcome();
-    this.#books.queue("index:active", "index");
-    this.#books.queue("settle", "settle");
-    if (approved.value.request.extends !== undefined) this.#books.queue("step_up", "step_up");
+    this.#books.queue("index:active", { kind: "index" });
+    this.#books.queue("settle", { kind: "settle" });
+    if (approved.value.request.extends !== undefined) this.#books.queue("step_up", { kind: "step_up" });
     return approved;
   }
 
@@ -83,7 +83,7 @@ export class Decisions {
     if (!changed.ok || before.broken !== undefined) return changed;
     this.#books.store.write(changed.value);
     this.#books.record("glass.broken", { person: broken.person, reason: broken.reason });
-    this.#books.queue("glass", "glass");
+    this.#books.queue("glass", { kind: "glass" });
     return changed;
   }
 

@@ -58,6 +58,6 @@ async function draw(
 /** All that the session was granted at this upstream: one credential serves the whole session. */
 function accessTo(upstream: string, grant: Grant): UpstreamAccess[] {
   return grant.authorization_details.filter(
-    (detail) => detail.type === "upstream_access" && detail.upstream === upstream,
-  ) as UpstreamAccess[];
+    (detail): detail is UpstreamAccess => detail.type === "upstream_access" && detail.upstream === upstream,
+  );
 }

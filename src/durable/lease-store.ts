@@ -1,4 +1,4 @@
-import type { Ending } from "../connectors/connector.ts";
+import type { CredentialEnd } from "../connectors/connector.ts";
 import type { LeaseFate, LeaseStatement } from "../domain/receipt.ts";
 import { addColumn } from "./add-column.ts";
 
@@ -9,7 +9,7 @@ export interface HeldLease {
   /** Undefined for one that may not be used, and only waits to be taken back. */
   readonly sealed_credential: string | undefined;
   readonly sealed_handle: string;
-  readonly ends: Ending;
+  readonly ends: CredentialEnd;
   /** Epoch seconds, where the upstream said so. */
   readonly expires_at: number | undefined;
   readonly minted_at: number;
@@ -216,7 +216,7 @@ function toHeld(row: Row): HeldLease {
     upstream: row.upstream,
     sealed_credential: row.sealed_credential ?? undefined,
     sealed_handle: row.sealed_handle ?? "",
-    ends: (row.ends ?? "irrevocable") as Ending,
+    ends: (row.ends ?? "irrevocable") as CredentialEnd,
     expires_at: row.expires_at ?? undefined,
     minted_at: row.minted_at ?? 0,
     scopes: row.scopes?.split(" ").filter((scope) => scope !== ""),

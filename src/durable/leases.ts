@@ -1,4 +1,4 @@
-import type { AccessUnit } from "../domain/access.ts";
+import { partsOf, type AccessUnit } from "../domain/access.ts";
 import type { Credential } from "../domain/credential.ts";
 import type { Grant } from "../domain/grant.ts";
 import { err, ok, type Result } from "../domain/result.ts";
@@ -87,8 +87,9 @@ export class Leases {
   async #suffices({ upstream, scopes }: HeldLease, unit: AccessUnit): Promise<boolean> {
     if (scopes === undefined) return true;
     const { tenant } = await loadTenant(this.#env, this.#books.store.setting().issuer);
-    const operation = unit.slice(upstream.length + 1).split("@", 1)[0] ?? "";
-    const needed = tenant.upstreams.get(upstream)?.catalogue.operations[operation]?.scopes ?? [];
+    const parts = partsOf(unit);
+    const operations = tenant.upstreams.get(upstream)?.catalogue.operations ?? {};
+    const needed = parts.kind === "operation" ? (operations[parts.operation]?.scopes ?? []) : [];
     const isCovered = needed.every((scope) => scopes.includes(scope));
     if (!isCovered) this.#books.transaction(() => this.#books.refuse({ reason: "upstream_withheld", upstream, unit }));
     return isCovered;

@@ -13,6 +13,10 @@ export type JobOutcome =
   | { readonly kind: "done" }
   | { readonly kind: "retry"; readonly afterSeconds?: number | undefined };
 
+export const DONE: JobOutcome = { kind: "done" };
+/** After a while, which is longer each time. */
+export const RETRY: JobOutcome = { kind: "retry" };
+
 const FIRST_RETRY_SECONDS = 2;
 const LONGEST_RETRY_SECONDS = 15 * 60;
 

@@ -17,7 +17,8 @@ import type {
   UseCommand,
   UseFault,
 } from "./session-commands.ts";
-import { SessionStore } from "./session-store.ts";
+import { SessionStore, type PostedMessage } from "./session-store.ts";
+import type { SessionWork } from "./session-work.ts";
 import { UsageStore } from "./usage-store.ts";
 
 /**
@@ -91,20 +92,26 @@ export class SessionBooks {
   }
 
   /** @param afterSeconds how long the job waits before it is due */
-  queue(id: string, kind: string, payload: object = {}, afterSeconds = 0): void {
+  queue(id: string, work: SessionWork, afterSeconds = 0): void {
+    const { kind, ...payload } = work;
     this.outbox.put(id, kind, payload, Date.now() + afterSeconds * 1000);
   }
 
   /** Messages about the session shall say how it stands. */
   queueMessageUpdates(): void {
-    for (const message of this.store.posted()) this.queue(`outcome:${message.reference}`, "outcome", message);
+    for (const message of this.store.posted()) this.queueMessageUpdate(message);
+  }
+
+  queueMessageUpdate(message: PostedMessage): void {
+    this.queue(`outcome:${message.reference}`, { kind: "outcome", ...message });
   }
 
   /** The request waits no longer: messages about it say how it came out, and whoever it concerns is told. */
   queueOutcome(): void {
     this.queueMessageUpdates();
-    for (const person of approversOf(this.store.state().plan)) this.queue(`release:${person}`, "release", { person });
-    this.queue("tell", "tell");
+    for (const person of approversOf(this.store.state().plan))
+      this.queue(`release:${person}`, { kind: "release", person });
+    this.queue("tell", { kind: "tell" });
     this.decided.ring();
   }
 
@@ -123,21 +130,21 @@ export class SessionBooks {
       this.record("session.usage", { ...usage, client_id, owner, task_digest: digestOf(task) });
     for (const { lease_id } of this.leases.held()) this.queueRevocation(lease_id);
     if (state.request.extends !== undefined || state.waiting_step_up !== undefined)
-      this.queue("step_up:ended", "step_up");
-    this.queue("index:ended", "index");
-    this.queue("settle", "settle");
+      this.queue("step_up:ended", { kind: "step_up" });
+    this.queue("index:ended", { kind: "index" });
+    this.queue("settle", { kind: "settle" });
     this.queueReceipt();
     this.takenAway.ring();
   }
 
   queueRevocation(leaseId: string): void {
-    this.queue(`revoke:${leaseId}`, "revoke_lease", { lease_id: leaseId });
+    this.queue(`revoke:${leaseId}`, { kind: "revoke_lease", lease_id: leaseId });
   }
 
   /** A receipt is due once the session has ended and every lease has found its fate. */
   queueReceipt(): void {
     const due = this.store.state().status === "ended" && this.store.receipt() === undefined && this.leases.allClosed();
-    if (due) this.queue("receipt", "receipt");
+    if (due) this.queue("receipt", { kind: "receipt" });
   }
 
   /** The checks that every use of a token shares: the session lives, and the proof was not seen before. */

@@ -11,6 +11,7 @@ import type { ServerAsk } from "../domain/server-calls.ts";
 import type { PresentedCode, SessionState } from "../domain/session.ts";
 import type { OneTime, OneTimeFault } from "./one-time.ts";
 import type { SessionSetting } from "./session-store.ts";
+import type { AskChannel } from "./session-work.ts";
 
 /** What the tenant says of the session's client now. */
 export interface Standing {
@@ -28,7 +29,7 @@ export interface OpenCommand {
   readonly plan: ApprovalPlan;
   readonly setting: SessionSetting;
   /** The channels on which each approver is told. */
-  readonly channels: readonly string[];
+  readonly channels: readonly AskChannel[];
 }
 
 /** A token of this session, already verified. */

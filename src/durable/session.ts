@@ -1,6 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { unitsOf } from "../domain/access.ts";
-import { approversOf, type ApprovalPlan } from "../domain/policy.ts";
+import { approversOf } from "../domain/policy.ts";
 import type { BreakGlass } from "../domain/break-glass.ts";
 import { planExchange, type ExchangeFault } from "../domain/exchange.ts";
 import type { Grant, Narrowing } from "../domain/grant.ts";
@@ -8,24 +7,22 @@ import type { LimitReached } from "../domain/limits.ts";
 import { compilePatterns } from "../domain/pattern.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { err, ok, type Result } from "../domain/result.ts";
-import {
-  finish,
-  openSession,
-  revoke,
-  type ActiveSession,
-  type BreakGlassConflict,
-  type DecideFault,
-  type Decider,
-  type EndedBy,
-  type EndedSession,
-  type PendingSession,
-  type SessionState,
+import type {
+  ActiveSession,
+  BreakGlassConflict,
+  DecideFault,
+  Decider,
+  EndedBy,
+  EndedSession,
+  PendingSession,
+  SessionState,
 } from "../domain/session.ts";
 import type { Granted, StepUp, StepUpFault } from "../domain/step-up.ts";
 import { loadTenant } from "../tenancy.ts";
 import { within } from "../within.ts";
 import { approvalLink, signApprovalLink } from "./approval-link.ts";
 import { Decisions } from "./decisions.ts";
+import { Endings } from "./endings.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { EventData } from "./journal.ts";
 import { HandingOut, type HandedOut, type HandingOutFault } from "./handing-out.ts";
@@ -34,8 +31,9 @@ import { LeaseReturns } from "./lease-returns.ts";
 import { Leases, type LeaseFault } from "./leases.ts";
 import { Metering, type CallFault } from "./metering.ts";
 import type { OneTime } from "./one-time.ts";
+import { open } from "./opening.ts";
 import { ServerCalls, type ServerCallFault } from "./server-calls.ts";
-import { mintedFrom, recordMint } from "./minted-tokens.ts";
+import { recordMint } from "./minted-tokens.ts";
 import { identityOf, Redemption, type CodeFault, type PollFault } from "./redemption.ts";
 import { SessionBooks } from "./session-books.ts";
 import { SessionClockwork } from "./session-clockwork.ts";
@@ -83,6 +81,7 @@ export class Session extends DurableObject<Env> {
   readonly #decisions = new Decisions(this.#books);
   readonly #redemption = new Redemption(this.#books);
   readonly #stepUps = new StepUps(this.#books);
+  readonly #endings = new Endings(this.#books);
   readonly #waiting = new Waiting(this.#books);
   readonly #metering = new Metering(this.#books);
   readonly #serverCalls = new ServerCalls(this.#books, this.#metering);
@@ -98,7 +97,7 @@ export class Session extends DurableObject<Env> {
 
   /** Begins a session and queues its links. The same session again answers where it stands and does nothing. */
   async open(command: OpenCommand): Promise<{ status: SessionState["status"]; request_expires_at: number }> {
-    if (!this.#opened) this.#books.transaction(() => this.#begin(command));
+    if (!this.#opened) this.#books.transaction(() => open(this.#books, command));
     await this.#clockwork.arm();
     const { status, request_expires_at } = this.#books.current();
     return { status, request_expires_at };
@@ -352,7 +351,7 @@ export class Session extends DurableObject<Env> {
     await this.#transact(() => {
       this.#books.record(`upstream.${kind}`, about);
       if (kind === "credential_refused") this.#leases.distrust(about.lease_id);
-      else this.#books.queue(`flag:${about.upstream}`, "flag", { upstream: about.upstream });
+      else this.#books.queue(`flag:${about.upstream}`, { kind: "flag", upstream: about.upstream });
     });
   }
 
@@ -389,30 +388,14 @@ export class Session extends DurableObject<Env> {
   /** The agent is done: it shows its session token. */
   async finish(agent: string, proof: OneTime): Promise<Result<SessionDescription, UseFault>> {
     if (!this.#opened) return err("unknown_session");
-    const result = this.#books.transaction((): Result<void, UseFault> => {
-      const used = this.#books.oneTime.consume(proof, this.#books.now());
-      // An object too full to lend can still end: doing that twice harms nobody.
-      if (!used.ok && used.error !== "overloaded") return used;
-      const finished = finish(this.#books.store.state(), agent, this.#books.now());
-      if (!finished.ok) return err("ended");
-      this.#books.end(finished.value);
-      return ok(undefined);
-    });
+    const result = this.#books.transaction(() => this.#endings.finish(agent, proof));
     return result.ok ? this.#closeBooks() : result;
   }
 
   /** The agent takes back a request that nobody has decided yet. */
   async withdraw(agent: string): Promise<Result<SessionDescription, "unknown_session" | "not_pending">> {
     if (!this.#opened) return err("unknown_session");
-    const result = this.#books.transaction((): Result<void, "unknown_session" | "not_pending"> => {
-      const state = this.#books.current();
-      if (state.request.client_id !== agent) return err("unknown_session");
-      const withdrawn =
-        state.status === "pending" ? finish(state, agent, this.#books.now()) : err("not_pending" as const);
-      if (!withdrawn.ok) return err("not_pending");
-      this.#books.end(withdrawn.value);
-      return ok(undefined);
-    });
+    const result = this.#books.transaction(() => this.#endings.withdraw(agent));
     return result.ok ? this.#closeBooks() : result;
   }
 
@@ -421,11 +404,7 @@ export class Session extends DurableObject<Env> {
   /** Takes the session away. When this returns, nothing that starts later succeeds. */
   async revoke(by: EndedBy, reason?: string): Promise<"revoked" | "already_ended" | "unknown_session"> {
     if (!this.#opened) return "unknown_session";
-    return this.#transact(() => {
-      const revoked = revoke(this.#books.store.state(), by, reason, this.#books.now());
-      if (revoked.ok) this.#books.end(revoked.value);
-      return revoked.ok ? ("revoked" as const) : ("already_ended" as const);
-    });
+    return this.#transact(() => this.#endings.revoke(by, reason));
   }
 
   /**
@@ -434,18 +413,7 @@ export class Session extends DurableObject<Env> {
    */
   async revokeToken(jti: string, by: EndedBy): Promise<void> {
     if (!this.#opened) return;
-    await this.#transact(() => {
-      const state = this.#books.current();
-      if (state.status !== "active") return;
-      if (state.first_token?.jti === jti) {
-        const revoked = revoke(state, by, undefined, this.#books.now());
-        if (revoked.ok) this.#books.end(revoked.value);
-        return;
-      }
-      for (const token of [jti, ...mintedFrom(this.#books, jti)])
-        if (this.#books.store.revokeToken(token)) this.#books.record("token.revoked", { jti: token });
-      this.#books.takenAway.ring();
-    });
+    await this.#transact(() => this.#endings.revokeToken(jti, by));
   }
 
   /** A place came free with an approver: links that were held back may go out. */
@@ -482,33 +450,6 @@ export class Session extends DurableObject<Env> {
     return result;
   }
 
-  #begin({ request, requestDigest, plan, setting, channels }: OpenCommand): void {
-    this.#books.store.create(openSession(request, requestDigest, plan), setting);
-    const { client_id, session_id, agent_trust, jkt, authorization_details } = request;
-    this.#books.record("session.requested", {
-      client_id,
-      session_id,
-      agent_trust,
-      jkt,
-      request_digest: requestDigest,
-      policy: plan.policy_id,
-      approvers: plan.approvers,
-      later: plan.later?.approvers,
-      stand_ins: plan.stand_ins?.map((standIn) => `${standIn.person} for ${standIn.for}`),
-      units: authorization_details.flatMap(unitsOf),
-    });
-    this.#books.queue("index:pending", "index");
-    for (const person of approversOf(plan))
-      for (const channel of channels)
-        this.#books.queue(
-          `notify:${channel}:${person}`,
-          "notify",
-          { channel, person },
-          askedAfterSeconds(plan, person),
-        );
-    if (channels.includes("slack")) this.#books.queue("notice", "notice");
-  }
-
   /** Takes back what was lent while the agent waits, so that its answer can hold the receipt. */
   async #closeBooks(): Promise<Result<SessionDescription, never>> {
     await within(CLOSING_WAIT_MS, this.#clockwork.runDueJobs());
@@ -520,10 +461,4 @@ export class Session extends DurableObject<Env> {
 /** Whether somebody was asked to decide it, or may alone. */
 function mayLook({ plan, broken }: SessionState, person: string): boolean {
   return approversOf(plan).includes(person) || broken?.person === person;
-}
-
-/** How long a plan waits before it asks a person: who stands in is asked when the one they stand in for is. */
-function askedAfterSeconds({ later, stand_ins }: ApprovalPlan, person: string): number {
-  const seat = stand_ins?.find((standIn) => standIn.person === person)?.for ?? person;
-  return later?.approvers.includes(seat) === true ? later.after_seconds : 0;
 }

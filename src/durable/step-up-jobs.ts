@@ -1,9 +1,7 @@
 import { objectName } from "../domain/ids.ts";
 import { finish, revoke } from "../domain/session.ts";
-import type { JobOutcome } from "./outbox.ts";
+import { DONE, type JobOutcome } from "./outbox.ts";
 import type { JobContext } from "./session-jobs.ts";
-
-const DONE: JobOutcome = { kind: "done" };
 
 /**
  * Brings the news between a session and the request that asks more for it, which are two objects: an

@@ -41,7 +41,7 @@ export class StepUps {
       grant_digest: more.grant_digest,
       units: more.grant.authorization_details.flatMap(unitsOf),
     });
-    this.#books.queue("index:extended", "index");
+    this.#books.queue("index:extended", { kind: "index" });
     this.#books.queueMessageUpdates();
     return true;
   }

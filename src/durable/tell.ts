@@ -1,7 +1,8 @@
 import type { Channel } from "../notify/deliver.ts";
 import { deliverMessage, type Message } from "../notify/message.ts";
+import type { Delivery } from "../notify/notice.ts";
 import { deliveryContextOf, loadTenant } from "../tenancy.ts";
-import type { JobOutcome } from "./outbox.ts";
+import { DONE, type JobOutcome } from "./outbox.ts";
 
 /** What Stint says, whoever reads it. */
 export type Words = Pick<Message, "headline" | "paragraphs">;
@@ -21,8 +22,12 @@ export async function tell(env: Env, issuer: string, telling: Telling, about: st
   const { channel, person, ...words } = telling;
   const tenant = await loadTenant(env, issuer);
   const to = tenant.tenant.people.get(person);
-  if (to === undefined || tenant.tenant.document.notify[channel] === undefined) return { kind: "done" };
+  if (to === undefined || tenant.tenant.document.notify[channel] === undefined) return DONE;
   const sent = await deliverMessage(channel, { issuer, to, ...words, about }, deliveryContextOf(env, tenant));
-  if (sent.ok || sent.error.kind === "permanent") return { kind: "done" };
-  return { kind: "retry", afterSeconds: sent.error.afterSeconds };
+  return outcomeOfSending(sent);
+}
+
+/** What becomes of a job whose message was sent, or may be later, or never can be. */
+export function outcomeOfSending(sent: Delivery): JobOutcome {
+  return sent.ok || sent.error.kind === "permanent" ? DONE : { kind: "retry", afterSeconds: sent.error.afterSeconds };
 }

@@ -1,5 +1,5 @@
 import { objectName } from "../domain/ids.ts";
-import type { JobOutcome, OutboxJob } from "./outbox.ts";
+import { DONE, RETRY, type JobOutcome, type OutboxJob } from "./outbox.ts";
 import { tell, type Telling } from "./tell.ts";
 
 /** What a job may use of the tenant it was queued by. */
@@ -14,7 +14,7 @@ export async function runTenantJob(job: OutboxJob, context: TenantJobContext): P
     if (job.kind === "left") return await endWhatTheyHad(job, context);
     return await tell(context.env, context.issuer, JSON.parse(job.payload) as Telling, job.id);
   } catch {
-    return { kind: "retry" };
+    return RETRY;
   }
 }
 
@@ -22,5 +22,5 @@ export async function runTenantJob(job: OutboxJob, context: TenantJobContext): P
 async function endWhatTheyHad({ payload }: OutboxJob, { env, issuer }: TenantJobContext): Promise<JobOutcome> {
   const { person, until } = JSON.parse(payload) as { person: string; until: number };
   await env.PERSON.getByName(objectName(issuer, person)).leave({ issuer, person }, until);
-  return { kind: "done" };
+  return DONE;
 }

@@ -1,4 +1,5 @@
 import { err } from "../domain/result.ts";
+import type { NotifyChannels } from "../domain/tenant.ts";
 import { composeEmail } from "./email.ts";
 import type { Delivery, DeliveryContext, LinkNotice, Notice } from "./notice.ts";
 import { sendByResend } from "./resend.ts";
@@ -7,7 +8,7 @@ import { sendBySmtp } from "./smtp.ts";
 import { postWebhook } from "./webhook.ts";
 
 /** A way to reach an approver; the names of `notify` in the tenant's document. */
-export type Channel = "slack" | "email" | "webhook";
+export type Channel = keyof NotifyChannels;
 
 /** Brings an approver's own link to that approver, by one channel. */
 export async function deliverLink(channel: Channel, notice: LinkNotice, context: DeliveryContext): Promise<Delivery> {

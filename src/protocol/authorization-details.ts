@@ -1,7 +1,6 @@
 import * as z from "zod/v4";
 import { limitsOf, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
 import { areWithin } from "../domain/limits.ts";
-import type { Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readScope } from "../domain/scope.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
@@ -96,7 +95,7 @@ function saysTheSame(detail: AccessDetail, details: readonly AccessDetail[]): bo
 }
 
 /** Checks `authorization_details` that came as JSON. RFC 9396 §5. */
-export function readAuthorizationDetails(value: Json | undefined): Result<AccessDetail[], WireError> {
+export function readAuthorizationDetails(value: unknown): Result<AccessDetail[], WireError> {
   const parsed = authorizationDetailsSchema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   return err(invalidDetails(firstProblem(parsed.error.issues)));

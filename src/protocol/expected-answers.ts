@@ -1,4 +1,4 @@
-import type { Json } from "../domain/canonical-json.ts";
+import { isJsonObject, oneOrMany, type Json } from "../domain/canonical-json.ts";
 import { outermostMembers } from "../domain/outermost-members.ts";
 
 const ASKING = ["jsonrpc", "id", "method", "params"];
@@ -14,8 +14,7 @@ export class ExpectedAnswers {
 
   /** @param body what was sent */
   constructor(body: Json) {
-    const messages = (Array.isArray(body) ? body : [body]) as readonly Json[];
-    this.#open = new Set(messages.flatMap(idOfCall));
+    this.#open = new Set(oneOrMany(body).flatMap(idOfCall));
   }
 
   /** Whether every call was answered. */
@@ -31,14 +30,15 @@ export class ExpectedAnswers {
   take(text: string): boolean {
     const value = parse(text);
     if (value === undefined) return false;
-    const messages = (Array.isArray(value) ? value : [value]) as readonly Json[];
+    const messages = oneOrMany(value);
     const names = outermostMembers(text);
     // Nested arrays hold no message.
-    return names.length === messages.length && messages.every((message, at) => this.#takeOne(message, names[at]!));
+    return names.length === messages.length && messages.every((message, at) => this.#takeOne(message, names[at] ?? []));
   }
 
   #takeOne(message: Json, names: readonly string[]): boolean {
-    const { id, method, result, error } = message as { readonly [name: string]: Json };
+    if (!isJsonObject(message)) return false;
+    const { id, method, result, error } = message;
     const allowed = method === undefined ? ANSWERING : ASKING;
     // A second member of one name, or of another spelling that some reader takes for it, leaves open what is meant.
     if (new Set(names).size !== names.length || !names.every((name) => allowed.includes(name))) return false;
@@ -51,7 +51,8 @@ export class ExpectedAnswers {
 }
 
 function idOfCall(message: Json): string[] {
-  const { id, method } = message as { readonly [name: string]: Json };
+  if (!isJsonObject(message)) return [];
+  const { id, method } = message;
   return method === undefined || id === undefined ? [] : [JSON.stringify(id)];
 }
 

@@ -1,5 +1,5 @@
 import type { BodyCall } from "../domain/body-calls.ts";
-import { isJsonObject, type Json } from "../domain/canonical-json.ts";
+import { isJsonObject, oneOrMany, type Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readDocument } from "./graphql-document.ts";
 
@@ -16,7 +16,7 @@ const MEMBERS = new Set(["query", "operationName", "variables"]);
  * out. What cannot be decided refuses the whole, with words for the caller.
  */
 export function readGraphqlRequest(value: Json): Result<readonly BodyCall[], string> {
-  const requests: readonly Json[] = Array.isArray(value) ? (value as readonly Json[]) : [value];
+  const requests = oneOrMany(value);
   if (requests.length === 0) return err("the batch is empty");
   if (requests.length > MAX_BATCH) return err(`a batch may have at most ${MAX_BATCH} requests`);
   const calls: BodyCall[] = [];

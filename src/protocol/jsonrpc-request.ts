@@ -1,5 +1,5 @@
 import { TOOLS_CALL, type BodyCall } from "../domain/body-calls.ts";
-import { isJsonObject, type Json } from "../domain/canonical-json.ts";
+import { isJsonObject, oneOrMany, type Json } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { spelling } from "../domain/spelling.ts";
 import { readHeaderValue } from "./mcp-header-value.ts";
@@ -25,7 +25,7 @@ interface Message {
  *   servers and whatever stands before them go by the one and some by the other (MCP 2026-07-28)
  */
 export function readJsonRpcRequest(value: Json, headers: Headers): Result<readonly BodyCall[], string> {
-  const values: readonly Json[] = Array.isArray(value) ? (value as readonly Json[]) : [value];
+  const values = oneOrMany(value);
   if (values.length === 0) return err("the batch is empty");
   if (values.length > MAX_BATCH) return err(`a batch may have at most ${MAX_BATCH} calls`);
   const messages: Message[] = [];

@@ -1,7 +1,6 @@
 import * as z from "zod/v4";
 import type { AccessDetail } from "../domain/access.ts";
 import { cleanAgentText, DESCRIPTION_LIMITS, TITLE_LIMITS } from "../domain/agent-text.ts";
-import type { Json } from "../domain/canonical-json.ts";
 import { MIN_SESSION_SECONDS } from "../domain/grant.ts";
 import type { AskFault } from "../domain/policy.ts";
 import type { Task } from "../domain/request.ts";
@@ -46,7 +45,7 @@ export interface AskedSession {
 }
 
 /** Reads the body of `POST /sessions`. */
-export function readSessionRequest(body: { readonly [name: string]: Json }): Result<AskedSession, WireError> {
+export function readSessionRequest(body: { readonly [name: string]: unknown }): Result<AskedSession, WireError> {
   if (body["scope"] !== undefined) {
     const error = {
       status: 400,

@@ -1,5 +1,5 @@
 import { sha256 } from "../crypto/hash.ts";
-import { canonicalJson, isJsonObject, type Json, type JsonObject } from "../domain/canonical-json.ts";
+import { canonicalJson, isJsonObject, oneOrMany, type Json, type JsonObject } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
 import type { ShownTool } from "../domain/tool-definitions.ts";
@@ -22,8 +22,7 @@ export function readMessages(contentType: string | null, text: string): Result<r
   for (const one of texts) {
     const parsed = parseStrictJson(one);
     if (!parsed.ok) return err("unreadable");
-    const values: readonly Json[] = Array.isArray(parsed.value) ? (parsed.value as readonly Json[]) : [parsed.value];
-    for (const value of values) {
+    for (const value of oneOrMany(parsed.value)) {
       if (!isJsonObject(value)) return err("unreadable");
       messages.push(value);
     }

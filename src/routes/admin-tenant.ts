@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { shippedCatalogue } from "../catalogues/index.ts";
 import { sha256 } from "../crypto/hash.ts";
-import { canonicalJson, type Json } from "../domain/canonical-json.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import type { DocumentProblem } from "../domain/compiled-tenant.ts";
 import { cutOffKey, leftUntil } from "../domain/cut-off.ts";
 import { diffDocuments } from "../domain/document-diff.ts";
@@ -36,7 +36,7 @@ export const adminTenant = new Hono<App>()
       ...warnReuse(document, c.var.tenant),
       ...warnLeavers(document, c.var.tenant),
     ];
-    const changes = diffDocuments(tenant.document as unknown as Json, document as unknown as Json);
+    const changes = diffDocuments(tenant.document, document);
     if (c.req.query("dry_run") === "true") return c.json({ version: configVersion, applied: false, changes, warnings });
     const text = canonicalJson(document);
     const longest = Math.max(0, ...document.policies.map(({ max_duration }) => parseDuration(max_duration) ?? 0));

@@ -116,7 +116,7 @@ async function readWhole(body: ReadableStream<Uint8Array>): Promise<string | und
   let text = "";
   let bytes = 0;
   try {
-    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    for await (const chunk of body) {
       bytes += chunk.byteLength;
       if (bytes > MAX_MESSAGE_BYTES) return undefined;
       text += decoder.decode(chunk, { stream: true });

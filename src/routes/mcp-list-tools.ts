@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from "../domain/canonical-json.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { ShownTool } from "../domain/tool-definitions.ts";
 import type { Minting } from "../durable/session-commands.ts";
@@ -20,7 +21,7 @@ const MODERN = "2026-07-28";
 const LEGACY = "2025-06-18";
 const CLIENT = { name: "stint", version: "1" };
 
-type Posted = { readonly status: number; readonly headers: Headers; readonly messages: readonly object[] };
+type Posted = { readonly status: number; readonly headers: Headers; readonly messages: readonly JsonObject[] };
 type Post = (message: object, headers: Readonly<Record<string, string>>) => Promise<Posted | undefined>;
 
 /**
@@ -66,10 +67,8 @@ async function pages(
     const from = cursor === undefined ? {} : { cursor };
     const answer = await post({ jsonrpc: "2.0", id, method: "tools/list", params: { ...params, ...from } }, headers);
     if (answer?.status !== 200) return undefined;
-    const hasList = answer.messages.some(
-      (message) => "result" in message && typeof message.result === "object" && "tools" in (message.result ?? {}),
-    );
-    const page = hasList ? readToolsPage(answer.messages as never) : err("unreadable" as const);
+    const hasList = answer.messages.some(({ result }) => isJsonObject(result) && "tools" in result);
+    const page = hasList ? readToolsPage(answer.messages) : err("unreadable" as const);
     if (!page.ok || page.value.tools.some(({ name }) => shown.has(name))) return undefined;
     for (const tool of page.value.tools) shown.set(tool.name, tool);
     length += page.value.tools.reduce((sum, { definition }) => sum + definition.length, 0);

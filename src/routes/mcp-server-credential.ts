@@ -27,5 +27,5 @@ export async function serverCredential({ c, key }: ServerCaller, minting: Mintin
   const token = await signMinting(c, minting, nowSeconds());
   return key === undefined
     ? { kind: "header", header: "authorization", value: `Bearer ${token}` }
-    : { kind: "dpop", token, privateJwk: key.privateJwk as { readonly kty: string } };
+    : { kind: "dpop", token, privateJwk: key.privateJwk };
 }

@@ -7,7 +7,6 @@ import type { Ending } from "../domain/session.ts";
 import type { SessionDescription } from "../durable/session-commands.ts";
 import { readSessionRequest } from "../protocol/session-request.ts";
 import type { RequestSessionInput } from "../protocol/mcp-tools.ts";
-import type { Json } from "../domain/canonical-json.ts";
 import type { Handling } from "./http.ts";
 import { partOfRequest } from "./mcp-part.ts";
 import { toolAnswer, toolError, toolRefusal } from "./mcp-result.ts";
@@ -28,7 +27,7 @@ export async function requestOwn(
   const read = readSessionRequest({
     task: { title, ...(description === undefined ? {} : { description }) },
     ...access,
-  } as unknown as { readonly [name: string]: Json });
+  });
   if (!read.ok) return err(toolRefusal(read.error));
   const found = await findClient(c.env, c.var.tenant, token.client_id);
   if (!found.ok || found.value.kind !== "agent") return err(toolError("the client is no longer registered"));

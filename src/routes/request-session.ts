@@ -14,8 +14,9 @@ import { POLL_INTERVAL_SECONDS, REQUEST_LIFETIME_SECONDS } from "../domain/sessi
 import type { Extends, StepUpFault } from "../domain/step-up.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { NotifyChannels } from "../domain/tenant.ts";
-import type { AdmitFault } from "../durable/agent-commands.ts";
+import type { Admission, AdmitFault } from "../durable/agent-commands.ts";
 import type { SessionSetting } from "../durable/session-store.ts";
+import type { AskChannel } from "../durable/session-work.ts";
 import type { OneTimeClaim } from "../protocol/client-assertion.ts";
 import { proofErrorAtServer } from "../protocol/dpop.ts";
 import { askError } from "../protocol/session-request.ts";
@@ -69,85 +70,16 @@ export type SessionAskFault =
  * assertion) comes through here, so none can be wider than another.
  */
 export async function requestSession(c: Handling, ask: SessionAsk): Promise<Result<RequestedSession, SessionAskFault>> {
-  const { issuer, tenant, root } = c.var.tenant;
-  const { client, jkt, task, user, codeFlow, approver } = ask;
   const behind = ledgerBehind(c);
   if (behind !== undefined) return err({ kind: "held_up", error: behind });
-  const identity = { issuer, client_id: client.id };
-  const agent = agentObject(c.env, issuer, client.id);
-  const oneTime = [...client.oneTime, ...ask.oneTime];
   const judged = await judge(c, ask);
-  if (!judged.ok) {
-    const used = await agent.consume(identity, oneTime);
-    if (!used.ok) return err({ kind: "not_admitted", fault: { reason: used.error } });
-    await agent.refuse(identity, judged.error.reason);
-    return err({ kind: "refused", fault: judged.error });
-  }
-  const content = {
-    ...(jkt === undefined ? {} : { jkt }),
-    task,
-    ...(user === undefined ? {} : { user }),
-    authorization_details: judged.value.details,
-    expires_in: judged.value.expiresInSeconds,
-    ...(client.client.document === undefined ? {} : { client_document: client.client.document }),
-    ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
-    ...(ask.extends === undefined ? {} : { extends: ask.extends }),
-  };
-  const admitted = await agent.admit({
-    identity,
-    oneTime,
-    lane: codeFlow === undefined ? undefined : approver,
-    idempotencyKey: ask.idempotencyKey,
-    // What is left of a session's time is less each second, and asks for the same.
-    contentDigest: digestOf({
-      ...content,
-      ...(ask.extends === undefined ? {} : { expires_in: 0 }),
-      approver,
-      browser: ask.browser,
-    }),
-    sessionId: newId(ID_PREFIXES.session),
-    // From storage: this isolate's snapshot may not know of a cut-off for seconds yet.
-    deadUntil: cutOffUntil(await tenantObject(c.env, issuer).cutOffs(), client.id),
-  });
+  if (!judged.ok) return refuse(c, ask, judged.error);
+  const content = contentOf(ask, judged.value);
+  const admitted = await admit(c, ask, content);
   if (!admitted.ok) return err({ kind: "not_admitted", fault: admitted.error });
-  const { session_id, requested_at, history } = admitted.value;
-  if (ask.extends !== undefined) {
-    const base = sessionObject(c.env, issuer, ask.extends.session_id);
-    const until = Math.min(requested_at + REQUEST_LIFETIME_SECONDS, ask.extends.expires_at);
-    const claimed = await base.claimStepUp(session_id, until);
-    if (!claimed.ok) {
-      await agent.settle({ session_id, units: [] });
-      return err({ kind: "not_claimed", fault: claimed.error });
-    }
-  }
-  const registration = registrationOf(tenant, client.id);
-  const request: SessionRequest = {
-    issuer,
-    session_id,
-    client_id: client.id,
-    ...(registration === undefined ? {} : { agent_trust: registration.trust }),
-    ...content,
-    requested_at,
-  };
-  const labels = {
-    ...withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
-    stand_ins: standInLines(tenant, judged.value.plan, requested_at),
-  };
-  const code = matchCode(root, issuer, session_id);
-  const opened = await sessionObject(c.env, issuer, session_id).open({
-    request,
-    requestDigest: digestOf(request),
-    plan: judged.value.plan,
-    setting: {
-      issuer,
-      labels,
-      match_code: code,
-      owner: registration?.owner,
-      browser: ask.browser,
-    },
-    channels: channelsOf(tenant.document.notify),
-  });
-  return ok({ session_id, match_code: code, request_expires_at: opened.request_expires_at });
+  const claimed = await claimBase(c, ask, admitted.value);
+  if (!claimed.ok) return err({ kind: "not_claimed", fault: claimed.error });
+  return ok(await open(c, ask, content, judged.value, admitted.value));
 }
 
 /** By the trust policy, and by whether the person it works for has linked the accounts that it would use. */
@@ -174,9 +106,110 @@ async function judge(c: Handling, ask: SessionAsk): Promise<Result<JudgedAsk, As
   return missing === undefined ? judged : err({ reason: "not_linked", upstream: missing.upstream.id });
 }
 
+/** What is refused is written down at the client's object, which uses up what came with it. */
+async function refuse(c: Handling, ask: SessionAsk, fault: AskFault): Promise<Result<never, SessionAskFault>> {
+  const { agent, identity, oneTime } = clientOf(c, ask);
+  const used = await agent.consume(identity, oneTime);
+  if (!used.ok) return err({ kind: "not_admitted", fault: { reason: used.error } });
+  await agent.refuse(identity, fault.reason);
+  return err({ kind: "refused", fault });
+}
+
+/** What a request says, whenever it is made. */
+type Content = Omit<SessionRequest, "issuer" | "session_id" | "client_id" | "agent_trust" | "requested_at">;
+
+function contentOf(ask: SessionAsk, { details, expiresInSeconds }: JudgedAsk): Content {
+  const { jkt, task, user, codeFlow } = ask;
+  const { document } = ask.client.client;
+  return {
+    ...(jkt === undefined ? {} : { jkt }),
+    task,
+    ...(user === undefined ? {} : { user }),
+    authorization_details: details,
+    expires_in: expiresInSeconds,
+    ...(document === undefined ? {} : { client_document: document }),
+    ...(codeFlow === undefined ? {} : { code_flow: codeFlow }),
+    ...(ask.extends === undefined ? {} : { extends: ask.extends }),
+  };
+}
+
+async function admit(c: Handling, ask: SessionAsk, content: Content): Promise<Result<Admission, AdmitFault>> {
+  const { agent, identity, oneTime } = clientOf(c, ask);
+  const { approver, browser, codeFlow, idempotencyKey } = ask;
+  // What is left of a session's time is less each second, and asks for the same.
+  const sameTime = ask.extends === undefined ? {} : { expires_in: 0 };
+  return agent.admit({
+    identity,
+    oneTime,
+    lane: codeFlow === undefined ? undefined : approver,
+    idempotencyKey,
+    contentDigest: digestOf({ ...content, ...sameTime, approver, browser }),
+    sessionId: newId(ID_PREFIXES.session),
+    // From storage: this isolate's snapshot may not know of a cut-off for seconds yet.
+    deadUntil: cutOffUntil(await tenantObject(c.env, identity.issuer).cutOffs(), identity.client_id),
+  });
+}
+
+/** Has the session that more is asked for wait for this request, and for no other beside it. */
+async function claimBase(
+  c: Handling,
+  ask: SessionAsk,
+  { session_id, requested_at }: Admission,
+): Promise<Result<void, StepUpFault>> {
+  if (ask.extends === undefined) return ok(undefined);
+  const until = Math.min(requested_at + REQUEST_LIFETIME_SECONDS, ask.extends.expires_at);
+  const base = sessionObject(c.env, c.var.tenant.issuer, ask.extends.session_id);
+  const claimed = await base.claimStepUp(session_id, until);
+  if (!claimed.ok) await clientOf(c, ask).agent.settle({ session_id, units: [] });
+  return claimed;
+}
+
+async function open(
+  c: Handling,
+  ask: SessionAsk,
+  content: Content,
+  { plan }: JudgedAsk,
+  { session_id, requested_at, history }: Admission,
+): Promise<RequestedSession> {
+  const { issuer, tenant, root } = c.var.tenant;
+  const { client, browser } = ask;
+  const registration = registrationOf(tenant, client.id);
+  const request: SessionRequest = {
+    issuer,
+    session_id,
+    client_id: client.id,
+    ...(registration === undefined ? {} : { agent_trust: registration.trust }),
+    ...content,
+    requested_at,
+  };
+  const labels = {
+    ...withHandOuts(labelsFor(tenant, request, narrowingAt, history), tenant, request, isTakenBackAt(tenant)),
+    stand_ins: standInLines(tenant, plan, requested_at),
+  };
+  const match_code = matchCode(root, issuer, session_id);
+  const { request_expires_at } = await sessionObject(c.env, issuer, session_id).open({
+    request,
+    requestDigest: digestOf(request),
+    plan,
+    setting: { issuer, labels, match_code, owner: registration?.owner, browser },
+    channels: channelsOf(tenant.document.notify),
+  });
+  return { session_id, match_code, request_expires_at };
+}
+
+/** The client's object, and all that it uses up of this request. */
+function clientOf(c: Handling, { client, oneTime }: SessionAsk) {
+  const { issuer } = c.var.tenant;
+  return {
+    agent: agentObject(c.env, issuer, client.id),
+    identity: { issuer, client_id: client.id },
+    oneTime: [...client.oneTime, ...oneTime],
+  };
+}
+
 /** How approvers are told. Without any, a request waits in their inbox. */
-function channelsOf(notify: NotifyChannels): string[] {
-  const configured = Object.entries(notify).flatMap(([name, channel]) => (channel === undefined ? [] : [name]));
+function channelsOf(notify: NotifyChannels): readonly AskChannel[] {
+  const configured = (["slack", "email", "webhook"] as const).filter((channel) => notify[channel] !== undefined);
   return configured.length === 0 ? ["inbox"] : configured;
 }
 

@@ -1,11 +1,11 @@
 import { newProofKey, StintClient } from "../../cli/agent-client.ts";
 import { Approver } from "./approver.ts";
+import { MCP_HEADERS } from "./json-rpc.ts";
 import { proxied } from "./proxied.ts";
 import { approvedSession, ask, tokenOf, type Approved, type TestWorld } from "./world.ts";
 
 export const MCP_PATH = "/mcp";
 export const MCP_VERSION = "2026-07-28";
-export const JSON_TYPE = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 export const READ = { type: "upstream_access", upstream: "echo", actions: ["things:read"] };
 export const ASK = { title: "Read things", authorization_details: [READ], expires_in: 600 };
 
@@ -72,7 +72,7 @@ export async function rpc(
   };
   const answer = await proxied(agent, token, MCP_PATH, {
     method: "POST",
-    headers: { ...JSON_TYPE, ...said, ...headers },
+    headers: { ...MCP_HEADERS, ...said, ...headers },
     body,
   });
   const { result, error } = read(answer.text);

@@ -2,7 +2,7 @@ import { newId } from "../../crypto/random.ts";
 import { sessionOfHandle } from "../../crypto/session-handle.ts";
 import { ID_PREFIXES } from "../../domain/ids.ts";
 import type { Form } from "../../protocol/body.ts";
-import { pollError } from "../../protocol/poll.ts";
+import { pollError } from "../../protocol/redemption-errors.ts";
 import { invalidRequest, renderError, type WireError } from "../../protocol/wire-error.ts";
 import { assertionOf, identifyClient, useAssertion } from "../client.ts";
 import type { Handling } from "../http.ts";

@@ -6,7 +6,7 @@ import { ID_PREFIXES } from "../../domain/ids.ts";
 import type { Target } from "../../domain/exchange.ts";
 import { err, ok, type Result } from "../../domain/result.ts";
 import type { Form } from "../../protocol/body.ts";
-import { codeError } from "../../protocol/poll.ts";
+import { codeError } from "../../protocol/redemption-errors.ts";
 import { findTarget, invalidTarget } from "../../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../../protocol/wire-error.ts";
 import { takesBearer } from "../authorization.ts";

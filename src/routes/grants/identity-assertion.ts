@@ -6,7 +6,7 @@ import { readAskedAccess } from "../../protocol/authorization-details.ts";
 import { readRequestedExpiry, readTask } from "../../protocol/authorization-request.ts";
 import type { Form } from "../../protocol/body.ts";
 import { claimedIssuer, INVALID_ASSERTION, verifyIdentityAssertion } from "../../protocol/id-jag.ts";
-import { pollError } from "../../protocol/poll.ts";
+import { pollError } from "../../protocol/redemption-errors.ts";
 import { findTarget, invalidTarget } from "../../protocol/token-exchange.ts";
 import { invalidRequest, renderError } from "../../protocol/wire-error.ts";
 import { assertionOf, clientError, identifyClient } from "../client.ts";
