@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { bindHandle } from "../crypto/mcp-handle.ts";
 import { newId } from "../crypto/random.ts";
 import { serverPlace } from "../domain/access.ts";
 import { ID_PREFIXES } from "../domain/ids.ts";
@@ -10,17 +9,18 @@ import { mirroredHeaders } from "../protocol/mcp-param-headers.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { withBoundHandle } from "./bound-handle.ts";
 import { ByteMeter } from "./byte-meter.ts";
 import { onlyItsAnswers } from "./mcp-answer.ts";
 import { isLookedAt, mirroredParamsOf, showDifferences } from "./mcp-definitions.ts";
 import { lookFirst } from "./mcp-look.ts";
-import { judgeServerCall, SESSION_HEADER } from "./mcp-judge.ts";
+import { judgeServerCall } from "./mcp-judge.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
 import { presented, sessionObject } from "./objects.ts";
 import { passingBody } from "./passing-body.ts";
-import { bearingAt, type Bearing } from "./proof.ts";
+import { bearingAt } from "./proof.ts";
 import { leftAlone } from "./proxy-errors.ts";
 import { forward } from "./proxy-forward.ts";
 import { serverCallError } from "./mcp-errors.ts";
@@ -132,7 +132,7 @@ export const mcpGateway = new Hono<App>().all("/mcp/*", async (c) => {
     await refuse(shown.error.reason);
     return renderError(shown.error.error);
   }
-  return bindSession(c, server, bearing.value, shown.value);
+  return withBoundHandle(c, server.id, token, shown.value);
 });
 
 /** The server that a request line names, to the letter. */
@@ -162,14 +162,4 @@ function readServer(c: Handling): Result<Server, WireError> {
   if (isAmbiguous(c.req.raw.headers))
     return err(invalidRequest("a header that says how the body is to be read stands twice"));
   return ok(server);
-}
-
-/** Binds the handle that a server gives to the session that it was given through. */
-function bindSession(c: Handling, server: Server, { token }: Bearing, response: Response): Response {
-  const handle = response.headers.get(SESSION_HEADER);
-  if (handle === null) return response;
-  const { root, issuer } = c.var.tenant;
-  const headers = new Headers(response.headers);
-  headers.set(SESSION_HEADER, bindHandle(root, { issuer, server: server.id, sessionId: token.session_id }, handle));
-  return new Response(response.body, { status: response.status, headers });
 }

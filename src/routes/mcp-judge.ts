@@ -1,4 +1,3 @@
-import { boundHandle } from "../crypto/mcp-handle.ts";
 import { limitsOf, serverPlace, toolUnit, unitsOf, type AccessDetail, type AccessUnit } from "../domain/access.ts";
 import type { BodyCall } from "../domain/body-calls.ts";
 import type { CallsFault } from "../domain/judged-calls.ts";
@@ -13,14 +12,13 @@ import { isSessionToken } from "../protocol/access-token.ts";
 import { scopeError, type Challenge } from "../protocol/dpop.ts";
 import { readMcpRequest } from "../protocol/mcp-request.ts";
 import { deny, invalidRequest, type WireError } from "../protocol/wire-error.ts";
+import { NO_SUCH_HANDLE, withOwnHandle } from "./bound-handle.ts";
 import type { Handling } from "./http.ts";
 import { refuseUnaccepted } from "./mcp-definitions.ts";
 import { challengeOf, type Bearing } from "./proof.ts";
 
 /** The largest request that is read to be judged, in bytes. */
 const MAX_REQUEST_BYTES = 256 * 1024;
-/** By which older servers know a client again. */
-export const SESSION_HEADER = "mcp-session-id";
 
 /** A request that the token and today's policy cover, whatever the session says. */
 interface JudgedServerCall extends ServerRequest {
@@ -55,7 +53,7 @@ export async function judgeServerCall(
   const { tenant, issuer } = c.var.tenant;
   const unaccepted = refuseUnaccepted(c, server);
   if (unaccepted !== undefined) return err(unaccepted);
-  const headers = headersOf(c, server, token.session_id);
+  const headers = withOwnHandle(c, server.id, token);
   if (headers === undefined) return err({ reason: "foreign_handle", error: NO_SUCH_HANDLE });
   const stated = new Set(token.authorization_details.flatMap(unitsOf));
   // What the session's own token states is what was granted at first: whether there is more by now, the session says.
@@ -96,18 +94,6 @@ async function readCalls(c: Handling): Promise<Result<Said, WireError>> {
   return ok({ calls: calls.value, body: new TextEncoder().encode(text), answers: new ExpectedAnswers(value) });
 }
 
-/** The caller's headers with the server's own handle in them; undefined where the handle is not the caller's. */
-function headersOf(c: Handling, server: Server, sessionId: string): Headers | undefined {
-  const { root, issuer } = c.var.tenant;
-  const headers = new Headers(c.req.raw.headers);
-  const presented = headers.get(SESSION_HEADER);
-  if (presented === null) return headers;
-  const handle = boundHandle(root, { issuer, server: server.id, sessionId }, presented);
-  if (handle === undefined) return undefined;
-  headers.set(SESSION_HEADER, handle);
-  return headers;
-}
-
 /** A tool that was not granted is answered with the whole set that the request needs, in one challenge. */
 function refusalOf(
   c: Handling,
@@ -128,11 +114,6 @@ function challengeFor(c: Handling, server: Server, calls: readonly BodyCall[], a
   return { ...challengeOf(c, audience), scope: needed.join(" ") };
 }
 
-export const NO_SUCH_HANDLE: WireError = {
-  status: 404,
-  error: "not_found",
-  description: "this Mcp-Session-Id was not given to this session; begin anew with initialize",
-};
 const UNKNOWN = deny(
   "unknown_operation",
   "that call, or one in it, is neither a tool of the server's registration, by its exact name, nor a method that lists",

@@ -5,6 +5,7 @@ import { isUnambiguous, namesOf } from "../domain/query-names.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { NO_SUCH_HANDLE, withBoundHandle, withOwnHandle } from "./bound-handle.ts";
 import { ByteMeter } from "./byte-meter.ts";
 import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
@@ -45,10 +46,19 @@ export async function callUpstream(
   const audience = proxyAudience(c, upstream);
   const { token, proof, standing } = bearing;
   const session = sessionObject(c.env, c.var.tenant.issuer, token.session_id);
+  const refuse = (reason: string, unit?: string) =>
+    session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
+  // An upstream may be an MCP server, too.
+  const place = `proxy/${upstream.upstream.id}`;
+  const headers = withOwnHandle(c, place, token);
+  if (headers === undefined) {
+    await refuse("foreign_handle");
+    return renderError(NO_SUCH_HANDLE);
+  }
   const judged = await judgeRequest(c, bearing, upstream, path, query);
   if (!judged.ok) {
     const { error, reason, unit } = judged.error;
-    await session.refuse(reason, { jti: token.jti, upstream: upstream.upstream.id, method: c.req.method, unit });
+    await refuse(reason, unit);
     return renderError(error);
   }
   const challenge = challengeOf(c, audience);
@@ -80,12 +90,12 @@ export async function callUpstream(
       body,
       later: (work) => c.executionCtx.waitUntil(work),
     });
-    const { headers } = c.req.raw;
-    return forward(
+    const response = await forward(
       { c, token, session, health, upstream: upstream.upstream, audience, headers, meter },
       path + query,
       permit.value,
     );
+    return withBoundHandle(c, place, token, response);
   }
   // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
   health.withdrew();
