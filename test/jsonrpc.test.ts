@@ -166,6 +166,30 @@ describe("an MCP server as an upstream", () => {
     nothingLeft();
   });
 
+  it("G08 G09 takes no handle that was given to another session, though both come to it by one credential", async () => {
+    notes.handle = "the-servers-own";
+    const handle = (await post(rpc("tools/list"))).headers.get("mcp-session-id") ?? "";
+    notes.handle = undefined;
+    expect(handle).toMatch(/^the-servers-own\..+/);
+    expect((await post(rpc("tools/list"), { "mcp-session-id": handle })).status).toBe(200);
+    expect(notes.shown).toBe("the-servers-own");
+    notes.seen.length = 0;
+    const actions = ["notes:use", "notes:read", "notes:write"];
+    const other = await approvedSession(world, {
+      authorization_details: [{ type: "upstream_access", upstream: "notes", actions }],
+    });
+    const otherToken = await other.proxyToken("notes");
+    for (const stolen of [handle, "the-servers-own", `${handle}x`, "."]) {
+      const answer = await proxied(other.agent, otherToken, PATH, {
+        method: "POST",
+        headers: { ...MCP_HEADERS, "mcp-session-id": stolen },
+        body: () => JSON.stringify(tool("list_notes")),
+      });
+      expect([stolen, answer.status]).toEqual([stolen, 404]);
+    }
+    nothingLeft();
+  });
+
   it("P19 refuses GET, DELETE and a query, and nothing leaves", async () => {
     for (const method of ["GET", "DELETE"])
       expect((await proxied(session.agent, token, PATH, { method })).status).toBe(403);

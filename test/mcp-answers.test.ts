@@ -142,6 +142,7 @@ describe("a server that answers what was not asked", () => {
     ["another id in an event of another name", `event: other\ndata: ${result(2, POISONED)}\n\n`],
     ["another id with lines that end in CR", `data: ${result(2, POISONED)}\r\r`],
     ["no JSON", "data: x\n\n"],
+    ["what is no UTF-8", Buffer.from('data: {"a":"\xff"}\n\n', "latin1") as never],
   ])("is stopped when its stream holds %s", async (_, events) => {
     answering("tools/call", send(EVENTS, events));
     const before = await refusals();

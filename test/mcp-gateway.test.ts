@@ -626,6 +626,26 @@ describe("definitions that nobody has accepted", () => {
     await world.broker.admin("POST", "/admin/tenant", document);
   });
 
+  it("are looked at in an older server, where nothing is left behind that it would have to keep", async () => {
+    await world.broker.kill9();
+    await world.broker.restart();
+    const left: unknown[] = [];
+    server.byHand = ({ method, headers }, body, answer) => {
+      if (method === "DELETE") left.push(headers["mcp-session-id"]);
+      const isNewer = headers["mcp-protocol-version"] === "2026-07-28";
+      if (method === "DELETE" || isNewer) answer.writeHead(method === "DELETE" ? 204 : 400).end();
+      else if (!body.includes('"initialize"')) return false;
+      else {
+        answer.writeHead(200, { "content-type": "application/json", "mcp-session-id": "for-a-look" });
+        answer.end(JSON.stringify({ jsonrpc: "2.0", id: 0, result: {} }));
+      }
+      return true;
+    };
+    expect((await post(tool("open_issue"))).status).toBe(200);
+    await until("the end of the look", async () => (left.length > 0 ? true : undefined));
+    expect(left).toEqual(["for-a-look"]);
+  });
+
   it("keep a call from a server whose session ended while it was looked at", async () => {
     await world.broker.kill9();
     await world.broker.restart();

@@ -114,14 +114,12 @@ describe("a server behind the guard", () => {
 
   it("reaches no upstream, and nothing else of Stint's, that the session was not granted", async () => {
     const client = await mcpClient(await world.approvedFor("mcp", ["list_issues"]));
-    for (const repository of ["acme/web", "../../../sessions", "acme/api/../web", "../../echo/things?x="]) {
-      const said = await client.callTool({ name: "list_issues", arguments: { repository } });
-      expect([repository, said.isError, textOf(said)]).toEqual([
-        repository,
-        true,
-        expect.stringContaining("Stint refused"),
-      ]);
-    }
+    const said = await client.callTool({ name: "list_issues", arguments: { repository: "acme/web" } });
+    expect([said.isError, textOf(said)]).toEqual([true, expect.stringContaining("Stint refused")]);
+    for (const repository of ["../../../sessions", "acme/api/../web", "../../echo/things?x="])
+      expect(await client.callTool({ name: "list_issues", arguments: { repository } })).toMatchObject({
+        isError: true,
+      });
     expect(world.echo.seen).toEqual([]);
     await client.close();
   });
@@ -294,6 +292,34 @@ describe("tools", () => {
       headers: { accept: "application/json, text/event-stream" },
     });
   const titles = async () => (await world.emulators.issues("acme/api")).map(({ title }) => title);
+
+  it.each([
+    "acme/api/issues/1/comments#",
+    "acme/api/issues/1/comments?",
+    "acme/api/../api",
+    "acme/..",
+    "acme/.",
+    "../repos/acme/api",
+    "acme/api/",
+    "acme\\api",
+    "acme/%61pi",
+    "acme/api\u0000",
+    "acme/\uff41pi",
+    "",
+  ])("are not bent into other calls by what becomes part of a path: %j", async (repository) => {
+    const before = await titles();
+    for (const name of ["list_issues", "open_issue"]) {
+      const { text } = (
+        await post(writer, {
+          ...call(name),
+          params: { name, arguments: { repository, title: "Never" } },
+        })
+      ).body as { text: string };
+      expect(text).toContain('"isError":true');
+      expect(text).not.toContain("Stint refused");
+    }
+    expect(await titles()).toEqual(before);
+  });
 
   it("that were not granted are challenged for, with the whole set to ask for", async () => {
     const refused = await post(reader, call("open_issue"));

@@ -8,6 +8,7 @@ import { HeldSessions } from "../held-sessions.ts";
 import { MCP_HOSTS, type McpHost } from "../mcp-hosts.ts";
 import { mcpTools } from "../mcp-tools.ts";
 import { HostWaiting } from "../mcp-waiting.ts";
+import { plainText } from "../plain-text.ts";
 import { Signals } from "../run-program.ts";
 
 const MAIN = resolve(import.meta.dirname, "..", "main.ts");
@@ -62,7 +63,7 @@ ${AGENT_HELP}`,
     });
     const waiting = new HostWaiting(sessions, client.issuer);
     const server = serveStdio(({ era }) => mcpTools(sessions, waiting, era), {
-      onerror: ({ message }) => void process.stderr.write(`stint mcp: ${message}\n`),
+      onerror: ({ message }) => void process.stderr.write(plainText(`stint mcp: ${message}\n`)),
     });
     await gone;
     await sessions.close();

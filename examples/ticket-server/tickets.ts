@@ -36,6 +36,9 @@ export function ticketDefinitions(): Promise<ShownDefinitions> {
   return definitionsOf(() => ticketTools({ upstream: () => fetch }));
 }
 
+/** What becomes part of a path is one name and another: with `..`, `?` or `#` in it, a tool could be bent into other calls. */
+const REPOSITORY = z.string().regex(/^[\w-]+\/(?!\.{1,2}$)[\w.-]+$/, "must be a repository such as acme/api");
+
 /** The tools, for one caller. What they reach at GitHub is what that caller's session was granted. */
 function ticketTools(access: Pick<Access, "upstream">): McpServer {
   const server = new McpServer({ name: "tickets", version: "1.0.0" });
@@ -46,7 +49,7 @@ function ticketTools(access: Pick<Access, "upstream">): McpServer {
     {
       title: "List the open issues",
       description: "Lists the open issues of a repository, such as acme/api",
-      inputSchema: z.object({ repository: z.string() }),
+      inputSchema: z.object({ repository: REPOSITORY }),
       annotations: { readOnlyHint: true },
     },
     ({ repository }) =>
@@ -63,7 +66,7 @@ function ticketTools(access: Pick<Access, "upstream">): McpServer {
     {
       title: "Open an issue",
       description: "Opens an issue in a repository, such as acme/api",
-      inputSchema: z.object({ repository: z.string(), title: z.string() }),
+      inputSchema: z.object({ repository: REPOSITORY, title: z.string() }),
       annotations: { readOnlyHint: false, destructiveHint: false },
     },
     ({ repository, title }) =>

@@ -47,7 +47,33 @@ describe("a fetch for one resource", () => {
     expect([seen, count.issued]).toEqual([[], 0]);
   });
 
-  it.each(["/x?q=1#f", "https://api.test/v1", new URL("https://api.test/v1/x"), new Request("https://api.test/v1/x")])(
+  it.each([
+    "/x/../y",
+    "/x/./y",
+    "/x/..",
+    "/x/%2E%2e/y",
+    "/x/.%2e?q=1",
+    "/x\\..\\y",
+    "/x#/issues",
+    "/x\t/y",
+    "/x\n",
+    "//x/..",
+  ])("calls a path as it stands, or not at all: %j", async (address) => {
+    const { call, seen, count } = resourceThat([]);
+    await expect(call(address)).rejects.toMatchObject({ code: "invalid_target" });
+    expect([seen, count.issued]).toEqual([[], 0]);
+  });
+
+  it.each(["/x?q=1", "/x?q=../a/./b", "/x/...", "/x/.github/..a", "/x/ü"])(
+    "leaves other paths alone: %s",
+    async (address) => {
+      const { call, seen } = resourceThat([]);
+      expect((await call(address)).status).toBe(200);
+      expect(seen[0]?.url).toBe(encodeURI(`${RESOURCE}${address}`));
+    },
+  );
+
+  it.each(["/x?q=1", "https://api.test/v1", new URL("https://api.test/v1/x"), new Request("https://api.test/v1/x")])(
     "takes any form of address: %s",
     async (address) => {
       const { call, seen } = resourceThat([]);

@@ -27,6 +27,12 @@ export function resourceFetch(resource: string, sender: DpopSender, obtain: () =
 
   return async (input, init) => {
     const url = addressOf(input, resource);
+    if (url === undefined)
+      throw new StintError(
+        "invalid_target",
+        "an address with a fragment, a backslash or dot segments is not mended",
+        0,
+      );
     if (!isWithin(base, url))
       throw new StintError("invalid_target", `this access is for ${resource} and goes nowhere else`, 0);
     const attempt = await readAttempt(input, init);
@@ -61,10 +67,18 @@ export function isWithin(resource: URL, url: URL): boolean {
   return url.origin === resource.origin && (url.pathname === resource.pathname || url.pathname.startsWith(base));
 }
 
-function addressOf(input: Parameters<Fetch>[0], resource: string): URL {
+/**
+ * What a parser makes another address of than what stands there: `..` and its like, and what it drops.
+ * A template that was given more than a name would so become another call, before anybody could judge it.
+ */
+const MENDED = /[\\#\p{Cc}]|^[^?]*\/(?:\.|%2e){1,2}(?:[/?]|$)/iu;
+
+/** Undefined for a path under the resource that would not be called as it stands. */
+function addressOf(input: Parameters<Fetch>[0], resource: string): URL | undefined {
   if (input instanceof URL) return input;
   const address = typeof input === "string" ? input : input.url;
-  return new URL(address.startsWith("/") ? resource.replace(/\/$/, "") + address : address);
+  if (!address.startsWith("/")) return new URL(address);
+  return MENDED.test(address) ? undefined : new URL(resource.replace(/\/$/, "") + address);
 }
 
 /** A `Request` is read whole, so that it can be sent again when a nonce is asked for. */

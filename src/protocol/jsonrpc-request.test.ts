@@ -92,11 +92,16 @@ describe("what a JSON-RPC body calls (P19)", () => {
     expect(read(request("resources/read", { uri: "file:///a" }), { "Mcp-Name": "file:///a" })).toMatchObject({
       ok: true,
     });
+    // As the revision of 2026-07-28 has clients pack what a header cannot hold.
+    expect(read(search, { "Mcp-Name": "=?base64?c2VhcmNo?=" })).toMatchObject({ ok: true });
     for (const headers of [
       { "Mcp-Method": "tools/list" },
       { "Mcp-Method": "tools/call", "Mcp-Name": "delete" },
       { "Mcp-Name": "delete" },
-      { "Mcp-Name": "=?base64?c2VhcmNo?=" },
+      { "Mcp-Name": "=?base64?ZGVsZXRl?=" },
+      { "Mcp-Name": "=?base64?c2VhcmNo?" },
+      { "Mcp-Name": "=?BASE64?c2VhcmNo?=" },
+      { "Mcp-Name": "=?base64?c2Vhc-No?=" },
       { "Mcp-Name": "search, delete" },
       { "Mcp-Name": "" },
     ] as Record<string, string>[])

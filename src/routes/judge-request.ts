@@ -99,7 +99,7 @@ function refusal(fault: CallsFault): RefusedRequest {
       error: deny(fault.reason, "that call, or something in it, belongs to no operation of the upstream's catalogue"),
     };
   const { reason, unit } = fault;
-  const description = `the token does not cover ${unit}; ask for it in a new session, which a human must approve`;
+  const description = `the token does not cover ${unit}; if the session was granted it since, exchange its token again; else ask for it, which a human must approve`;
   return { reason, unit, error: deny(reason, description) };
 }
 

@@ -93,9 +93,10 @@ class JudgedEvents {
     try {
       for (;;) {
         const { done, value } = await this.#source.read();
-        const text = this.#decoder.decode(value, { stream: !done });
-        const arrived = [...this.#events.push(text), ...(done ? this.#events.end() : [])];
-        const isForeign = arrived.some(({ data = "" }) => data !== "" && !this.#expected.take(data));
+        const text = this.#decoded(value, done);
+        const arrived = [...this.#events.push(text ?? ""), ...(done ? this.#events.end() : [])];
+        const isForeign =
+          text === undefined || arrived.some(({ data = "" }) => data !== "" && !this.#expected.take(data));
         if (isForeign || this.#events.pendingLength > MAX_MESSAGE_BYTES) {
           this.#onForeign();
           throw new TypeError("what came is no answer to this request");
@@ -106,6 +107,15 @@ class JudgedEvents {
     } catch (fault) {
       await this.#source.cancel().catch(() => undefined);
       throw fault;
+    }
+  }
+
+  /** Undefined for bytes that are no UTF-8, of which each reader makes something else. */
+  #decoded(value: Uint8Array | undefined, done: boolean): string | undefined {
+    try {
+      return this.#decoder.decode(value, { stream: !done });
+    } catch {
+      return undefined;
     }
   }
 }

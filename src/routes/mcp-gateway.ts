@@ -11,6 +11,7 @@ import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { mirroredHeaders } from "../protocol/mcp-param-headers.ts";
 import { gatewayAudience, serverTarget } from "../protocol/token-exchange.ts";
 import { invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { withBoundHandle } from "./bound-handle.ts";
 import type { App, Handling } from "./http.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
 import { onlyItsAnswers } from "./mcp-answer.ts";
@@ -19,7 +20,6 @@ import { serverCallError } from "./mcp-errors.ts";
 import { judgeServerCall, type JudgedServerCall } from "./mcp-judge.ts";
 import { lookFirst } from "./mcp-look.ts";
 import { gatewayKey, serverCredential, type ServerCaller } from "./mcp-server-credential.ts";
-import { withBoundHandle } from "./mcp-session-header.ts";
 import { sessionObject } from "./objects.ts";
 import { callCommand, enter, type OutgoingCall } from "./outgoing-call.ts";
 import { passingBody } from "./passing-body.ts";
@@ -54,7 +54,7 @@ async function callServer(c: Handling): Promise<Result<Response, WireError>> {
   }
   const response = await send(call, cleared.value);
   const answer = await judgeAnswer(call, response);
-  return answer.ok ? ok(withBoundHandle(c, server.value, call.bearing.token, answer.value)) : answer;
+  return answer.ok ? ok(withBoundHandle(c, server.value.id, call.bearing.token, answer.value)) : answer;
 }
 
 /** A request to a server that the token and today's policy cover. */

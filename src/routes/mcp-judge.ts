@@ -12,9 +12,9 @@ import { isSessionToken } from "../protocol/access-token.ts";
 import { scopeError, type Challenge } from "../protocol/dpop.ts";
 import { readMcpRequest } from "../protocol/mcp-request.ts";
 import { deny, invalidRequest, type WireError } from "../protocol/wire-error.ts";
+import { NO_SUCH_HANDLE, withOwnHandle } from "./bound-handle.ts";
 import type { Handling } from "./http.ts";
 import { refuseUnaccepted } from "./mcp-definitions.ts";
-import { NO_SUCH_HANDLE, unboundHeaders } from "./mcp-session-header.ts";
 import { challengeOf, type Bearing } from "./proof.ts";
 
 /** The largest request that is read to be judged, in bytes. */
@@ -53,7 +53,7 @@ export async function judgeServerCall(
   const { tenant, issuer } = c.var.tenant;
   const unaccepted = refuseUnaccepted(c, server);
   if (unaccepted !== undefined) return err(unaccepted);
-  const headers = unboundHeaders(c, server, token);
+  const headers = withOwnHandle(c, server.id, token);
   if (headers === undefined) return err({ reason: "foreign_handle", error: NO_SUCH_HANDLE });
   const stated = new Set(token.authorization_details.flatMap(unitsOf));
   // What the session's own token states is what was granted at first: whether there is more by now, the session says.

@@ -22,6 +22,11 @@ const LEGACY = "2025-06-18";
 const CLIENT = { name: "stint", version: "1" };
 
 type Posted = { readonly status: number; readonly headers: Headers; readonly messages: readonly JsonObject[] };
+type Send = (
+  method: "POST" | "DELETE",
+  message: object | undefined,
+  headers: Readonly<Record<string, string>>,
+) => Promise<Posted | undefined>;
 type Post = (message: object, headers: Readonly<Record<string, string>>) => Promise<Posted | undefined>;
 
 /**
@@ -32,7 +37,8 @@ export async function listTools(
   caller: ServerCaller,
   looking: Minting,
 ): Promise<Result<readonly ShownTool[], "unreadable">> {
-  const post = await poster(caller, looking);
+  const send = await sender(caller, looking);
+  const post: Post = (message, headers) => send("POST", message, headers);
   const meta = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientInfo": CLIENT,
@@ -50,6 +56,8 @@ export async function listTools(
   };
   await post({ jsonrpc: "2.0", method: "notifications/initialized" }, headers);
   const legacy = await pages(post, {}, headers);
+  // A server keeps something for each handle that it gives; this one is needed no more.
+  if (handle !== null) caller.c.executionCtx.waitUntil(send("DELETE", undefined, headers));
   return legacy === undefined ? err("unreadable") : ok(legacy);
 }
 
@@ -79,27 +87,27 @@ async function pages(
   return undefined;
 }
 
-/** Posts messages to the server, each with a proof of its own. */
-async function poster(caller: ServerCaller, looking: Minting): Promise<Post> {
+/** Sends requests to the server, each with a proof of its own. */
+async function sender(caller: ServerCaller, looking: Minting): Promise<Send> {
   const { c, server } = caller;
   const credential = await serverCredential(caller, looking);
   const until = Date.now() + LIST_DEADLINE_MS;
-  return async (message, more) => {
+  return async (method, message, more) => {
     const leftMs = until - Date.now();
     if (leftMs <= 0) return undefined;
     const headers = new Headers({
-      "content-type": "application/json",
       accept: "application/json, text/event-stream",
+      ...(message === undefined ? {} : { "content-type": "application/json" }),
       ...more,
     });
-    const request = { method: "POST", headers, body: null };
+    const request = { method, headers, body: null };
     const injected = await injectCredential(server.resource, request, credential, nowSeconds());
     if (!injected.ok) return undefined;
     const answered = await outboundOf(c.var.tenant).text({
       url: server.resource,
-      method: "POST",
+      method,
       headers: headersToUpstream(headers, injected.value.headers),
-      body: JSON.stringify(message),
+      ...(message === undefined ? {} : { body: JSON.stringify(message) }),
       deadlineMs: Math.min(DEADLINE_MS, leftMs),
       maxBytes: MAX_LIST_BYTES,
     });

@@ -6,7 +6,7 @@ import type { AccessToken } from "../protocol/access-token.ts";
 import { saysItOpensAddresses } from "../protocol/mcp-initialize.ts";
 import type { WireError } from "../protocol/wire-error.ts";
 import type { Handling } from "./http.ts";
-import { NO_SUCH_HANDLE, SESSION_HEADER } from "./mcp-session-header.ts";
+import { NO_SUCH_HANDLE, SESSION_HEADER } from "./bound-handle.ts";
 
 /** All that is to be known of a client of 2025-11-25: that it said, when it began, that it opens addresses. */
 const OPENS_ADDRESSES = "url";

@@ -4,7 +4,7 @@ import { saysNobodyLooks } from "../protocol/mcp-elicited.ts";
 import { refuseTaskNews } from "../protocol/mcp-tasks.ts";
 import { NO_STORE, renderError } from "../protocol/wire-error.ts";
 import type { Handling } from "./http.ts";
-import { SESSION_HEADER } from "./mcp-session-header.ts";
+import { SESSION_HEADER } from "./bound-handle.ts";
 import { olderClient } from "./mcp-older-client.ts";
 import { ownTools } from "./mcp-own-tools.ts";
 import { sessionObject } from "./objects.ts";

@@ -5,6 +5,7 @@ import { isUnambiguous, namesOf } from "../domain/query-names.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { isAmbiguous } from "../protocol/proxy-headers.ts";
 import { deny, invalidRequest, renderError, type WireError } from "../protocol/wire-error.ts";
+import { NO_SUCH_HANDLE, withBoundHandle, withOwnHandle } from "./bound-handle.ts";
 import type { App, Handling } from "./http.ts";
 import { judgeRequest } from "./judge-request.ts";
 import { ledgerBehind } from "./ledger-behind.ts";
@@ -45,10 +46,19 @@ export async function callUpstream(
   const { token } = bearing;
   const { id } = upstream.upstream;
   const session = sessionObject(c.env, issuer, token.session_id);
+  const refuse = (reason: string, unit?: string) =>
+    session.refuse(reason, { jti: token.jti, upstream: id, method: c.req.method, unit });
+  // An upstream may be an MCP server, too.
+  const place = `proxy/${id}`;
+  const headers = withOwnHandle(c, place, token);
+  if (headers === undefined) {
+    await refuse("foreign_handle");
+    return renderError(NO_SUCH_HANDLE);
+  }
   const judged = await judgeRequest(c, bearing, upstream, path, query);
   if (!judged.ok) {
     const { error, reason, unit } = judged.error;
-    await session.refuse(reason, { jti: token.jti, upstream: id, method: c.req.method, unit });
+    await refuse(reason, unit);
     return renderError(error);
   }
   const audience = proxyAudience(c, upstream);
@@ -61,14 +71,14 @@ export async function callUpstream(
     audience,
     calls: judged.value.calls,
     limits: judged.value.limits,
-    headers: c.req.raw.headers,
+    headers,
     body: passingBody(c, judged.value.body),
   };
   const challenge = challengeOf(c, audience);
   const entered = await enter(call, challenge);
   if (!entered.ok) return renderError(entered.error);
   const permit = await session.call(callCommand(call));
-  if (permit.ok) return forward(call, path + query, permit.value);
+  if (permit.ok) return withBoundHandle(c, place, token, await forward(call, path + query, permit.value));
   // Who issues its credentials may be down and the upstream well; a session leaves that one alone by itself.
   call.health.withdrew();
   return renderError(callError(permit.error, challenge));

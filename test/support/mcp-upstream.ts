@@ -8,6 +8,10 @@ export interface McpUpstream {
   readonly carriedOut: string[];
   /** The bodies that arrived. */
   readonly seen: string[];
+  /** The handle that came last. */
+  shown: string | null;
+  /** A handle that every answer gives. */
+  handle: string | undefined;
   close(): Promise<void>;
 }
 
@@ -30,7 +34,20 @@ export async function startMcpUpstream(): Promise<McpUpstream> {
   });
   const { port, close } = await listen(0, "http://localhost", async (request) => {
     seen.push(await request.clone().text());
-    return handler.fetch(request);
+    itself.shown = request.headers.get("mcp-session-id");
+    const response = await handler.fetch(request);
+    if (itself.handle === undefined) return response;
+    const headers = new Headers(response.headers);
+    headers.set("mcp-session-id", itself.handle);
+    return new Response(response.body, { status: response.status, headers });
   });
-  return { url: `http://localhost:${port}`, carriedOut, seen, close };
+  const itself: McpUpstream = {
+    url: `http://localhost:${port}`,
+    carriedOut,
+    seen,
+    shown: null,
+    handle: undefined,
+    close,
+  };
+  return itself;
 }
