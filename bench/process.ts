@@ -1,9 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const KIB_PER_MIB = 1024;
-/** Of Linux, whatever its kernel's own clock: `sysconf(_SC_CLK_TCK)`. */
-const TICKS_PER_SECOND = 100;
+const NS_PER_MS = 1e6;
 
 /** How much memory a process holds at this moment. */
 export function residentMib(pid: number): number {
@@ -11,12 +10,15 @@ export function residentMib(pid: number): number {
   return Math.round(Number(stdout.trim()) / KIB_PER_MIB);
 }
 
-/** How long a process has had a processor, in milliseconds; undefined where there is no /proc. */
+/**
+ * How long the threads of a process have had a processor, in milliseconds; undefined where the kernel does
+ * not say. Not `/proc/PID/stat`, which counts in steps of ten.
+ */
 export function processorMs(pid: number): number | undefined {
   try {
-    // The name stands in parentheses and may hold anything; utime and stime are the 14th and 15th fields.
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
-    return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const times = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+    return times.reduce((so, time) => so + Number(time), 0) / NS_PER_MS;
   } catch {
     return undefined;
   }

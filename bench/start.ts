@@ -12,7 +12,7 @@ const STARTS = 5;
 export interface StartFigures {
   readonly bundle_bytes: number;
   readonly bundle_gzip_bytes: number;
-  /** What the broker's start takes of a processor beyond that of a worker that does nothing; null without /proc. */
+  /** What the broker's start takes of a processor beyond that of a worker that does nothing; null where nobody counts it. */
   readonly start_up_cpu_ms: number | null;
   /** An exchange whose session's object has to be read from the disk, beside the next one of the same session. */
   readonly after_eviction_p50_ms: number;
@@ -48,7 +48,7 @@ export async function measureStart(world: World, bundle: string, idle: readonly 
     bare.push(processorMs(other.pid) ?? Number.NaN);
     await other.stop();
   }
-  const start_up_cpu_ms = percentile(own, 0.5) - percentile(bare, 0.5);
+  const start_up_cpu_ms = Math.round(percentile(own, 0.5) - percentile(bare, 0.5));
   return {
     bundle_bytes: code.byteLength,
     bundle_gzip_bytes: gzipSync(code).byteLength,
