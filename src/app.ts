@@ -88,7 +88,10 @@ for (const surface of [
 
 app.notFound((c) => {
   const methods = METHODS_OF.get(c.req.path) ?? METHODS_AT.find(([address]) => address.test(c.req.path))?.[1];
-  if (methods === undefined && isForPerson(c)) return lostPage(c, { kind: "nothing" });
+  if (isForPerson(c)) {
+    if (methods !== undefined) c.header("allow", methods);
+    return lostPage(c, { kind: methods === undefined ? "nothing" : "form" });
+  }
   if (methods === undefined)
     return renderError({ status: 404, error: "not_found", description: "there is nothing at this address" });
   return renderError({

@@ -65,6 +65,23 @@ describe("the approval link (group A)", () => {
     expect((await request.dana.approve()).status).toBe(200);
   });
 
+  it("A01 is a page as well where somebody opens the address of a form, and changes nothing", async () => {
+    const request = await waiting();
+    for (const path of [
+      "/approve/view",
+      "/approve/decide",
+      "/inbox/view",
+      "/sign-in/finish",
+      "/oauth/authorize/continue",
+    ]) {
+      const response = await fetch(world.issuer + path, { headers: { accept: "text/html" } });
+      expect([path, response.status, response.headers.get("allow")]).toEqual([path, 405, "POST"]);
+      expect(await response.text()).toContain("This page is shown by another");
+      expect((await fetch(world.issuer + path)).headers.get("content-type")).toContain("application/json");
+    }
+    await stillPending(request);
+  });
+
   it("A22 shows nothing of the task before the token was posted", async () => {
     const html = await (await fetch(`${world.issuer}/approve`)).text();
     expect(html).not.toContain("A task");

@@ -4,12 +4,13 @@ import { until } from "../demo/until.ts";
 import { Approver, claimsOf, readFields, type Page } from "./support/approver.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { SoftAuthenticator } from "./support/authenticator.ts";
-import { enrolled, invitation, Invited } from "./support/invited.ts";
+import { enrolled, invitation, Invited, signedInByPasskey } from "./support/invited.ts";
 import { startLinkingWorld } from "./support/linking-world.ts";
 import type { NotesCompany } from "./support/notes-account.ts";
 import { approvedSession, ask, type TestWorld } from "./support/world.ts";
 
 const DANA = "dana@acme.example";
+const MAX = "max@acme.example";
 const SAM = "sam@acme.example";
 
 let world: TestWorld;
@@ -22,10 +23,10 @@ afterAll(async () => {
   await world?.close();
 });
 
-/** Applies the document, with or without Dana; answers what the operator is warned of. */
-async function apply(isThere: boolean): Promise<string> {
+/** Applies the document, without somebody or with all; answers what the operator is warned of. */
+async function apply(without?: string): Promise<string> {
   const { people } = world.document as { people: { id: string }[] };
-  const left = people.filter(({ id }) => isThere || id !== DANA);
+  const left = people.filter(({ id }) => id !== without);
   const document = { ...world.document, people: left };
   const { status, body } = await world.broker.admin("POST", "/admin/tenant", document);
   if (status !== 200) throw new Error(JSON.stringify(body));
@@ -44,10 +45,10 @@ async function signIn(passkey: SoftAuthenticator): Promise<{ visitor: Approver; 
   return { visitor, page: await visitor.post("/sign-in/passkey", { nonce, credential }) };
 }
 
-async function linkNotes(visitor: Approver): Promise<Page> {
+async function linkNotes(visitor: Approver, login = "dana-at-notes"): Promise<Page> {
   const csrf = readFields((await visitor.post("/accounts/view", {})).html).get("csrf") ?? "";
   const { location } = await visitor.post("/accounts/link", { upstream: "notes", csrf });
-  const html = await (await fetch(await company.signIn(String(location), "dana-at-notes"))).text();
+  const html = await (await fetch(await company.signIn(String(location), login))).text();
   return visitor.post("/accounts/finish", Object.fromEntries(readFields(html)));
 }
 
@@ -95,11 +96,11 @@ describe("a person who leaves the document (W08)", () => {
     ];
     const nothing = [403, true, true, true, 403, 403, 403, 403, 403, 404];
 
-    expect(await apply(false)).toContain(`${DANA} leaves: their passkeys`);
+    expect(await apply(DANA)).toContain(`${DANA} leaves: their passkeys`);
     expect(await tried()).toEqual(nothing);
     expect((await agent.poll(auth_req_id)).body).toMatchObject({ error: "authorization_pending" });
 
-    expect(await apply(true)).toContain(`${DANA} was here before and left`);
+    expect(await apply()).toContain(`${DANA} was here before and left`);
     expect(await tried()).toEqual(nothing);
     await until("what they had to be ended", async () => (await stored("accounts")).length === 0 || undefined);
     expect(await stored("passkeys")).toEqual([]);
@@ -127,5 +128,23 @@ describe("a person who leaves the document (W08)", () => {
     expect(html).toContain("Nothing waits for you");
     expect(html).not.toContain("At work");
     expect(await tried()).toEqual(nothing);
+  });
+
+  it("W08 leaves nothing at work in their name, not even with what their successor links", async () => {
+    expect((await linkNotes(await signedInByPasskey(world, MAX), "max-at-notes")).status).toBe(200);
+    const notes = { type: "upstream_access", upstream: "notes", actions: ["notes:read"] };
+    const session = await approvedSession(world, { authorization_details: [notes], user: MAX });
+    const token = await session.proxyToken("notes");
+    const call = async () => (await session.agent.call(token, "GET", "/proxy/notes/notes")).status;
+    expect(await call()).toBe(200);
+    await apply(MAX);
+    expect(await call()).toBe(401);
+    await apply();
+    const successor = await until("an invitation that is not of the moment they left", () =>
+      signedInByPasskey(world, MAX).catch(() => undefined),
+    );
+    expect((await linkNotes(successor, "another-max")).status).toBe(200);
+    expect(await call()).toBe(401);
+    expect((await session.agent.exchange(session.sessionToken, `${world.issuer}/proxy/notes`)).status).toBe(400);
   });
 });

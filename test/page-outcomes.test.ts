@@ -34,6 +34,7 @@ const APPROVALS: { readonly [kind in ApproveOutcomeProps["kind"]]: ApproveOutcom
   not_permitted: { kind: "not_permitted" },
   changed: { kind: "changed" },
   forbidden: { kind: "forbidden" },
+  too_many_codes: { kind: "too_many_codes", token: "t" },
   other_browser: { kind: "other_browser" },
   not_signed_in: { kind: "not_signed_in", token: "x" },
   wrong_person: { kind: "wrong_person", signedIn: "Sam" },

@@ -103,6 +103,35 @@ describe("what a page does when Stint does not answer", () => {
   });
 });
 
+describe("the buttons of the browser", () => {
+  it("lead back to the inbox from a request, and show it again as it is then", async () => {
+    await page.goto(`${world.issuer}/inbox`);
+    await heading("Sign in");
+    await page.reload();
+    await heading("Sign in");
+    const { token } = await opened();
+    await page.goto(`${world.issuer}/inbox`);
+    await press(/passkey/);
+    await heading(/wait.* for you/);
+    await page
+      .getByRole("button", { name: /^Look at it/ })
+      .first()
+      .click();
+    await heading(/asks for access/);
+    expect((await new Approver(world.issuer, token).deny()).status).toBe(200);
+    await page.goBack();
+    await heading(/wait.* for you/);
+    expect(page.url()).toBe(`${world.issuer}/inbox`);
+    const waiting = await page.getByRole("button", { name: /^Look at it/ }).count();
+    await opened();
+    await page.goto(`${world.issuer}/inbox`);
+    await heading(/wait.* for you/);
+    await page.reload();
+    await heading(/wait.* for you/);
+    expect(await page.getByRole("button", { name: /^Look at it/ }).count()).toBe(waiting + 1);
+  });
+});
+
 describe("a moment on a page", () => {
   it("is the reader's, names its zone, and keeps what it is in UTC", async () => {
     await inZone("America/St_Johns", async () => {
@@ -127,8 +156,7 @@ describe("a moment on a page", () => {
   });
 
   it("is filled in by the reader's clock, and kept in UTC", async () => {
-    await page.goto(`${world.issuer}/sign-in`);
-    await press(/passkey/);
+    await page.goto(`${world.issuer}/inbox`);
     await heading(/wait.* for you/);
     await inZone("Australia/Eucla", async () => {
       await page.goto(`${world.issuer}/inbox/away`);

@@ -55,6 +55,8 @@ interface Opened {
   readonly request_expires_at: number;
   /** The admin who may decide alone, where one broke the glass. */
   readonly broken?: BreakGlass | undefined;
+  /** How often a wrong match code was typed. */
+  readonly wrong_codes?: number | undefined;
 }
 
 export interface PendingSession extends Opened {
@@ -198,6 +200,26 @@ export function breakGlass(
   return current.broken.person === broken.person ? ok(current) : err("broken_already");
 }
 
+/**
+ * How often a match code is typed wrong, by all approvers of a request together, until it can only be
+ * denied: whoever holds a link and not the agent's screen guesses.
+ */
+const MAX_WRONG_CODES = 10;
+
+/** Takes a match code that was typed; answers what it was, and the state if that changes by it. */
+export function typeCode(
+  state: SessionState,
+  isRight: boolean,
+): { readonly typed: TypedCode; readonly state?: PendingSession } {
+  if (state.status !== "pending") return { typed: "wrong" };
+  const { wrong_codes = 0 } = state;
+  if (wrong_codes >= MAX_WRONG_CODES) return { typed: "too_many" };
+  if (isRight) return { typed: "right" };
+  return { typed: "wrong", state: { ...state, wrong_codes: wrong_codes + 1 } };
+}
+
+export type TypedCode = "right" | "wrong" | "too_many";
+
 /** Whether this person was asked, in the role in which they decide. */
 function isAsked({ plan, broken }: SessionState, { person, on_behalf_of, break_glass }: Decider): boolean {
   if (break_glass === true) return broken?.person === person;
@@ -320,8 +342,15 @@ function whoDecides(
   return on_behalf_of === undefined ? { person } : { person, on_behalf_of };
 }
 
-function openedOf({ request, request_digest, plan, request_expires_at, broken }: SessionState): Opened {
-  return { request, request_digest, plan, request_expires_at, ...(broken === undefined ? {} : { broken }) };
+function openedOf({ request, request_digest, plan, request_expires_at, broken, wrong_codes }: SessionState): Opened {
+  return {
+    request,
+    request_digest,
+    plan,
+    request_expires_at,
+    ...(broken === undefined ? {} : { broken }),
+    ...(wrong_codes === undefined ? {} : { wrong_codes }),
+  };
 }
 
 function commentOf({ comment }: Decider): { comment?: string } {

@@ -8,12 +8,14 @@ import {
   breakGlass,
   deny,
   draftGrant,
+  typeCode,
   type ActiveSession,
   type BreakGlassConflict,
   type DecideFault,
   type Decider,
   type EndedSession,
   type PendingSession,
+  type TypedCode,
 } from "../domain/session.ts";
 import type { SessionBooks } from "./session-books.ts";
 
@@ -74,6 +76,14 @@ export class Decisions {
     });
     this.#books.end(denied.value);
     return denied;
+  }
+
+  /** Takes a match code that a person typed; a wrong one is counted, and written down. */
+  typeCode(person: string, isRight: boolean): TypedCode {
+    const { typed, state } = typeCode(this.#books.current(), isRight);
+    if (state !== undefined) this.#books.store.write(state);
+    if (typed !== "right") this.#books.refuse({ reason: "wrong_match_code", person });
+    return typed;
   }
 
   /** Lets an admin decide alone; again, it changes nothing. */

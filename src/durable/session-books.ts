@@ -1,5 +1,5 @@
 import { digestOf } from "../crypto/hash.ts";
-import { cutOffKey } from "../domain/cut-off.ts";
+import { cutOffKey, leftUntil } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { allApprovals } from "../domain/step-up.ts";
@@ -197,9 +197,11 @@ export class SessionBooks {
   }
 }
 
-/** Whether the agent was cut off after it asked for this session, or somebody who approved it after they did. */
+/** Whether the agent was cut off after it asked for this session, or somebody who approved it after they did, or whom it works for has left. */
 export function isKilled(state: SessionState, { killedUntil, cutOffs = {} }: Standing): boolean {
   if (killedUntil !== undefined && state.request.requested_at <= killedUntil) return true;
+  const { user, requested_at } = state.request;
+  if (user !== undefined && requested_at <= leftUntil(cutOffs, user)) return true;
   if (state.status === "pending" || state.decision === undefined) return false;
   return allApprovals(state).some(
     ({ person, decided_at }) => decided_at <= (cutOffs[cutOffKey({ kind: "approver", id: person })] ?? 0),

@@ -16,6 +16,7 @@ import type {
   EndedSession,
   PendingSession,
   SessionState,
+  TypedCode,
 } from "../domain/session.ts";
 import type { Granted, StepUp, StepUpFault } from "../domain/step-up.ts";
 import { loadTenant } from "../tenancy.ts";
@@ -153,6 +154,12 @@ export class Session extends DurableObject<Env> {
   ): Promise<Result<ActiveSession | PendingSession, DecideFault>> {
     if (!this.#opened) return err({ reason: "not_an_approver" });
     return this.#transact(() => this.#decisions.approve(decider, seen));
+  }
+
+  /** An approver typed a match code, right or wrong. */
+  async typeCode(person: string, isRight: boolean): Promise<TypedCode> {
+    if (!this.#opened) return "wrong";
+    return this.#transact(() => this.#decisions.typeCode(person, isRight));
   }
 
   /** Lets an admin decide alone, tells everybody whom it concerns, and answers the admin's link. */

@@ -1,18 +1,25 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Facts } from "../domain/facts.ts";
 import { composeEmail } from "./email.ts";
 import { mimeOf } from "./mime.ts";
 
 const LINK = "https://stint.acme.example/approve#token";
 
-function mailWith(words: string, headline = "Bot asks for access") {
+const NO_FACTS = { rows: [], notes: [] };
+
+function mailWith(
+  words: string,
+  headline = "Bot asks for access",
+  { rows, notes }: Pick<Facts, "rows" | "notes"> = NO_FACTS,
+) {
   const message = composeEmail(
     {
       issuer: "https://stint.acme.example",
       sessionId: "ses_1",
       approver: { id: "dana@acme.example", name: "Dana", roles: ["approver"], groups: [], identities: [] },
-      facts: { headline, rows: [], warnings: [], notes: [], quotes: [{ label: "Task", text: words }] },
+      facts: { headline, rows, warnings: [], notes, quotes: [{ label: "Task", text: words }] },
       expiresAt: 0,
       link: LINK,
     },
@@ -44,6 +51,25 @@ describe("an agent's words in a mail (E06)", () => {
       expect(mailWith(words).text).toContain(`> ${words}\r\n`);
     },
   );
+
+  it("are no link in a fact either, where they say at which place something may be done", () => {
+    const line = "Read · other.notes https://stint.acme.example/approve#abc";
+    const value = `${line}\nOpen issues · github acme/api\nRead · api`;
+    const { text, html } = mailWith("a task", undefined, {
+      rows: [
+        { label: "Owner", value: "Sam (sam@acme.example)" },
+        { label: "May read", value },
+      ],
+      notes: [`${line}; Open issues · github acme/api: enforced by Stint's proxy alone.`],
+    });
+    const shown = "Read · other.notes https: //stint[.]acme[.]example/approve#abc";
+    expect(text).toContain(`May read: ${shown}\n  Open issues · github acme/api\n  Read · api\r\n`);
+    expect(text).toContain("Owner: Sam (sam@acme.example)");
+    for (const part of [text, html]) {
+      expect(part).toContain(`${shown}; Open issues · github acme/api: enforced by Stint`);
+      expect(part.replace(LINK, "")).not.toContain("://");
+    }
+  });
 
   it("leaves one address in either part, whatever the agent writes", () => {
     const parts = fc.constantFrom("https://", "www.", "evil.com", ".", ":", "//", "mailto:", "@", "a", "\n", " ", "＠");

@@ -68,10 +68,10 @@ function textPart({ headline, rows, warnings, notes, quotes }: Facts, link: stri
   return [
     headline,
     "",
-    ...rows.map(({ label, value }) => `${label}: ${value.replaceAll("\n", "\n  ")}`),
+    ...rows.map(({ label, value }) => `${label}: ${withPlainPlaces(value).replaceAll("\n", "\n  ")}`),
     "",
     ...warnings,
-    ...notes,
+    ...notes.map(withPlainPlaces),
     "",
     "Look and decide:",
     link,
@@ -93,8 +93,8 @@ function htmlPart({ headline, rows, warnings, notes, quotes }: Facts, link: stri
   const lines = (text: string) => escapeHtml(text).replaceAll("\n", "<br>");
   return `<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">
 <h1 style="font-size:1.25em">${escapeHtml(headline)}</h1>
-<table>${rows.map(({ label, value }) => `<tr><th align="left" valign="top">${escapeHtml(label)}</th><td>${lines(value)}</td></tr>`).join("")}</table>
-${[...warnings, ...notes].map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
+<table>${rows.map(({ label, value }) => `<tr><th align="left" valign="top">${escapeHtml(label)}</th><td>${lines(withPlainPlaces(value))}</td></tr>`).join("")}</table>
+${[...warnings, ...notes.map(withPlainPlaces)].map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
 <p><a href="${escapeHtml(link)}">Look and decide</a></p>
 <p>${escapeHtml(LINK_WORTH)}</p>
 <p>${escapeHtml(QUOTE_LABEL)}</p>
@@ -109,6 +109,26 @@ ${[...warnings, ...notes].map((note) => `<p>${escapeHtml(note)}</p>`).join("")}
  */
 function unlinked(text: string): string {
   return text.replaceAll(SCHEME, "$& ").replaceAll(HOST_DOT, "[$&]");
+}
+
+/**
+ * A fact as it stands in a mail. Where something may be done is in the agent's spelling, so it becomes no
+ * link either: `Read · api https: //evil[.]com`.
+ */
+function withPlainPlaces(fact: string): string {
+  return fact
+    .split("\n")
+    .map((line) => {
+      const [title, ...rest] = line.split(" · ");
+      return [title, ...rest.map(unlinkedPlace)].join(" · ");
+    })
+    .join("\n");
+}
+
+/** `github acme/api`: an upstream's name, and the place. */
+function unlinkedPlace(text: string): string {
+  const at = text.indexOf(" ");
+  return at === -1 ? text : text.slice(0, at) + unlinked(text.slice(at));
 }
 
 /** A scheme before slashes, or one that needs none. */

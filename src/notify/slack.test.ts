@@ -6,7 +6,7 @@ import { postSlackLink } from "./slack.ts";
 /** Slack refuses a message with a longer text in a block. */
 const SLACK_BLOCK_TEXT = 3000;
 
-async function postedWith(words: string): Promise<string> {
+async function postedWith(words: string, warnings: readonly string[] = []): Promise<string> {
   const sent: TextRequest[] = [];
   const outbound = {
     text(request: TextRequest) {
@@ -22,7 +22,7 @@ async function postedWith(words: string): Promise<string> {
       facts: {
         headline: "Bot asks",
         rows: [],
-        warnings: [],
+        warnings,
         notes: [],
         quotes: [{ label: "Description", text: words }],
       },
@@ -47,5 +47,20 @@ describe("an agent's words in Slack", () => {
     expect(quoted.isWellFormed()).toBe(true);
     expect(quoted.length).toBeLessThanOrEqual(SLACK_BLOCK_TEXT);
     expect(quoted.endsWith("…”")).toBe(true);
+  });
+});
+
+describe("a request with more to warn of than a message has room for in blocks", () => {
+  it.each([0, 10, 11, 120])("says all of %i warnings, within what Slack takes", async (count) => {
+    const warnings = Array.from({ length: count }, (_, at) => `Warning ${at + 1}.`);
+    const { blocks } = JSON.parse(await postedWith("a task", warnings)) as {
+      blocks: { type: string; elements?: { text?: unknown }[] }[];
+    };
+    expect(blocks.length).toBeLessThanOrEqual(50);
+    const contexts = blocks.filter(({ type }) => type === "context").map(({ elements = [] }) => elements);
+    expect(contexts.every(({ length }) => length >= 1 && length <= 10)).toBe(true);
+    const said = contexts.flat().map(({ text }) => text);
+    expect(said.filter((text) => String(text).startsWith("Warning"))).toEqual(warnings);
+    expect(blocks.some(({ type }) => type === "actions")).toBe(true);
   });
 });

@@ -12,6 +12,7 @@ const MAX_ANSWER_BYTES = 262_144;
 /** Slack's own limits for a block's text and for a button's address. */
 const MAX_BLOCK_TEXT = 2900;
 const MAX_BUTTON_URL = 3000;
+const MAX_CONTEXT_ELEMENTS = 10;
 /** Answers after which the same message would fail again until somebody mends the configuration. */
 const PERMANENT = new Set([
   "invalid_auth",
@@ -140,7 +141,7 @@ function factBlocks({ facts }: Notice): object[] {
   return [
     { type: "header", text: plain(facts.headline, 150) },
     ...facts.rows.map(({ label, value }) => ({ type: "section", text: plain(`${label}: ${value}`) })),
-    ...[...facts.warnings, ...facts.notes].map(remark),
+    ...remarks([...facts.warnings, ...facts.notes]),
   ];
 }
 
@@ -173,6 +174,15 @@ function denyButtons({ sessionId }: LinkNotice, { interactions }: SlackChannel):
 
 function remark(text: string): object {
   return { type: "context", elements: [plain(text)] };
+}
+
+/** One block each, or as many in a block as Slack takes: of blocks it takes fifty, and refuses the whole message over one more. */
+function remarks(texts: readonly string[]): object[] {
+  if (texts.length <= MAX_CONTEXT_ELEMENTS) return texts.map(remark);
+  return Array.from({ length: Math.ceil(texts.length / MAX_CONTEXT_ELEMENTS) }, (_, at) => ({
+    type: "context",
+    elements: texts.slice(at * MAX_CONTEXT_ELEMENTS, (at + 1) * MAX_CONTEXT_ELEMENTS).map((text) => plain(text)),
+  }));
 }
 
 function post(

@@ -21,7 +21,7 @@ export interface AccountsProps {
 /** What one person lets sessions use that work for them. */
 export function Accounts({ personName, csrf, accounts }: AccountsProps) {
   return (
-    <Layout title="Linked accounts" person={personName}>
+    <Layout title="Linked accounts" person={personName} home="/accounts">
       <section class="card" aria-labelledby="accounts">
         <h1 id="accounts">Linked accounts</h1>
         <p>

@@ -58,6 +58,7 @@ function describe(props: ApproveOutcomeProps): OutcomeProps {
     case "not_signed":
     case "not_signed_in":
     case "wrong_code":
+    case "too_many_codes":
     case "no_comment":
     case "just_cut_off":
       return tryAgain(props.kind, props.token);

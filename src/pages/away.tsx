@@ -28,7 +28,7 @@ const DAY_SECONDS = 24 * 3600;
 /** When one approver is away, and who decides in their place meanwhile. */
 export function Away({ personName, csrf, absences, standIns, now, filled, problem }: AwayProps) {
   return (
-    <Layout title="When you are away" person={personName}>
+    <Layout title="When you are away" person={personName} home="/inbox/away">
       <section class="card" aria-labelledby="away">
         <h1 id="away">When you are away</h1>
         <p>

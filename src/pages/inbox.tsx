@@ -34,7 +34,7 @@ export interface InboxProps {
 export function Inbox(props: InboxProps) {
   const { personName, csrf, waiting, working, reviews, hidden, hasAccounts, decides, awayUntil } = props;
   return (
-    <Layout title="Inbox" person={personName}>
+    <Layout title="Inbox" person={personName} home="/inbox">
       <section class="card" aria-labelledby="waiting">
         <h1 id="waiting">{headingOf(waiting.length + hidden, reviews.length)}</h1>
         {waiting.map((item) => (

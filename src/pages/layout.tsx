@@ -6,11 +6,13 @@ export interface LayoutProps {
   readonly title: string;
   /** In whose name this page can decide, where it can. */
   readonly person?: string;
+  /** The address that leads here by GET, where a form did. */
+  readonly home?: string | undefined;
   readonly children?: Child;
 }
 
 /** The frame of every page. */
-export function Layout({ title, person, children }: LayoutProps) {
+export function Layout({ title, person, home, children }: LayoutProps) {
   return (
     <html lang="en">
       <head>
@@ -23,7 +25,7 @@ export function Layout({ title, person, children }: LayoutProps) {
         <link rel="icon" href={FAVICON} />
         <script src="/assets/approve.js" defer></script>
       </head>
-      <body>
+      <body data-home={home}>
         <header class="bar">
           <span class="wordmark">
             <Mark />

@@ -21,9 +21,14 @@ if (onward) {
   history.replaceState(null, "", location.pathname);
   onward.submit();
 }
+// A page that a form led to is found again by its own address, also by the back button.
+const { home } = document.body.dataset;
+if (home) history.replaceState(null, "", home);
 // A sign-in leaves the page and comes back to this tab; the link's token waits here, and nowhere else.
 for (const button of document.querySelectorAll("button[data-keep]"))
   button.addEventListener("click", () => sessionStorage.setItem("token", button.form.elements.token.value));
+// In the language of the page, as it is written where the reader is.
+const LOCALE = navigator.languages.find((language) => language.startsWith("en")) || "en";
 const CLOCK = { hour: "numeric", minute: "2-digit", timeZoneName: "short" };
 const DAY = { year: "numeric", month: "short", day: "numeric", ...CLOCK };
 const inWords = (ms) => {
@@ -36,9 +41,9 @@ const showTimes = (root) => {
     const at = new Date(time.dateTime);
     const isWaitedFor = "countdown" in time.dataset;
     time.title ||= time.textContent;
-    if (!isWaitedFor) time.textContent = at.toLocaleString(undefined, "seconds" in time.dataset ? { ...DAY, second: "2-digit" } : DAY);
+    if (!isWaitedFor) time.textContent = at.toLocaleString(LOCALE, "seconds" in time.dataset ? { ...DAY, second: "2-digit" } : DAY);
     else if (at <= Date.now()) time.textContent = "now";
-    else time.textContent = inWords(at - Date.now()) + " (" + at.toLocaleString(undefined, at - Date.now() < 43200000 ? CLOCK : DAY) + ")";
+    else time.textContent = inWords(at - Date.now()) + " (" + at.toLocaleString(LOCALE, at - Date.now() < 43200000 ? CLOCK : DAY) + ")";
   }
 };
 showTimes(document);

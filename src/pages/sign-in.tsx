@@ -5,12 +5,14 @@ export interface SignInPageProps {
   readonly provider: string | undefined;
   /** Where it leads, as a word. */
   readonly purpose: string;
+  /** The address that leads here by GET, where a form did. */
+  readonly home: string | undefined;
 }
 
 /** The ways to say who you are. */
-export function SignInPage({ provider, purpose }: SignInPageProps) {
+export function SignInPage({ provider, purpose, home }: SignInPageProps) {
   return (
-    <Layout title="Sign in">
+    <Layout title="Sign in" home={home}>
       <section class="card" aria-labelledby="sign-in">
         <h1 id="sign-in">Sign in</h1>
         <p>To see what waits for your decision. Signing in decides nothing.</p>

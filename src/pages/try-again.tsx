@@ -1,7 +1,14 @@
 import type { OutcomeProps } from "./outcome.tsx";
 
 /** What kept a decision or a review from being taken, and can be mended on the page before. */
-export type Mendable = "nothing_left" | "not_signed" | "not_signed_in" | "wrong_code" | "no_comment" | "just_cut_off";
+export type Mendable =
+  | "nothing_left"
+  | "not_signed"
+  | "not_signed_in"
+  | "wrong_code"
+  | "too_many_codes"
+  | "no_comment"
+  | "just_cut_off";
 
 interface Words {
   readonly title: string;
@@ -29,6 +36,11 @@ const WORDS: Readonly<Record<Mendable, Words>> = {
     title: "That is not the code",
     text: "Type the code that the agent shows you. If it shows none, or shows another, this is not the request that you expect: go back and deny it.",
     button: "Back",
+  },
+  too_many_codes: {
+    title: "Too many wrong codes",
+    text: "Nobody can approve this request any more. Deny it, and let the agent ask again if you expect it to.",
+    button: "Back to the request",
   },
   no_comment: {
     title: "Say what you found",

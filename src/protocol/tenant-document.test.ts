@@ -38,6 +38,26 @@ describe("the tenant document", () => {
     });
   });
 
+  it.each<[string, object[], string[]]>([
+    ["the same mailbox, in other letters", [{ email: "Dana@acme.example" }], ["dana@acme.example"]],
+    ["the same Slack member", [{ slack: "U012ABCDEF" }, { slack: "U012ABCDEF" }], ["Slack U012ABCDEF"]],
+    ["an id in other letters", [{ id: "DANA@acme.example" }], ["dana@acme.example"]],
+    ["places of their own", [{ slack: "U012ABCDEF" }, { slack: "U012ABCDEG" }], []],
+  ])("W03 warns of people who are reached at one place: %s", (_, others, warned) => {
+    const people = [
+      { id: "dana@acme.example", name: "Dana" },
+      ...others.map((one, at) => ({ id: `person-${at}@acme.example`, name: `Person ${at}`, ...one })),
+    ];
+    const read = readTenantDocument({ issuer: "https://a.test", people } as never, {
+      issuer: "https://a.test",
+      ...setting,
+    });
+    expect(read).toMatchObject({
+      ok: true,
+      value: { warnings: warned.map((place) => ({ message: expect.stringContaining(`(${place})`) as string })) },
+    });
+  });
+
   it("reads an empty tenant, in which nobody may do anything", () => {
     expect(readTenantDocument({ issuer: "https://a.test" }, { issuer: "https://a.test", ...setting })).toMatchObject({
       ok: true,

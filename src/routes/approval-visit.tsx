@@ -133,6 +133,7 @@ export const outcome = outcomePage<ApproveOutcomeProps>(ApproveOutcome, {
   over: 409,
   counted: 200,
   wrong_code: 400,
+  too_many_codes: 403,
   already_decided: 409,
   expired: 410,
   invalid_link: 404,

@@ -93,6 +93,11 @@ describe("time and the link (A08, A19)", () => {
     expect((await view(await link(changes))).status).toBe(status);
   });
 
+  it("is for TLS alone from then on, where the tenant is", async () => {
+    const { headers } = await exports.default.fetch(`${ISSUER}/approve`, { headers: { host: "a.test" } });
+    expect(headers.get("strict-transport-security")).toBe("max-age=31536000");
+  });
+
   it("refuses an approver whom the policy no longer names", async () => {
     const token = await link();
     await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson({ ...document, policies: [] }), "digest", 3600);

@@ -11,7 +11,7 @@ import { csrfToken, isElsewhere, startView } from "./browser-view.ts";
 import { readGrant, readNarrowing } from "./chosen-grant.ts";
 import { prove, signingOf } from "./decider-proof.ts";
 import { nowSeconds, type App, type Handling } from "./http.ts";
-import { isCodeRight } from "./match-code.ts";
+import { codeFault } from "./match-code.ts";
 import { tenantObject } from "./objects.ts";
 import { page } from "./page.ts";
 import { challengeFor } from "./passkey-decision.ts";
@@ -43,7 +43,8 @@ export const approvePages = new Hono<App>()
     const csrf = checkLinkView(c, entered.value);
     if (csrf === undefined) return outcome(c, { kind: "forbidden" });
     if (isElsewhere(c, description)) return outcome(c, { kind: "other_browser" });
-    if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
+    const fault = await codeFault(entered.value);
+    if (fault !== undefined) return outcome(c, { kind: fault, token: form.get("token") ?? "" });
     const narrowing = readNarrowing(entered.value, nowSeconds());
     if (unitsAdded(description.state.request, narrowing.authorization_details).length === 0)
       return outcome(c, { kind: "nothing_left", token: form.get("token") ?? "" });
@@ -73,7 +74,8 @@ export const approvePages = new Hono<App>()
       await session.refuse("other_browser", { person: decider.person });
       return outcome(c, { kind: "other_browser" });
     }
-    if (!isCodeRight(entered.value)) return outcome(c, { kind: "wrong_code", token: form.get("token") ?? "" });
+    const fault = await codeFault(entered.value);
+    if (fault !== undefined) return outcome(c, { kind: fault, token: form.get("token") ?? "" });
     if (await isJustCutOff(c, decider)) return outcome(c, { kind: "just_cut_off", token: form.get("token") ?? "" });
     const seen = readGrant(form.get("grant") ?? "");
     if (seen === undefined) return outcome(c, { kind: "changed" });

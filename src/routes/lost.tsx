@@ -12,4 +12,4 @@ export function isForPerson(c: Context<App>): boolean {
 }
 
 /** What a person is told where a program would be told by JSON. */
-export const lostPage = outcomePage(Lost, { nothing: 404, fault: 503 });
+export const lostPage = outcomePage(Lost, { nothing: 404, form: 405, fault: 503 });

@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import type { Handling } from "./http.ts";
 
-export type PageStatus = 200 | 400 | 403 | 404 | 409 | 410 | 429 | 503;
+export type PageStatus = 200 | 400 | 403 | 404 | 405 | 409 | 410 | 429 | 503;
 
 /**
  * A page of ours.
@@ -22,6 +22,8 @@ export function page(c: Handling, content: Child, status: PageStatus = 200, form
   return c.body(`<!doctype html>${String(content)}`, status, {
     ...PAGE_HEADERS,
     "content-security-policy": policy.join("; "),
+    // A fault may be told before it is known whose page it is.
+    ...(c.get("tenant")?.issuer.startsWith("https:") ? HTTPS_ALONE : {}),
   });
 }
 
@@ -32,6 +34,9 @@ export function outcomePage<Props extends { readonly kind: string }>(
 ): (c: Handling, props: Props) => Response {
   return (c, props) => page(c, Outcome(props), statuses[props.kind as Props["kind"]]);
 }
+
+/** A year in which a browser that was here comes by TLS or not at all, RFC 6797. */
+const HTTPS_ALONE = { "strict-transport-security": "max-age=31536000" };
 
 /** Nothing from elsewhere, no frame, no cache, no trace in a referrer. */
 const PAGE_HEADERS = {

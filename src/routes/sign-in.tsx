@@ -87,7 +87,8 @@ export async function signInPage(c: Handling, purpose: string): Promise<Response
   const { sso } = c.var.tenant.tenant.document;
   const provider = sso === undefined ? undefined : new URL(sso.issuer).host;
   const leadsTo = sso === undefined ? undefined : await signOnOrigin(c.env, c.var.tenant, sso);
-  return page(c, <SignInPage provider={provider} purpose={purpose} />, 200, leadsTo);
+  const home = c.req.method === "POST" ? DESTINATIONS.get(purpose) : undefined;
+  return page(c, <SignInPage provider={provider} purpose={purpose} home={home} />, 200, leadsTo);
 }
 
 async function finishSso(c: Handling, answer: URLSearchParams): Promise<Response> {

@@ -10,6 +10,7 @@ export function documentWarnings(document: TenantDocument): DocumentProblem[] {
     ...warnSigned(document),
     ...warnHandOuts(document),
     ...warnBreakGlass(document),
+    ...warnSharedAddresses(document),
   ];
 }
 
@@ -52,4 +53,23 @@ function warnBreakGlass({ break_glass }: TenantDocument): DocumentProblem[] {
   return break_glass === undefined
     ? []
     : [{ path: "/break_glass", message: "an admin can decide a request alone, whoever its policy names" }];
+}
+
+/** Two people who are reached at one place are one human as far as a link says, who could approve what the other asks for. */
+function warnSharedAddresses({ people }: TenantDocument): DocumentProblem[] {
+  const taken = new Map<string, string>();
+  return people.flatMap(({ id, email = id, slack }, at) =>
+    [email.toLowerCase(), ...(slack === undefined ? [] : [`Slack ${slack}`])].flatMap((address) => {
+      const other = taken.get(address);
+      if (other === undefined) taken.set(address, id);
+      return other === undefined
+        ? []
+        : [
+            {
+              path: `/people/${at}`,
+              message: `${id} is reached at the same place as ${other} (${address}): whoever reads it there can decide as either`,
+            },
+          ];
+    }),
+  );
 }
