@@ -20,7 +20,7 @@ import type { SessionDescription } from "../durable/session-commands.ts";
 import { ApproveReview } from "../pages/approve-review.tsx";
 import { ApproveView, type Obstacle } from "../pages/approve-view.tsx";
 import { Shell } from "../pages/shell.tsx";
-import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
+import { grantedDetailsSchema, readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import { NO_STORE } from "../protocol/wire-error.ts";
 import { signOnOrigin } from "../single-sign-on.ts";
 import { checkLinkView, enter, faultOutcome, linesOf, outcome, type Entered } from "./approval-visit.tsx";
@@ -313,7 +313,7 @@ function readGrant(text: string): Narrowing | undefined {
   const parsed = parseStrictJson(text);
   if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return undefined;
   const { authorization_details, expires_at } = parsed.value as Record<string, Json>;
-  const details = readAuthorizationDetails(authorization_details);
+  const details = readAuthorizationDetails(authorization_details, grantedDetailsSchema);
   if (!details.ok || typeof expires_at !== "number" || !Number.isSafeInteger(expires_at)) return undefined;
   return { authorization_details: details.value, expires_at };
 }
