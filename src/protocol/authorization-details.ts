@@ -89,18 +89,26 @@ export const grantedDetailsSchema = z
     "must say the same limits in every entry of one upstream or server: they are counted together",
   )
   .refine(
-    (details) => longestForm(details).length <= MAX_GRANTED_LENGTH,
+    (details) => longestGrant(details) <= MAX_GRANTED_LENGTH,
     "must name less at once: no token could hold it; ask for the rest in a session of its own",
   );
 
 /** As {@link grantedDetailsSchema}, with no more entries than anybody asks for: what is granted may have been taken apart. */
 export const authorizationDetailsSchema = grantedDetailsSchema.max(MAX_ENTRIES);
 
-/** The longest that a grant of these entries may become: each action in an entry of its own, under every limit. */
-function longestForm(details: readonly AccessDetail[]): string {
+/**
+ * How long a grant of these entries may become as JSON. Under every limit, and with the locations of an
+ * entry said again for each of its actions that an approver's narrowing may leave with others.
+ */
+function longestGrant(details: readonly AccessDetail[]): number {
   const limits = Object.fromEntries(LIMIT_NAMES.map((name) => [name, MAX_LIMIT]));
-  const apart = details.flatMap((detail) => detail.actions.map((action) => ({ ...detail, actions: [action], limits })));
-  return JSON.stringify(apart);
+  return details.reduce((length, detail) => {
+    const { actions } = detail;
+    const locations = detail.type === "upstream_access" ? (detail.locations ?? []) : [];
+    const pieces = Math.max(1, Math.min(actions.length, 2 ** locations.length - 1));
+    const piece = `${JSON.stringify({ ...detail, actions: [], limits })},`;
+    return length + JSON.stringify(actions).length + pieces * piece.length;
+  }, 0);
 }
 
 /** Whether an entry names the limits of its upstream or server in full. */
