@@ -1,4 +1,5 @@
 import { createServer, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../demo/until.ts";
 import { auditRows } from "./support/audit-rows.ts";
@@ -261,6 +262,59 @@ describe("requests that two readers would read differently", () => {
     const answer = await caller.call("POST", "/proxy/echo/things", headers as never, "{}").catch(() => undefined);
     expect(answer?.status ?? status).toBe(status);
     expect(world.echo.seen).toEqual([]);
+  });
+});
+
+describe("a request whose body breaks off (O11, fault FP)", () => {
+  /** Sends the beginning of a body in chunks, breaks it off once the upstream has some of it, and answers what each side saw. */
+  async function breakOff(breaking: (connection: Socket) => void): Promise<{ upstream: string; answer: string }> {
+    const begun = Promise.withResolvers<void>();
+    const upstream = Promise.withResolvers<string>();
+    world.echo.byHand = (incoming, outgoing) => {
+      incoming.on("data", () => begun.resolve());
+      incoming.on("end", () => outgoing.end("{}"));
+      incoming.on("close", () => upstream.resolve(incoming.complete ? "whole" : "cut"));
+      incoming.on("error", () => undefined);
+    };
+    const credentials = await caller.credentials("POST", "/proxy/echo/things");
+    const connection = connect(world.broker.port, "127.0.0.1");
+    const answer = Promise.withResolvers<string>();
+    let read = "";
+    connection.on("data", (chunk: Buffer) => (read += chunk.toString()));
+    connection.on("error", () => undefined);
+    connection.on("close", () => answer.resolve(read));
+    connection.write(
+      [
+        "POST /proxy/echo/things HTTP/1.1",
+        `host: ${new URL(world.issuer).host}`,
+        `authorization: ${credentials.authorization}`,
+        `dpop: ${credentials.dpop}`,
+        "content-type: application/json",
+        "transfer-encoding: chunked",
+        "connection: close",
+        "",
+        "5\r\nhello\r\n",
+      ].join("\r\n"),
+    );
+    await begun.promise;
+    breaking(connection);
+    return { upstream: await upstream.promise, answer: await answer.promise };
+  }
+
+  it.each<[string, (connection: Socket) => void]>([
+    ["in a chunk that is none", (connection) => void connection.write("zz\r\n")],
+    ["in a chunk that is longer than it says", (connection) => void connection.write("2\r\nabc\r\n0\r\n\r\n")],
+    ["by an end without a last chunk", (connection) => void connection.end()],
+  ])("is not whole to the upstream, and refused to the caller: %s", async (_, breaking) => {
+    const { upstream, answer } = await breakOff(breaking);
+    expect(upstream).toBe("cut");
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('"error":"invalid_request"');
+  });
+
+  it("is not whole to the upstream when its caller is gone", async () => {
+    const { upstream } = await breakOff((connection) => connection.destroy());
+    expect(upstream).toBe("cut");
   });
 });
 

@@ -490,17 +490,30 @@ describe("the end (group R)", () => {
   });
 
   it("W03 P18 narrows at once when the policy narrows", async () => {
-    const { agent, sessionToken, proxyToken } = await approvedSession(world);
-    const token = await proxyToken("echo");
+    const { agent, sessionToken, proxyToken, serverToken } = await approvedSession(world);
+    const server = await world.server();
+    const [token, given] = [await proxyToken("echo"), await serverToken()];
+    expect((await server.introspect(given)).body["scope"]).toBe("mcp:tickets:open_issue github:issues:write@acme/api");
     const { policies } = world.document as { policies: { allow: string[] }[] };
     const narrower = {
       ...world.document,
       policies: policies.map((policy) => ({
         ...policy,
-        allow: policy.allow.filter((pattern) => !pattern.startsWith("echo:")),
+        allow: policy.allow.filter((pattern) => !/^(?:echo|mcp):/.test(pattern)),
       })),
     };
     expect((await world.broker.admin("POST", "/admin/tenant", narrower)).status).toBe(200);
+    // Whoever asks about a token is told what it is worth today.
+    expect((await server.introspect(given)).body).toMatchObject({
+      active: true,
+      scope: "github:issues:write@acme/api",
+      authorization_details: [WRITE_API],
+    });
+    expect((await agent.introspect(token)).body).toEqual({ active: false });
+    expect((await agent.introspect(sessionToken)).body).toMatchObject({
+      active: true,
+      scope: "github:issues:read@acme/api github:issues:write@acme/api",
+    });
     expect((await agent.call(token, "GET", "/proxy/echo/things")).status).toBe(403);
     expect((await agent.exchange(sessionToken, proxyOf("echo"))).body).toMatchObject({ error: "invalid_target" });
     await world.broker.admin("POST", "/admin/tenant", world.document);

@@ -8,7 +8,7 @@ const TOLERANCE_SECONDS = 60;
 const MAX_JTI_LENGTH = 128;
 const MAX_PROOF_LENGTH = 8192;
 /** RFC 3986, with an authority that names no user. A URL parser mends what is none: spaces, backslashes, `http:////`. */
-const HTTP_URI = /^https?:\/\/[A-Za-z0-9.:[\]-]+(?:[/?#][\w\-.~:/?#[\]@!$&'()*+,;=%]*)?$/i;
+const HTTP_URI = /^https?:\/\/[\w.~:[\]-]+(?:[/?#][\w\-.~:/?#[\]@!$&'()*+,;=%]*)?$/i;
 const INVALID = "invalid_dpop_proof";
 
 /** A proof that holds, except that nobody has yet asked whether it is new. */

@@ -109,7 +109,9 @@ async function relay(request: StreamRequest): Promise<Result<StreamAnswer, Strea
   if ((request.bodyLength ?? 0) > maxBytes) return err({ kind: "body_too_large" });
   const clock = new CallClock(request);
   const moved = (): void => clock.moved();
-  const sent = request.body === null ? undefined : sendBody(request.body, request.bodyLength, maxBytes, moved);
+  const cut = (): void => clock.cut();
+  const { body, bodyLength: length } = request;
+  const sent = body === null ? undefined : sendBody(body, { length, maxBytes, moved, cut });
   void (sent?.done ?? Promise.resolve(true)).then((isWhole) => isWhole && clock.expectHead());
   const giveUp = async (response: Response | undefined, kind: StreamFault["kind"]) => {
     clock.stop();
@@ -118,8 +120,8 @@ async function relay(request: StreamRequest): Promise<Result<StreamAnswer, Strea
   };
   let response: Response;
   try {
-    const body = sent?.readable ?? null;
-    response = await fetch(url, { method, headers, body, ...NEITHER_FOLLOWED_NOR_KEPT, signal: clock.signal });
+    const init = { method, headers, body: sent?.readable ?? null, signal: clock.signal };
+    response = await fetch(url, { ...init, ...NEITHER_FOLLOWED_NOR_KEPT });
   } catch {
     return giveUp(undefined, "network");
   }

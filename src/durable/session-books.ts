@@ -1,6 +1,8 @@
+import { Buffer } from "node:buffer";
 import { digestOf } from "../crypto/hash.ts";
 import { cutOffKey, leftUntil } from "../domain/cut-off.ts";
 import { approversOf } from "../domain/policy.ts";
+import type { ReceiptClaims } from "../domain/receipt.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { allApprovals } from "../domain/step-up.ts";
 import { asOf, type ActiveSession, type EndedSession, type SessionState } from "../domain/session.ts";
@@ -180,21 +182,30 @@ export class SessionBooks {
     return { state: this.current(), setting: this.store.setting() };
   }
 
+  /** All that is known. Of a session that shrank, the events and leases are gone, and the receipt says what they came to. */
   describe(): SessionDescription {
     const journal = this.journal();
     const upstreams = this.usage.statements();
+    const receipt = this.store.receipt();
+    const closing = receipt !== undefined && this.store.isShrunk() ? statedIn(receipt) : undefined;
     return {
       ...this.outline(),
-      leases: this.leases.statements(),
+      leases: closing?.leases ?? this.leases.statements(),
       usage: {
-        tokens_minted: journal.count("token.minted"),
+        tokens_minted: closing?.usage.tokens_minted ?? journal.count("token.minted"),
         calls: upstreams.reduce((so, { calls }) => so + calls, 0),
         refusals: journal.refusals(),
         upstreams,
       },
-      receipt: this.store.receipt(),
+      receipt,
     };
   }
+}
+
+/** The claims of a receipt of our own. */
+function statedIn(receipt: string): Pick<ReceiptClaims, "leases" | "usage"> {
+  const [, claims = ""] = receipt.split(".");
+  return JSON.parse(Buffer.from(claims, "base64url").toString()) as ReceiptClaims;
 }
 
 /** Whether the agent was cut off after it asked for this session, or somebody who approved it after they did, or whom it works for has left. */

@@ -328,10 +328,14 @@ describe("limits", () => {
     await active();
     await exchange();
     await session().revoke({ kind: "operator" });
+    const before = await session().inspect();
     for (let round = 0; round < 3; round += 1)
       await runInDurableObject(session(), (instance: Session) => instance.alarm());
     expect((await session().inspect())?.receipt).toMatch(/^ey/);
     expect(await events("token.minted")).toBe(0);
+    // What it tells of itself is what it told before.
+    expect(before?.usage.tokens_minted).toBe(2);
+    expect((await session().inspect())?.usage).toEqual(before?.usage);
     at(31 * 24 * 3600);
     await runInDurableObject(session(), (instance: Session) => instance.alarm());
     await evictDurableObject(session());

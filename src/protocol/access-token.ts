@@ -5,7 +5,7 @@ import type { AccessDetail } from "../domain/access.ts";
 import { isSessionId } from "../domain/ids.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import type { TenantContext } from "../tenancy.ts";
-import { authorizationDetailsSchema } from "./authorization-details.ts";
+import { grantedDetailsSchema } from "./authorization-details.ts";
 
 /** Verified tokens remembered per isolate. */
 const MAX_REMEMBERED = 5000;
@@ -94,7 +94,7 @@ function readClaims(claims: JsonObject): Claimed | undefined {
   const { sid, jti, aud, client_id, sub, exp, iat, grant_digest, act } = claims;
   const { cnf } = claims;
   const jkt = (cnf as JsonObject | undefined)?.["jkt"];
-  const details = authorizationDetailsSchema.safeParse(claims["authorization_details"]);
+  const details = grantedDetailsSchema.safeParse(claims["authorization_details"]);
   const texts = [sid, jti, ...(cnf === undefined ? [] : [jkt]), aud, client_id, sub, grant_digest];
   if (!texts.every((text) => typeof text === "string") || typeof exp !== "number" || typeof iat !== "number")
     return undefined;

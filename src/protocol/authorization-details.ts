@@ -1,6 +1,6 @@
 import * as z from "zod/v4";
 import { limitsOf, placesOf, unitsOf, type AccessDetail } from "../domain/access.ts";
-import { areWithin } from "../domain/limits.ts";
+import { areWithin, LIMIT_NAMES } from "../domain/limits.ts";
 import { err, ok, type Result } from "../domain/result.ts";
 import { readScope } from "../domain/scope.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
@@ -13,6 +13,11 @@ const MAX_ENTRIES = 20;
 const MAX_ITEMS = 50;
 /** The lines of the approval page. */
 const MAX_UNITS = 200;
+/**
+ * What is granted stands in the session's tokens. With it and the longest names beside it such a token stays under
+ * the length at which tokens are refused, and under what servers take as headers.
+ */
+const MAX_GRANTED_LENGTH = 10_000;
 
 export const identifier = z
   .string()
@@ -72,10 +77,9 @@ const mcpToolsSchema = z
   .describe("Access to tools of one registered MCP server");
 
 /** RFC 9396 §2: typed entries, each type with a schema of its own, nothing unknown in them. */
-export const authorizationDetailsSchema = z
+export const grantedDetailsSchema = z
   .array(z.discriminatedUnion("type", [upstreamAccessSchema, mcpToolsSchema]))
   .min(1)
-  .max(MAX_ENTRIES)
   .refine(
     (details) => details.flatMap(unitsOf).length <= MAX_UNITS,
     `must be at most ${MAX_UNITS} operations at a location`,
@@ -83,7 +87,29 @@ export const authorizationDetailsSchema = z
   .refine(
     (details) => details.every((detail) => saysTheSame(detail, details)),
     "must say the same limits in every entry of one upstream or server: they are counted together",
+  )
+  .refine(
+    (details) => longestGrant(details) <= MAX_GRANTED_LENGTH,
+    "must name less at once: no token could hold it; ask for the rest in a session of its own",
   );
+
+/** As {@link grantedDetailsSchema}, with no more entries than anybody asks for: what is granted may have been taken apart. */
+export const authorizationDetailsSchema = grantedDetailsSchema.max(MAX_ENTRIES);
+
+/**
+ * How long a grant of these entries may become as JSON. Under every limit, and with the locations of an
+ * entry said again for each of its actions that an approver's narrowing may leave with others.
+ */
+function longestGrant(details: readonly AccessDetail[]): number {
+  const limits = Object.fromEntries(LIMIT_NAMES.map((name) => [name, MAX_LIMIT]));
+  return details.reduce((length, detail) => {
+    const { actions } = detail;
+    const locations = detail.type === "upstream_access" ? (detail.locations ?? []) : [];
+    const pieces = Math.max(1, Math.min(actions.length, 2 ** locations.length - 1));
+    const piece = `${JSON.stringify({ ...detail, actions: [], limits })},`;
+    return length + JSON.stringify(actions).length + pieces * piece.length;
+  }, 0);
+}
 
 /** Whether an entry names the limits of its upstream or server in full. */
 function saysTheSame(detail: AccessDetail, details: readonly AccessDetail[]): boolean {
@@ -94,9 +120,12 @@ function saysTheSame(detail: AccessDetail, details: readonly AccessDetail[]): bo
   });
 }
 
-/** Checks `authorization_details` that came as JSON. RFC 9396 §5. */
-export function readAuthorizationDetails(value: unknown): Result<AccessDetail[], WireError> {
-  const parsed = authorizationDetailsSchema.safeParse(value);
+/** Checks `authorization_details` that came as JSON, as they are asked for unless told otherwise. RFC 9396 §5. */
+export function readAuthorizationDetails(
+  value: unknown,
+  schema: typeof grantedDetailsSchema = authorizationDetailsSchema,
+): Result<AccessDetail[], WireError> {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   return err(invalidDetails(firstProblem(parsed.error.issues)));
 }

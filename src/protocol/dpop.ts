@@ -8,7 +8,7 @@ import type { WireError } from "./wire-error.ts";
 const TOLERANCE_SECONDS = 60;
 const MAX_JTI_LENGTH = 128;
 /** RFC 3986, with an authority that names no user. A URL parser mends what is none: spaces, backslashes, `http:////`. */
-const HTTP_URI = /^https?:\/\/[A-Za-z0-9.:[\]-]+(?:[/?#][\w\-.~:/?#[\]@!$&'()*+,;=%]*)?$/i;
+const HTTP_URI = /^https?:\/\/[\w.~:[\]-]+(?:[/?#][\w\-.~:/?#[\]@!$&'()*+,;=%]*)?$/i;
 
 /** A proof of possession that holds, except that nobody has yet checked whether it was used before. */
 export interface Proof {

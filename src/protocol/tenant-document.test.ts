@@ -137,6 +137,37 @@ describe("the tenant document", () => {
       "/policies/0/approvers/0",
       (document) => (document["policies"]![0]!["approvers"] = ["owner:server"]),
     ],
+    [
+      "P13 an address that a URL parser would mend",
+      "/upstreams/0/base_url",
+      (document) => (document["upstreams"]![0]!["base_url"] = "https://api.github.com/a/../b"),
+    ],
+    [
+      "F10 the broker itself",
+      "/upstreams/0/base_url",
+      (document) => (document["upstreams"]![0]!["base_url"] = "http://localhost:8787/proxy/github"),
+    ],
+    [
+      "P13 an address in capitals",
+      "/upstreams/0/base_url",
+      (document) => (document["upstreams"]![0]!["base_url"] = "https://API.github.com"),
+    ],
+    [
+      "a person whose id is another's in other letters",
+      "/people/1",
+      (document) => (document["people"] = [document["people"]![0]!, { id: "DANA@acme.example", name: "D" }]),
+    ],
+    [
+      "an agent whose id is another's in other letters",
+      "/agents/1",
+      (document) => {
+        const [agent] = document["agents"] as [Record<string, unknown>];
+        document["agents"] = [
+          agent,
+          { ...agent, client_id: String(agent["client_id"]).toUpperCase(), name: "Another" },
+        ];
+      },
+    ],
   ])("refuses %s, and says where", (_, path, change) => {
     const document = example() as Loose;
     change(document);

@@ -3,7 +3,7 @@ import type { Json } from "../domain/canonical-json.ts";
 import { MIN_SESSION_SECONDS, type Narrowing } from "../domain/grant.ts";
 import type { Decider, SessionState } from "../domain/session.ts";
 import { parseStrictJson } from "../domain/strict-json.ts";
-import { readAuthorizationDetails } from "../protocol/authorization-details.ts";
+import { grantedDetailsSchema, readAuthorizationDetails } from "../protocol/authorization-details.ts";
 import type { Entered } from "./approval-visit.tsx";
 import { readLimits } from "./limit-form.ts";
 
@@ -36,7 +36,7 @@ export function readGrant(text: string): Narrowing | undefined {
   const parsed = parseStrictJson(text);
   if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return undefined;
   const { authorization_details, expires_at } = parsed.value as Record<string, Json>;
-  const details = readAuthorizationDetails(authorization_details);
+  const details = readAuthorizationDetails(authorization_details, grantedDetailsSchema);
   if (!details.ok || typeof expires_at !== "number" || !Number.isSafeInteger(expires_at)) return undefined;
   return { authorization_details: details.value, expires_at };
 }

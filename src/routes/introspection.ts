@@ -1,7 +1,9 @@
 import { Hono } from "hono";
 import { signToken } from "../crypto/signing-key.ts";
+import { narrow, type AccessDetail } from "../domain/access.ts";
+import { allowsNow } from "../domain/policy.ts";
 import { scopeOf } from "../domain/scope.ts";
-import { verifyAccessToken, type AccessToken } from "../protocol/access-token.ts";
+import { isSessionToken, verifyAccessToken, type AccessToken } from "../protocol/access-token.ts";
 import { NO_STORE, renderError } from "../protocol/wire-error.ts";
 import { signingKey } from "../tenancy.ts";
 import { assertionOf, identifyClient, readTokenForm, type AuthenticatedClient } from "./client.ts";
@@ -38,7 +40,16 @@ async function introspect(c: Handling, client: AuthenticatedClient, presented: s
     { jti: token.value.jti },
     standing,
   );
-  return live.ok ? { active: true, iss: issuer, ...statementOf(token.value) } : inactive;
+  if (!live.ok) return inactive;
+  const authorization_details = allowedNow(c, token.value);
+  // With its session's own token an agent still asks for more, looks and ends.
+  if (authorization_details.length === 0 && !isSessionToken(token.value, issuer)) return inactive;
+  return { active: true, iss: issuer, ...statementOf({ ...token.value, authorization_details }) };
+}
+
+/** What is left of a token where the trust policy came to allow less: a server that asks goes by today's. */
+function allowedNow(c: Handling, { agent, authorization_details }: AccessToken): readonly AccessDetail[] {
+  return narrow(authorization_details, (unit) => allowsNow(c.var.tenant.tenant, agent, unit));
 }
 
 function concerns(c: Handling, { kind, id }: AuthenticatedClient, token: AccessToken): boolean {

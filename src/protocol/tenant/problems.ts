@@ -8,6 +8,9 @@ import type { TenantDocument } from "../../domain/tenant.ts";
 export function documentProblems(document: TenantDocument, allowPrivateNetwork: boolean): DocumentProblem[] {
   return [
     ...confusableNames(document),
+    ...idsInOtherLetters("people", document.people, ({ id }) => id),
+    ...idsInOtherLetters("agents", document.agents, ({ client_id }) => client_id),
+    ...unfitAddresses(document),
     ...longBreakGlass(document),
     ...(allowPrivateNetwork ? [] : privateAddresses(document)),
   ];
@@ -29,6 +32,30 @@ function confusableNames(document: TenantDocument): DocumentProblem[] {
     if (twin !== undefined) return [{ path, message: `looks like the name of agent "${twin}"` }];
     seen.set(skeleton, candidate.client_id);
     return [];
+  });
+}
+
+/** Ids count to the letter, and people read over that: to whom something is given must be plain. */
+function idsInOtherLetters<T>(list: string, items: readonly T[], idOf: (item: T) => string): DocumentProblem[] {
+  const seen = new Map<string, string>();
+  return items.flatMap((item, at) => {
+    const id = idOf(item);
+    const twin = seen.get(id.toLowerCase());
+    seen.set(id.toLowerCase(), id);
+    if (twin === undefined || twin === id) return [];
+    return [{ path: `/${list}/${at}`, message: `"${id}" differs from "${twin}" in upper and lower case alone` }];
+  });
+}
+
+/** What is judged must be what is called: an address that a URL parser would mend is to be written as it mends it. Nor does the broker call itself. */
+function unfitAddresses({ upstreams, issuer }: TenantDocument): DocumentProblem[] {
+  return upstreams.flatMap(({ base_url }, at) => {
+    const { href, origin } = new URL(base_url);
+    if (origin === issuer) return [{ path: `/upstreams/${at}/base_url`, message: "is this broker itself" }];
+    const mended = href.replace(/\/$/, "");
+    return mended === base_url
+      ? []
+      : [{ path: `/upstreams/${at}/base_url`, message: `is read as ${mended}: write it so` }];
   });
 }
 
