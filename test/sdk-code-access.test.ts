@@ -75,7 +75,7 @@ describe("@modelcontextprotocol/conformance, client mode", () => {
     const suite = join(ROOT, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js");
     const client = join(ROOT, "test", "support", "conformance-client.ts");
     const command = `${process.execPath} --disable-warning=ExperimentalWarning ${client}`;
-    const args = [suite, "client", "--command", command, "--suite", "all", "--timeout", "60000", "-o", folder];
+    const args = [suite, "client", "--command", command, "--suite", "all", "--timeout", "110000", "-o", folder];
     const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
     const failed: Record<string, string[]> = {};
     const passed: string[] = [];
