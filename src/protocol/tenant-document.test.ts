@@ -41,7 +41,6 @@ describe("the tenant document", () => {
   it.each<[string, object[], string[]]>([
     ["the same mailbox, in other letters", [{ email: "Dana@acme.example" }], ["dana@acme.example"]],
     ["the same Slack member", [{ slack: "U012ABCDEF" }, { slack: "U012ABCDEF" }], ["Slack U012ABCDEF"]],
-    ["an id in other letters", [{ id: "DANA@acme.example" }], ["dana@acme.example"]],
     ["places of their own", [{ slack: "U012ABCDEF" }, { slack: "U012ABCDEG" }], []],
   ])("W03 warns of people who are reached at one place: %s", (_, others, warned) => {
     const people = [
