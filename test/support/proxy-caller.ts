@@ -4,6 +4,7 @@ import type { Approved, TestWorld } from "./world.ts";
 
 /** What came back of a call: as much as came, and whether that was all. */
 export interface Relayed {
+  /** 0 where not even the head came. */
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
@@ -58,7 +59,8 @@ export class ProxyCaller {
 
   /** Sends a call and waits for all of its answer. */
   async call(...call: Parameters<ProxyCaller["begin"]>): Promise<Relayed> {
-    return wholeOf(await this.begin(...call));
+    const response = await this.begin(...call).catch(cutAtOnce);
+    return response === undefined ? NOTHING : wholeOf(response);
   }
 
   /** A proof without a nonce is refused, and told one; nothing reaches the upstream. */
@@ -68,6 +70,13 @@ export class ProxyCaller {
     const { headers } = await fetch(url, { headers: { authorization: `DPoP ${this.#token}`, dpop } });
     return headers.get("dpop-nonce") ?? "";
   }
+}
+
+const NOTHING: Relayed = { status: 0, headers: {}, body: "", isCut: true };
+
+/** An answer that breaks off takes its head along, if that has not left yet. */
+function cutAtOnce(fault: NodeJS.ErrnoException): undefined {
+  if (fault.code !== "ECONNRESET") throw fault;
 }
 
 /** Reads an answer to its end, or to where it was cut. */
