@@ -7,10 +7,19 @@ export interface TicketServer {
   close(): Promise<void>;
 }
 
-/** The example MCP server, which guards itself, on a loopback port. */
-export async function startTicketServer(port: number, issuer: string, key: RegisteredKey): Promise<TicketServer> {
+/**
+ * The example MCP server, which guards itself, on a loopback port.
+ *
+ * @param repositories what it tells a client to ask for that knows of none itself
+ */
+export async function startTicketServer(
+  port: number,
+  issuer: string,
+  key: RegisteredKey,
+  repositories: readonly string[] = [],
+): Promise<TicketServer> {
   const origin = `http://localhost:${port}`;
   const resource = `${origin}/mcp`;
-  const { close } = await listen(port, origin, ticketServer({ issuer, resource, key }));
+  const { close } = await listen(port, origin, ticketServer({ issuer, resource, key, repositories }));
   return { url: resource, close };
 }

@@ -6,6 +6,7 @@ import { athOf, forgeProof, nowSeconds } from "./support/forge.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
 import { MCP_HEADERS } from "./support/json-rpc.ts";
 import { proxied } from "./support/proxied.ts";
+import { acceptShown } from "./support/shown-tools.ts";
 import { approvedSession, startTestWorld, TOOLS, tokenOf, type Approved, type TestWorld } from "./support/world.ts";
 
 const PATHS = { "Stint's own tools": "/mcp", "the gateway": "/mcp/tickets" } as const;
@@ -23,9 +24,7 @@ beforeAll(async () => {
   for (const path of Object.values(PATHS))
     tokens.set(path, tokenOf(await session.agent.exchange(session.sessionToken, world.issuer + path)));
   await send("/mcp/tickets", LIST);
-  const { body } = await world.broker.admin("GET", "/admin/servers");
-  const [{ difference }] = body["servers"] as [{ difference: { digest: string } }];
-  await world.broker.admin("POST", "/admin/servers/tickets/accept", { digest: difference.digest });
+  await acceptShown(world);
 });
 afterAll(async () => {
   await world?.close();

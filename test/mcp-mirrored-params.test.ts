@@ -2,8 +2,10 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { freePort } from "../demo/free-port.ts";
 import { startGuardedServer, type GuardedServer } from "./support/guarded-server.ts";
+import { MCP_HEADERS } from "./support/json-rpc.ts";
 import { MCP_VERSION } from "./support/mcp-caller.ts";
 import { proxied, provenFetch, type ProxiedAnswer } from "./support/proxied.ts";
+import { acceptShown } from "./support/shown-tools.ts";
 import { approvedSession, startTestWorld, TOOLS, type Approved, type TestWorld } from "./support/world.ts";
 
 const PATH = "/mcp/tickets";
@@ -13,8 +15,7 @@ const META = {
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 const HEADERS = {
-  "content-type": "application/json",
-  accept: "application/json, text/event-stream",
+  ...MCP_HEADERS,
   "mcp-protocol-version": MCP_VERSION,
   "mcp-method": "tools/call",
   "mcp-name": "open_issue",
@@ -30,9 +31,7 @@ beforeAll(async () => {
   server = await startGuardedServer(port, world.issuer);
   session = await approvedSession(world, { authorization_details: [TOOLS] });
   await call({});
-  const { body } = await world.broker.admin("GET", "/admin/servers");
-  const [{ difference }] = body["servers"] as [{ difference: { digest: string } }];
-  await world.broker.admin("POST", "/admin/servers/tickets/accept", { digest: difference.digest });
+  await acceptShown(world);
 });
 afterAll(async () => {
   await world?.close();

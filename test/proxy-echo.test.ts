@@ -58,6 +58,7 @@ describe("P27 an upstream that shows our credential", () => {
     answerWith({}, shown);
     const short = await caller.call();
     // One whose end is there at once is stopped before its head has left.
+    expect(short.status === 502 || short.isCut).toBe(true);
     if (!short.isCut) expect(JSON.parse(short.body)).toMatchObject({ error: "credential_echoed" });
     expect(short.body).not.toContain(Buffer.from(shown).toString("latin1"));
   });

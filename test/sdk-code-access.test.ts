@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../demo/free-port.ts";
-import { listen, type Listening } from "../examples/listen.ts";
-import { ticketServer } from "../examples/ticket-server/tickets.ts";
+import { startTicketServer, type TicketServer } from "../demo/ticket-server.ts";
 import { ROOT } from "../scripts/build.ts";
 import { codeAccess, type ClientAuthentication } from "../sdk/agent/index.ts";
 import { authorizeAs, NATIVE_APP, startOAuthWorld, WEB_APP, type OAuthWorld } from "./support/oauth-world.ts";
@@ -15,16 +14,13 @@ import { authorizeAs, NATIVE_APP, startOAuthWorld, WEB_APP, type OAuthWorld } fr
 const SCENARIOS = 33;
 
 let world: OAuthWorld;
-let tickets: Listening;
+let tickets: TicketServer;
 let resource = "";
 beforeAll(async () => {
   const serverPort = await freePort();
   world = await startOAuthWorld({ serverPort });
-  const origin = `http://localhost:${serverPort}`;
-  resource = `${origin}/mcp`;
-  const { issuer, keys } = world;
-  const handle = ticketServer({ issuer, resource, key: keys.server.privateJwk, repositories: ["acme/api"] });
-  tickets = await listen(serverPort, origin, handle);
+  tickets = await startTicketServer(serverPort, world.issuer, world.keys.server.privateJwk, ["acme/api"]);
+  resource = tickets.url;
 });
 afterAll(async () => {
   await tickets?.close();

@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../demo/free-port.ts";
 import { until } from "../demo/until.ts";
-import { listen, type Listening } from "../examples/listen.ts";
-import { ticketServer } from "../examples/ticket-server/tickets.ts";
+import { startTicketServer, type TicketServer } from "../demo/ticket-server.ts";
 import { assertionAccess, credentialsAccess, type Fetch } from "../sdk/agent/index.ts";
 import { auditRows } from "./support/audit-rows.ts";
 import { nowSeconds, signRaw } from "./support/forge.ts";
@@ -12,7 +11,7 @@ import { newClientKey, startOAuthWorld, type ClientKey, type OAuthWorld } from "
 const IDP = "https://idp.example";
 let world: OAuthWorld;
 let idpKey: ClientKey;
-let tickets: Listening;
+let tickets: TicketServer;
 let resource = "";
 /** What was posted to Stint's token endpoint. */
 let posted = 0;
@@ -35,11 +34,8 @@ beforeAll(async () => {
       ],
     }),
   });
-  const origin = `http://localhost:${serverPort}`;
-  resource = `${origin}/mcp`;
-  const { issuer, keys } = world;
-  const handle = ticketServer({ issuer, resource, key: keys.server.privateJwk, repositories: ["acme/api"] });
-  tickets = await listen(serverPort, origin, handle);
+  tickets = await startTicketServer(serverPort, world.issuer, world.keys.server.privateJwk, ["acme/api"]);
+  resource = tickets.url;
 });
 afterAll(async () => {
   await tickets?.close();

@@ -4,7 +4,7 @@ import type { Person } from "../domain/tenant.ts";
 import type { Channel } from "../notify/deliver.ts";
 import { loadTenant } from "../tenancy.ts";
 import type { LinkedAccounts } from "./linked-accounts.ts";
-import type { JobOutcome, OutboxJob } from "./outbox.ts";
+import { DONE, RETRY, type JobOutcome, type OutboxJob } from "./outbox.ts";
 import type { PersonIdentity } from "./person-commands.ts";
 import { tell, type Words } from "./tell.ts";
 
@@ -17,9 +17,6 @@ export interface PersonJobContext {
   readonly identity: PersonIdentity;
   readonly accounts: LinkedAccounts;
 }
-
-const DONE: JobOutcome = { kind: "done" };
-const RETRY: JobOutcome = { kind: "retry" };
 
 /** Does one piece of a person's outgoing work. A fault that nobody foresaw is tried again later. */
 export async function runPersonJob(job: OutboxJob, context: PersonJobContext): Promise<JobOutcome> {

@@ -13,7 +13,7 @@ import { INVITATION_SECONDS } from "../protocol/invitation.ts";
 import { invalidRequest, renderError, UNAVAILABLE, type WireError } from "../protocol/wire-error.ts";
 import { forgetTenant, signingKey } from "../tenancy.ts";
 import { NOT_FOUND } from "./admin-request.ts";
-import { nowSeconds, type App } from "./http.ts";
+import { nowSeconds, type App, type Handling } from "./http.ts";
 import { personObject, tenantObject } from "./objects.ts";
 
 /** What an admin does for people: invitations to make a passkey, taking passkeys away, unlinking accounts, letting auditors read. */
@@ -26,8 +26,8 @@ export const adminPeople = new Hono<App>()
     const { issuer, tenant } = c.var.tenant;
     const person = tenant.people.get(c.req.param("id"));
     if (person === undefined) return renderError(NOT_FOUND);
-    const justLeft = leftUntil(c.var.tenant.cutOffs, person.id) - nowSeconds();
-    if (justLeft >= 0) return renderError(leftJustNow(justLeft + 1));
+    const justLeft = leftJustNow(c, person.id);
+    if (justLeft !== undefined) return renderError(justLeft);
     const jti = newId(ID_PREFIXES.invitation);
     const exp = nowSeconds() + INVITATION_SECONDS;
     const claims = {
@@ -53,8 +53,8 @@ export const adminPeople = new Hono<App>()
     const person = tenant.people.get(c.req.param("id"));
     if (person === undefined) return renderError(NOT_FOUND);
     if (!person.roles.includes("auditor")) return renderError(NO_AUDITOR);
-    const justLeft = leftUntil(c.var.tenant.cutOffs, person.id) - nowSeconds();
-    if (justLeft >= 0) return renderError(leftJustNow(justLeft + 1));
+    const justLeft = leftJustNow(c, person.id);
+    if (justLeft !== undefined) return renderError(justLeft);
     const issued_at = nowSeconds();
     const admission = { person: person.id, issued_at, expires_at: issued_at + Number(expires_in) };
     await tenantObject(c.env, issuer).admitAuditor(admission);
@@ -125,12 +125,14 @@ function passkeyView({
 }
 
 /** Somebody of this id left seconds ago: what is begun now would count as begun by them. */
-function leftJustNow(seconds: number): WireError {
+function leftJustNow(c: Handling, person: string): WireError | undefined {
+  const left = leftUntil(c.var.tenant.cutOffs, person) - nowSeconds();
+  if (left < 0) return undefined;
   return {
     ...UNAVAILABLE,
     description:
       "they left the document a moment ago, and what they are given now would have left with them; ask again",
-    headers: { "retry-after": String(seconds) },
+    headers: { "retry-after": String(left + 1) },
   };
 }
 

@@ -1,12 +1,11 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { applyDocument } from "../../test/workerd/world.ts";
 import { digestOf } from "../crypto/hash.ts";
 import { signToken } from "../crypto/signing-key.ts";
-import { canonicalJson } from "../domain/canonical-json.ts";
-import { objectName } from "../domain/ids.ts";
 import type { SessionRequest } from "../domain/request.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
-import { forgetTenant, loadTenant, signingKey } from "../tenancy.ts";
+import { loadTenant, signingKey } from "../tenancy.ts";
 import { at, forgetAll, ISSUER, openSession, START, stopClock } from "../../test/workerd/session-object.ts";
 
 const SESSION_ID = "ses_BBBBBBBBBBBBBBBBBBBBBB";
@@ -38,9 +37,7 @@ let request: SessionRequest;
 
 beforeEach(async () => {
   stopClock();
-  await loadTenant(env, ISSUER);
-  await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest", 3600);
-  forgetTenant(ISSUER);
+  await applyDocument(document);
   request = await openSession(SESSION_ID);
 });
 afterEach(forgetAll);
@@ -100,8 +97,7 @@ describe("time and the link (A08, A19)", () => {
 
   it("refuses an approver whom the policy no longer names", async () => {
     const token = await link();
-    await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson({ ...document, policies: [] }), "digest", 3600);
-    forgetTenant(ISSUER);
+    await applyDocument({ ...document, policies: [] });
     expect((await view(token)).status).toBe(403);
   });
 });

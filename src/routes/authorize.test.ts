@@ -1,10 +1,9 @@
-import { env, exports } from "cloudflare:workers";
+import { exports } from "cloudflare:workers";
 import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { canonicalJson } from "../domain/canonical-json.ts";
-import { objectName } from "../domain/ids.ts";
+import { applyDocument } from "../../test/workerd/world.ts";
 import { REQUEST_LIFETIME_SECONDS } from "../domain/session.ts";
-import { forgetTenant, loadTenant } from "../tenancy.ts";
+import { forgetTenant } from "../tenancy.ts";
 
 const ISSUER = "https://a.test";
 const START = 1_800_000_000;
@@ -53,9 +52,7 @@ const query = new URLSearchParams({
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
-  await loadTenant(env, ISSUER);
-  await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest", 3600);
-  forgetTenant(ISSUER);
+  await applyDocument(document);
 });
 afterEach(async () => {
   vi.useRealTimers();

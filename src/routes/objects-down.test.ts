@@ -1,12 +1,11 @@
 import { env } from "cloudflare:workers";
 import { createExecutionContext, reset } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { applyDocument } from "../../test/workerd/world.ts";
 import { app } from "../app.ts";
 import { adminToken } from "../crypto/admin-token.ts";
 import { signToken } from "../crypto/signing-key.ts";
 import { requireConfig } from "../config.ts";
-import { canonicalJson } from "../domain/canonical-json.ts";
-import { objectName } from "../domain/ids.ts";
 import { forgetTenant, loadTenant, signingKey } from "../tenancy.ts";
 
 const ISSUER = "https://a.test";
@@ -17,10 +16,8 @@ const person = (id: string) => ({ id, name: id, roles: ["approver"], groups: [] 
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: START * 1000 });
-  await loadTenant(env, ISSUER);
   const document = { issuer: ISSUER, people: [person("dana"), person("sam")] };
-  await env.TENANT.getByName(objectName(ISSUER)).apply(canonicalJson(document), "digest", 3600);
-  forgetTenant(ISSUER);
+  await applyDocument(document);
 });
 afterEach(async () => {
   vi.useRealTimers();

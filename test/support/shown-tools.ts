@@ -21,3 +21,10 @@ export async function decideDifference(
 ): Promise<{ status: number }> {
   return broker.admin("POST", `/admin/servers/tickets/${decision}`, { digest });
 }
+
+/** Its operator accepts all that it has shown and nobody has accepted. */
+export async function acceptShown(world: TestWorld): Promise<void> {
+  const difference = await differenceAt(world);
+  if (difference === null) throw new Error("the server has shown nothing that waits to be accepted");
+  await decideDifference(world, "accept", difference);
+}
